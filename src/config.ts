@@ -1,0 +1,59 @@
+/** Every option of the engine with its default, in one place. Plain data: it is posted to the engine worker as it is. */
+import type { DevicePreference, DtypePreference } from './backend/backend.js';
+
+export interface EngineConfig {
+  device: DevicePreference;
+  dtype: DtypePreference;
+  /** Threads of a WASM backend at most; 0 chooses from the cores. */
+  threads: number;
+  /** Address of the model hub, without a trailing slash; a mirror can be named here. */
+  hubUrl: string;
+  hubToken: string | null;
+  /** Path or URL of a folder of models on our own origin, looked at before the hub; null looks at the hub only. */
+  modelsUrl: string | null;
+  /** Where the engine's own `.wasm` and `.mjs` files are; null: beside the worker. */
+  assetsUrl: string | null;
+  /** Tokens of one run at most. */
+  maxBatchTokens: number;
+  /** Inputs waiting at most; a request that does not fit is refused with 429. */
+  maxQueue: number;
+  /** A run that takes longer is given up and its worker replaced. */
+  runTimeoutMs: number;
+}
+
+export interface ApiConfig {
+  /** Put before every route, for example `/ai`; empty for none. */
+  routePrefix: string;
+  /** When set, every inference route asks for `Authorization: Bearer <key>`. */
+  apiKey: string | null;
+  /** `any`: every model name is answered by the loaded model; `strict`: an unknown name is 404 `model_not_found`. */
+  modelPolicy: 'any' | 'strict';
+  /** Other names of loaded models: `{ 'text-embedding-3-small': 'all-MiniLM-L6-v2' }`. */
+  aliases: Record<string, string>;
+  /** What a cross-encoder's score is when a request does not say: the sigmoid, or the raw logit. */
+  scoreActivation: 'sigmoid' | 'none';
+  /** `Access-Control-Allow-Origin` for answers across origins; null sends no CORS headers. */
+  corsOrigin: string | null;
+}
+
+export const defaultEngineConfig: EngineConfig = {
+  device: 'auto',
+  dtype: 'auto',
+  threads: 0,
+  hubUrl: 'https://huggingface.co',
+  hubToken: null,
+  modelsUrl: '/models/',
+  assetsUrl: null,
+  maxBatchTokens: 16_384,
+  maxQueue: 8_192,
+  runTimeoutMs: 60_000,
+};
+
+export const defaultApiConfig: ApiConfig = {
+  routePrefix: '',
+  apiKey: null,
+  modelPolicy: 'any',
+  aliases: {},
+  scoreActivation: 'sigmoid',
+  corsOrigin: null,
+};

@@ -1,0 +1,135 @@
+/** What the API and the client can ask of an engine, in the project's own words; wire spelling stays in `src/api`. */
+import type { BackendInfo, BackendName, DevicePreference, DtypePreference } from '../backend/backend.js';
+import type { ModelSpec } from '../models/spec.js';
+
+/** A text, or token ids that are used as given. */
+export type EngineInput = string | readonly number[];
+
+export interface Usage {
+  /** Real tokens that were embedded, after truncation, special tokens included. */
+  promptTokens: number;
+}
+
+/** Milliseconds that one request spent in each stage. */
+export interface Timing {
+  tokenizeMs: number;
+  queueMs: number;
+  inferenceMs: number;
+  totalMs: number;
+}
+
+/** Inputs finished so far of one long job. */
+export interface JobProgress {
+  done: number;
+  total: number;
+}
+
+export interface RequestOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: JobProgress) => void) | undefined;
+}
+
+export interface EmbedRequest extends RequestOptions {
+  /** Null takes the default model. */
+  model: string | null;
+  inputs: readonly EngineInput[];
+  /** Name of a prompt of the model; null takes the model's default prompt. */
+  promptName: string | null;
+  /** Text put before each input; wins over `promptName`; '' turns the default prompt off. */
+  prompt: string | null;
+  /** Null keeps the model's width. */
+  dimensions: number | null;
+  /** Null does what the model declares. */
+  normalize: boolean | null;
+  /** True cuts an input that is too long, false throws `context_length_exceeded`. */
+  truncate: boolean;
+  truncateSide: 'left' | 'right';
+  /** Tokens to keep of each input at most; null is the model's limit. */
+  maxTokens: number | null;
+}
+
+export interface EmbedResult {
+  model: string;
+  /** `[count, dimensions]`, rows in the order of the inputs, in a buffer of its own. */
+  embeddings: Float32Array<ArrayBuffer>;
+  count: number;
+  dimensions: number;
+  usage: Usage;
+  /** How many inputs were cut. */
+  truncated: number;
+  timing: Timing;
+}
+
+export interface RerankRequest extends RequestOptions {
+  model: string | null;
+  query: string;
+  documents: readonly string[];
+  /** Applies to cross-encoders; a bi-encoder's score is the cosine. */
+  scoreActivation: 'sigmoid' | 'none';
+  /** Tokens to keep of each document at most; null cuts to what fits beside the query. */
+  maxTokensPerDocument: number | null;
+  /** True cuts documents that are too long (a query that alone does not fit always throws). */
+  truncate: boolean;
+}
+
+export interface RerankResult {
+  model: string;
+  /** One score a document, in the order of the documents. */
+  scores: Float32Array<ArrayBuffer>;
+  usage: Usage;
+  truncated: number;
+  timing: Timing;
+}
+
+/** One step down the ladder of devices: what was tried and why it was not taken. */
+export interface Attempt {
+  backend: BackendName;
+  device: 'webgpu' | 'wasm';
+  ok: boolean;
+  reason: string;
+}
+
+export type ModelState = 'loading' | 'ready' | 'failed' | 'unloaded';
+
+export interface LoadProgress {
+  type: 'load';
+  model: string;
+  phase: 'download' | 'compile' | 'check' | 'ready';
+  loadedBytes: number;
+  totalBytes: number | null;
+  files: Record<string, { loadedBytes: number; totalBytes: number | null }>;
+}
+
+export interface ModelStatus {
+  id: string;
+  state: ModelState;
+  spec: ModelSpec | null;
+  backend: BackendInfo | null;
+  tried: Attempt[];
+  progress: LoadProgress | null;
+  error: { code: string; message: string } | null;
+}
+
+export interface EngineStatus {
+  models: ModelStatus[];
+  defaultModel: string | null;
+  queue: { inputs: number; tokens: number; maxInputs: number };
+}
+
+export interface LoadOptions {
+  device?: DevicePreference;
+  dtype?: DtypePreference;
+  revision?: string;
+  signal?: AbortSignal;
+  onProgress?: (progress: LoadProgress) => void;
+}
+
+/** One engine: loaded models, one queue a model. Every promise ends: with a value, an error of ours, or the caller's abort. */
+export interface Engine {
+  load(model: string, options?: LoadOptions): Promise<ModelStatus>;
+  unload(model: string): Promise<void>;
+  embed(request: EmbedRequest): Promise<EmbedResult>;
+  rerank(request: RerankRequest): Promise<RerankResult>;
+  status(): EngineStatus;
+  dispose(): Promise<void>;
+}

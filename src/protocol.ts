@@ -1,0 +1,104 @@
+/**
+ * Everything that crosses a thread, as types only. Three conversations:
+ * page ↔ engine worker (Comlink, `EngineWorkerApi`), anyone ↔ engine worker (whole HTTP requests on a MessagePort),
+ * Service Worker ↔ page (asking for such a port), engine worker ↔ compute worker (batches).
+ */
+import type { BackendInfo, BackendRequest, FileProgress, TokenBatch } from './backend/backend.js';
+import type { ApiConfig, EngineConfig } from './config.js';
+import type { EngineStatus, JobProgress, LoadOptions, LoadProgress, ModelStatus } from './core/engine.js';
+import type { ErrorData } from './errors.js';
+
+/** Raised when a message changes its meaning; both ends refuse a peer with another number. */
+export type ProtocolVersion = 1;
+
+/** A whole HTTP request as data. */
+export interface WireRequest {
+  method: string;
+  url: string;
+  headers: [string, string][];
+  body: ArrayBuffer | null;
+}
+
+/** A whole HTTP response as data; `body` is transferred. */
+export interface WireResponse {
+  status: number;
+  statusText: string;
+  headers: [string, string][];
+  body: ArrayBuffer | null;
+}
+
+/** Requests on a port. The engine says `hello` once when it gets the port, then `accepted` and one `response` a request. */
+export type ToEnginePort =
+  | { type: 'request'; id: string; request: WireRequest }
+  | { type: 'cancel'; id: string }
+  | { type: 'close' };
+export type FromEnginePort =
+  | { type: 'hello'; version: ProtocolVersion; engineId: string }
+  | { type: 'accepted'; id: string }
+  | { type: 'response'; id: string; response: WireResponse };
+
+/** The Service Worker asks a page for a port to its engine (the port travels with the message); `ping` checks the version. */
+export type ToPage =
+  | { vecinity: ProtocolVersion; type: 'connect' }
+  | { vecinity: ProtocolVersion; type: 'pong'; build: string };
+export type ToServiceWorker =
+  | { vecinity: ProtocolVersion; type: 'claim' }
+  | { vecinity: ProtocolVersion; type: 'ping' }
+  | { vecinity: ProtocolVersion; type: 'no-engine' };
+
+/** Batches between the engine worker and a compute worker. */
+export type ToCompute =
+  | { type: 'load'; id: number; request: BackendRequest }
+  | { type: 'cancel'; id: number }
+  | { type: 'run'; id: number; batch: TokenBatch }
+  | { type: 'dispose'; id: number };
+export type FromCompute =
+  | { type: 'progress'; id: number; progress: FileProgress }
+  | { type: 'loaded'; id: number; info: BackendInfo; width: number; padded: boolean; lanes: number }
+  | { type: 'result'; id: number; values: Float32Array<ArrayBuffer> }
+  | { type: 'done'; id: number }
+  | { type: 'error'; id: number; error: ErrorData };
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: JobProgress) => void;
+}
+
+/** OpenAI's embeddings response; in a page the vectors are `Float32Array` views of one transferred buffer. */
+export interface EmbeddingsResponse {
+  object: 'list';
+  data: { object: 'embedding'; index: number; embedding: Float32Array | number[] | string }[];
+  model: string;
+  usage: { prompt_tokens: number; total_tokens: number };
+}
+
+export interface RerankResponse {
+  id: string;
+  model: string;
+  results: { index: number; relevance_score: number; document?: { text: string } }[];
+  usage: { prompt_tokens: number; total_tokens: number };
+}
+
+export interface ModelsResponse {
+  object: 'list';
+  data: { id: string; object: 'model'; created: number; owned_by: string }[];
+}
+
+/** What the engine worker exposes through Comlink: OpenAI-shaped calls with bodies as they would be sent by HTTP. */
+export interface EngineWorkerApi {
+  configure(engine: EngineConfig, api: ApiConfig): void;
+  embeddings: { create(body: unknown, options?: CallOptions): Promise<EmbeddingsResponse> };
+  rerank: { create(body: unknown, options?: CallOptions): Promise<RerankResponse> };
+  models: { list(): ModelsResponse };
+  load(
+    model: string,
+    options?: Omit<LoadOptions, 'signal' | 'onProgress'>,
+    signal?: AbortSignal,
+    onProgress?: (progress: LoadProgress) => void,
+  ): Promise<ModelStatus>;
+  status(): EngineStatus;
+  unload(model: string): Promise<void>;
+  dispose(): Promise<void>;
+  /** Answers whole requests that arrive on this port until it closes. */
+  connect(port: MessagePort): void;
+}
