@@ -1,0 +1,87 @@
+/** Holds the direction of dependencies between the layers of `src` and `worker`; type-only imports are free. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+
+/** What a layer may import by value, beside itself. */
+const allowed: Record<string, readonly string[]> = {
+  'src/errors.ts': [],
+  'src/config.ts': [],
+  'src/protocol.ts': [],
+  'src/storage': ['src/errors.ts'],
+  'src/models': ['src/errors.ts', 'src/storage'],
+  'src/backend': ['src/errors.ts', 'src/models', 'src/storage'],
+  'src/core': ['src/errors.ts', 'src/config.ts', 'src/models', 'src/backend', 'src/storage'],
+  'src/api': ['src/errors.ts', 'src/config.ts', 'src/core', 'src/models'],
+  'src/convert': ['src/errors.ts', 'src/models', 'src/backend', 'src/core'],
+};
+
+/** Packages that have one home each. */
+const packageHomes: Record<string, RegExp> = {
+  hono: /^src\/(api|edge)\//,
+  zod: /^src\/(api|models|config)/,
+  comlink: /^(src\/(client|engine-link|transfer|comlink)|worker\/engine-worker)/,
+  'onnxruntime-web': /^src\/backend\/onnx\//,
+  '@huggingface/tokenizers': /^src\/core\/tokenizer/,
+};
+
+interface Import {
+  file: string;
+  target: string;
+}
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((file) => !file.startsWith('src/backend/wasm/kernels/'));
+}
+
+function valueImports(file: string): Import[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  const statements = text.matchAll(/^(?:import|export)\s+(?!type\b)[^'"`;]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm);
+  return [...statements].map((match) => ({ file, target: resolveTarget(file, match[1] ?? match[2] ?? '') }));
+}
+
+function resolveTarget(file: string, specifier: string): string {
+  if (!specifier.startsWith('.')) return specifier;
+  return normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts');
+}
+
+function layerOf(file: string): string {
+  return Object.keys(allowed).find((layer) => file === layer || file.startsWith(`${layer}/`)) ?? file;
+}
+
+const imports = [...sourceFiles('src'), ...sourceFiles('worker')].flatMap(valueImports);
+
+describe('dependencies point one way', () => {
+  it('reads the imports that it judges', () => {
+    expect(imports.length).toBeGreaterThan(20);
+  });
+
+  it.each(Object.entries(allowed))('%s imports only what lies below it', (layer, below) => {
+    const wrong = imports
+      .filter(({ file }) => layerOf(file) === layer)
+      .filter(({ target }) => target.startsWith('src/') || target.startsWith('worker/') || target.startsWith('demo/'))
+      .filter(({ target }) => layerOf(target) !== layer && !below.includes(layerOf(target)));
+    expect(wrong).toEqual([]);
+  });
+
+  it.each(Object.entries(packageHomes))('%s is imported in one place only', (name, home) => {
+    const strangers = imports
+      .filter(({ target }) => target === name || target.startsWith(`${name}/`))
+      .filter(({ file }) => !home.test(file));
+    expect(strangers).toEqual([]);
+  });
+
+  it('no backend imports another backend', () => {
+    const crossing = imports.filter(
+      ({ file, target }) =>
+        (file.startsWith('src/backend/onnx/') && target.startsWith('src/backend/wasm/')) ||
+        (file.startsWith('src/backend/wasm/') && target.startsWith('src/backend/onnx/')),
+    );
+    expect(crossing).toEqual([]);
+  });
+});
