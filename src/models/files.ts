@@ -26,4 +26,6 @@ export interface ModelFiles {
   readBytes(path: string, options?: ReadOptions): Promise<Uint8Array | null>;
   /** Bytes `start` (inclusive) to `end` (exclusive), or null when the file does not exist. */
   readRange(path: string, start: number, end: number, options?: ReadOptions): Promise<Uint8Array | null>;
+  /** The whole file front to back, or null when it does not exist; for files too large to be held twice. */
+  readStream?(path: string, options?: ReadOptions): Promise<ReadableStream<Uint8Array> | null>;
 }

@@ -1,0 +1,144 @@
+/** The header of a safetensors file: strict parsing of what may come from anywhere. Owns the format's rules. */
+import { VecinityError } from '../errors.js';
+
+/** The reference implementation's limit; it keeps a hostile length from allocating memory. */
+export const maxHeaderBytes = 100_000_000;
+
+/** Bytes of one value, by type. */
+export const dtypeBytes = {
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  F32: 4,
+  I32: 4,
+  U32: 4,
+  F16: 2,
+  BF16: 2,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+} as const;
+
+export type TensorDtype = keyof typeof dtypeBytes;
+
+export interface TensorInfo {
+  name: string;
+  dtype: TensorDtype;
+  shape: readonly number[];
+  /** First byte in the file. */
+  start: number;
+  /** One past the last byte in the file. */
+  end: number;
+  file: string;
+}
+
+/**
+ * Parses a header (the JSON after the eight bytes of its length). Tensors come in file order, their ranges from the
+ * start of the file. Throws `model_file_invalid` with the file's and the tensor's name.
+ */
+export function parseSafetensorsHeader(
+  header: Uint8Array,
+  file: string,
+): { tensors: TensorInfo[]; metadata: Record<string, string> } {
+  const text = decodeText(header, file);
+  const json = parseObject(text, file);
+  const names = topLevelKeys(text);
+  if (names.length !== Object.keys(json).length) throw invalid(file, 'a tensor name occurs twice');
+  const dataStart = 8 + header.length;
+  const tensors: TensorInfo[] = [];
+  for (const [name, entry] of Object.entries(json)) {
+    if (name !== '__metadata__') tensors.push(parseTensor(name, entry, { file, dataStart }));
+  }
+  tensors.sort((a, b) => a.start - b.start || a.end - b.end);
+  checkRanges(tensors, dataStart);
+  return { tensors, metadata: parseMetadata(json.__metadata__, file) };
+}
+
+function decodeText(header: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(header);
+  } catch (error) {
+    throw invalid(file, 'its header is not UTF-8', error);
+  }
+}
+
+function parseObject(text: string, file: string): Record<string, unknown> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw invalid(file, 'its header is not JSON', error);
+  }
+  if (!isRecord(json)) throw invalid(file, 'its header is not a JSON object');
+  return json;
+}
+
+/** `JSON.parse` keeps the last of two equal keys silently, so the keys of the outermost object are counted in the text. */
+function topLevelKeys(text: string): string[] {
+  const keys: string[] = [];
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (depth === 1 && token.endsWith(':')) keys.push(token);
+  }
+  return keys;
+}
+
+function parseTensor(name: string, entry: unknown, place: { file: string; dataStart: number }): TensorInfo {
+  const fail = (reason: string) => invalid(place.file, `tensor "${name}" ${reason}`);
+  if (!isRecord(entry)) throw fail('is not described by an object');
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (typeof dtype !== 'string' || !isDtype(dtype)) {
+    throw fail(`has the type ${JSON.stringify(dtype)}; ${Object.keys(dtypeBytes).join(', ')} are known`);
+  }
+  if (!isSizes(shape)) throw fail(`has the shape ${JSON.stringify(shape)}; a list of whole numbers is allowed`);
+  if (!isSizes(offsets) || offsets.length !== 2) {
+    throw fail(`has the offsets ${JSON.stringify(offsets)}; [start, end] is allowed`);
+  }
+  const [start, end] = offsets as [number, number];
+  const size = shape.reduce((product, length) => product * length, dtypeBytes[dtype]);
+  if (end - start !== size) {
+    throw fail(`of ${dtype} [${shape.join(', ')}] needs ${size} bytes, its offsets are ${start} to ${end}`);
+  }
+  return { name, dtype, shape, start: place.dataStart + start, end: place.dataStart + end, file: place.file };
+}
+
+/** The format allows neither overlaps nor gaps: bytes that belong to no tensor could hide anything. */
+function checkRanges(tensors: readonly TensorInfo[], dataStart: number): void {
+  let position = dataStart;
+  for (const { name, start, end, file } of tensors) {
+    if (start < position) throw invalid(file, `tensor "${name}" overlaps the one before it`);
+    if (start > position) throw invalid(file, `${start - position} bytes before tensor "${name}" belong to no tensor`);
+    position = end;
+  }
+}
+
+function parseMetadata(metadata: unknown, file: string): Record<string, string> {
+  if (metadata === undefined || metadata === null) return {};
+  if (!isRecord(metadata)) throw invalid(file, 'its __metadata__ is not an object');
+  const strings: Record<string, string> = {};
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== 'string') throw invalid(file, `its __metadata__ "${key}" is not a string`);
+    strings[key] = value;
+  }
+  return strings;
+}
+
+function isDtype(value: string): value is TensorDtype {
+  return Object.hasOwn(dtypeBytes, value);
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function invalid(file: string, reason: string, cause?: unknown): VecinityError {
+  return new VecinityError('model_file_invalid', `${file} is not a readable safetensors file: ${reason}.`, { cause });
+}

@@ -1,0 +1,321 @@
+/**
+ * Safetensors files in hub layout: one `model.safetensors` or shards named by `model.safetensors.index.json`. Owns
+ * opening, listing and reading tensors by range or in file order; the header's rules are in `safetensors-header.ts`,
+ * writing is in `safetensors-writer.ts`. What a tensor means is its reader's business.
+ */
+import { VecinityError } from '../errors.js';
+import type { ModelFiles, ReadOptions } from './files.js';
+import { fromBfloat16, fromFloat16 } from './float16.js';
+import { maxHeaderBytes, parseSafetensorsHeader, type TensorInfo } from './safetensors-header.js';
+
+const singleFile = 'model.safetensors';
+const indexFile = 'model.safetensors.index.json';
+const lengthBytes = 8;
+const defaultChunkBytes = 4 * 1024 * 1024;
+
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/** Some whole rows of one tensor: rows `row` to `row + rows`, a row being everything after the first dimension. */
+export interface TensorChunk {
+  tensor: TensorInfo;
+  row: number;
+  rows: number;
+  /** Little-endian values as they are in the file; valid until the next chunk is asked for. */
+  bytes: Uint8Array;
+}
+
+export interface StreamOptions extends ReadOptions {
+  /** Only these tensors are read; all when left out. */
+  select?: (tensor: TensorInfo) => boolean;
+  /** Bytes of one chunk at most, unless one row is larger; 4 MiB when left out. */
+  chunkBytes?: number;
+}
+
+/**
+ * Opens the weights of a model, or returns null when it has none in this format. Reads headers only.
+ * Throws `model_file_invalid` for a broken header or index, `model_file_missing` for a shard that is not there.
+ */
+export async function openSafetensors(files: ModelFiles, options: ReadOptions = {}): Promise<Safetensors | null> {
+  const single = await readHeader(files, singleFile, options);
+  if (single !== null) return new Safetensors(files, [single]);
+  const index = await files.readJson(indexFile, options);
+  if (index === null || index === undefined) return null;
+  const headers: FileHeader[] = [];
+  for (const file of shardsOf(index)) {
+    const header = await readHeader(files, file, options);
+    if (header === null) {
+      throw new VecinityError('model_file_missing', `The weight file ${file}, named by ${indexFile}, does not exist.`);
+    }
+    headers.push(header);
+  }
+  return new Safetensors(files, headers);
+}
+
+/** The weights of one model: what tensors there are, and their values on demand. */
+export class Safetensors {
+  /** By name, in file order. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly #files: ModelFiles;
+
+  constructor(files: ModelFiles, headers: readonly FileHeader[]) {
+    this.#files = files;
+    this.metadata = Object.assign({}, ...headers.map((header) => header.metadata));
+    const tensors = new Map<string, TensorInfo>();
+    for (const tensor of headers.flatMap((header) => header.tensors)) {
+      const other = tensors.get(tensor.name);
+      if (other !== undefined) {
+        throw invalid(tensor.file, `tensor "${tensor.name}" is also in ${other.file}`);
+      }
+      tensors.set(tensor.name, tensor);
+    }
+    this.tensors = tensors;
+  }
+
+  /** Bytes of all tensors together. */
+  get sizeBytes(): number {
+    let sum = 0;
+    for (const tensor of this.tensors.values()) sum += tensor.end - tensor.start;
+    return sum;
+  }
+
+  /** Reads one tensor by range. Throws `model_file_invalid` for a name that is not there or a file that ends too soon. */
+  async read(name: string, options: ReadOptions = {}): Promise<TensorData> {
+    const tensor = this.tensors.get(name);
+    if (tensor === undefined) throw invalid(singleFile, `tensor "${name}" is missing`);
+    if (tensor.end === tensor.start) return decodeTensor(tensor, new Uint8Array(0));
+    const bytes = await this.#files.readRange(tensor.file, tensor.start, tensor.end, options);
+    if (bytes === null || bytes.length !== tensor.end - tensor.start) throw endsTooSoon(tensor);
+    return decodeTensor(tensor, bytes);
+  }
+
+  /**
+   * All selected tensors in file order as chunks of whole rows. Each file is read once from front to back, and no
+   * more than a chunk and the piece that the source hands over is held.
+   */
+  async *stream(options: StreamOptions = {}): AsyncGenerator<TensorChunk, void, void> {
+    const selected = [...this.tensors.values()].filter(options.select ?? (() => true));
+    for (const file of new Set(selected.map((tensor) => tensor.file))) {
+      const bytes = await openBytes(this.#files, file, options);
+      try {
+        for (const tensor of selected) {
+          if (tensor.file === file) yield* tensorChunks(tensor, bytes, options.chunkBytes ?? defaultChunkBytes);
+        }
+      } finally {
+        await bytes.close();
+      }
+    }
+  }
+}
+
+/** The tensor's values; F16 and BF16 are widened to f32, other types keep theirs. Copies only to align or to widen. */
+export function decodeTensor(tensor: TensorInfo, bytes: Uint8Array): TensorData {
+  switch (tensor.dtype) {
+    case 'F32':
+      return view(Float32Array, bytes);
+    case 'F16':
+      return fromFloat16(view(Uint16Array, bytes));
+    case 'BF16':
+      return fromBfloat16(view(Uint16Array, bytes));
+    case 'F64':
+      return view(Float64Array, bytes);
+    case 'I8':
+      return view(Int8Array, bytes);
+    case 'U8':
+    case 'BOOL':
+      return view(Uint8Array, bytes);
+    case 'I16':
+      return view(Int16Array, bytes);
+    case 'U16':
+      return view(Uint16Array, bytes);
+    case 'I32':
+      return view(Int32Array, bytes);
+    case 'U32':
+      return view(Uint32Array, bytes);
+    case 'I64':
+      return view(BigInt64Array, bytes);
+    case 'U64':
+      return view(BigUint64Array, bytes);
+    default:
+      tensor.dtype satisfies never;
+      throw invalid(tensor.file, `tensor "${tensor.name}" has the unknown type ${String(tensor.dtype)}`);
+  }
+}
+
+/** Like `decodeTensor` for tensors of floats. Throws `model_file_invalid` for any other type. */
+export function decodeFloats(tensor: TensorInfo, bytes: Uint8Array): Float32Array {
+  const data = decodeTensor(tensor, bytes);
+  if (data instanceof Float32Array) return data;
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  throw invalid(tensor.file, `tensor "${tensor.name}" is ${tensor.dtype}, a floating-point type is needed`);
+}
+
+interface FileHeader {
+  tensors: TensorInfo[];
+  metadata: Record<string, string>;
+}
+
+async function readHeader(files: ModelFiles, file: string, options: ReadOptions): Promise<FileHeader | null> {
+  const prefix = await files.readRange(file, 0, lengthBytes, options);
+  if (prefix === null) return null;
+  if (prefix.length !== lengthBytes) throw invalid(file, `it has ${prefix.length} bytes, not even a header's length`);
+  const length = Number(new DataView(prefix.buffer, prefix.byteOffset, lengthBytes).getBigUint64(0, true));
+  if (length < 2 || length > maxHeaderBytes) {
+    throw invalid(file, `its header would have ${length} bytes; 2 to ${maxHeaderBytes} are allowed`);
+  }
+  const header = await files.readRange(file, lengthBytes, lengthBytes + length, options);
+  if (header === null || header.length !== length) throw invalid(file, `it ends inside its header of ${length} bytes`);
+  return parseSafetensorsHeader(header, file);
+}
+
+function shardsOf(index: unknown): string[] {
+  const map = typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : null;
+  if (typeof map !== 'object' || map === null) throw invalid(indexFile, 'it has no object "weight_map"');
+  const shards = new Set<string>();
+  for (const [name, file] of Object.entries(map)) {
+    // A shard is a plain name beside the index: a path or URL could read from anywhere.
+    if (typeof file !== 'string' || !/^[\w.-]+\.safetensors$/.test(file)) {
+      throw invalid(
+        indexFile,
+        `"${name}" is in ${JSON.stringify(file)}; a file name ending in .safetensors is allowed`,
+      );
+    }
+    shards.add(file);
+  }
+  return [...shards].sort();
+}
+
+async function* tensorChunks(tensor: TensorInfo, bytes: ByteSource, chunkBytes: number): AsyncGenerator<TensorChunk> {
+  const rows = tensor.shape[0] ?? 1;
+  const size = tensor.end - tensor.start;
+  const rowBytes = rows === 0 ? 0 : size / rows;
+  await bytes.skipTo(tensor.start);
+  if (size === 0) {
+    yield { tensor, row: 0, rows, bytes: new Uint8Array(0) };
+    return;
+  }
+  const step = Math.max(1, Math.floor(chunkBytes / rowBytes));
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row);
+    const chunk = await bytes.take(count * rowBytes);
+    if (chunk === null) throw endsTooSoon(tensor);
+    yield { tensor, row, rows: count, bytes: chunk };
+  }
+}
+
+/** Bytes of one file from a position on, taken front to back. */
+interface ByteSource {
+  skipTo(position: number): Promise<void>;
+  /** Exactly `count` bytes, or null when the file ends before. */
+  take(count: number): Promise<Uint8Array | null>;
+  close(): Promise<void>;
+}
+
+async function openBytes(files: ModelFiles, file: string, options: ReadOptions): Promise<ByteSource> {
+  const stream = (await files.readStream?.(file, options)) ?? null;
+  return stream === null ? new RangeSource(files, file, options) : new StreamSource(stream);
+}
+
+/** For files that can only be read by range: one request a chunk. */
+class RangeSource implements ByteSource {
+  readonly #files: ModelFiles;
+  readonly #file: string;
+  readonly #options: ReadOptions;
+  #position = 0;
+
+  constructor(files: ModelFiles, file: string, options: ReadOptions) {
+    this.#files = files;
+    this.#file = file;
+    this.#options = options;
+  }
+
+  async skipTo(position: number): Promise<void> {
+    this.#position = position;
+  }
+
+  async take(count: number): Promise<Uint8Array | null> {
+    const start = this.#position;
+    this.#position += count;
+    const bytes = await this.#files.readRange(this.#file, start, start + count, this.#options);
+    return bytes !== null && bytes.length === count ? bytes : null;
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** For one download: pieces of any size come in, exact counts go out, through one buffer that is used again. */
+class StreamSource implements ByteSource {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #piece: Uint8Array = new Uint8Array(0);
+  #position = 0;
+  #buffer = new Uint8Array(0);
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
+  }
+
+  async skipTo(position: number): Promise<void> {
+    while (this.#position < position && (await this.#fill())) this.#cut(position - this.#position);
+  }
+
+  async take(count: number): Promise<Uint8Array | null> {
+    if (this.#piece.length >= count) return this.#cut(count);
+    // A fresh view's offset is 0, so that every element type can be read in place.
+    if (this.#buffer.length < count) this.#buffer = new Uint8Array(count);
+    let filled = 0;
+    while (filled < count) {
+      if (!(await this.#fill())) return null;
+      const part = this.#cut(count - filled);
+      this.#buffer.set(part, filled);
+      filled += part.length;
+    }
+    return this.#buffer.subarray(0, count);
+  }
+
+  async close(): Promise<void> {
+    await this.#reader.cancel();
+  }
+
+  async #fill(): Promise<boolean> {
+    while (this.#piece.length === 0) {
+      const { value, done } = await this.#reader.read();
+      if (done) return false;
+      this.#piece = value;
+    }
+    return true;
+  }
+
+  #cut(count: number): Uint8Array {
+    const part = this.#piece.subarray(0, count);
+    this.#piece = this.#piece.subarray(part.length);
+    this.#position += part.length;
+    return part;
+  }
+}
+
+function view<T>(
+  type: { new (buffer: ArrayBufferLike, offset: number, length: number): T; readonly BYTES_PER_ELEMENT: number },
+  bytes: Uint8Array,
+): T {
+  const size = type.BYTES_PER_ELEMENT;
+  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  return new type(aligned.buffer, aligned.byteOffset, aligned.length / size);
+}
+
+function invalid(file: string, reason: string): VecinityError {
+  return new VecinityError('model_file_invalid', `${file} is not a readable safetensors file: ${reason}.`);
+}
+
+function endsTooSoon(tensor: TensorInfo): VecinityError {
+  return invalid(tensor.file, `it ends before tensor "${tensor.name}" (bytes ${tensor.start} to ${tensor.end})`);
+}
