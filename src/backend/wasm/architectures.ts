@@ -1,0 +1,373 @@
+/**
+ * What the engine's encoders are made of: a declarative table from config.json to names, sizes and variants. A new
+ * family is a new entry of `families`. Owns no weights and no arithmetic beyond positions and distance buckets.
+ */
+import { VecinityError } from '../../errors.js';
+
+/** `gelu` is the exact form with erf, `gelu_tanh` its tanh approximation. */
+export type Activation = 'gelu' | 'gelu_tanh' | 'relu';
+
+/** The two tensors of a layer norm. */
+export interface NormNames {
+  weight: string;
+  bias: string;
+}
+
+/** One encoder layer (post-norm). Linears are named without `.weight` and `.bias`; weights are `[out, in]`. */
+export interface LayerNames {
+  query: string;
+  key: string;
+  value: string;
+  attentionOutput: string;
+  attentionNorm: NormNames;
+  up: string;
+  down: string;
+  outputNorm: NormNames;
+}
+
+/** A classifier on the first token: `output(activation(dense(hidden)))`. */
+export interface HeadNames {
+  dense: string;
+  activation: 'tanh' | 'relu';
+  output: string;
+}
+
+/** A learned bias on attention scores, shared by all layers: table `[buckets, heads]`, bucket of `key - query`. */
+export interface RelativeBias {
+  table: string;
+  buckets: number;
+  maxDistance: number;
+}
+
+/** Everything that the engine needs to know of a model apart from its weights; plain data. */
+export interface EncoderDescription {
+  modelType: string;
+  hidden: number;
+  heads: number;
+  headSize: number;
+  intermediate: number;
+  epsilon: number;
+  activation: Activation;
+  vocabSize: number;
+  /** Tokens of one text at most: rows of the position table less the offset. */
+  maxTokens: number;
+  /** Row of the position table that a text's first token takes. */
+  positionOffset: number;
+  /** A token id that takes no position and keeps row `positionOffset - 1`; null when every token counts. */
+  paddingId: number | null;
+  wordEmbeddings: string;
+  positionEmbeddings: string;
+  /** Segment embeddings, or null when the family has none. */
+  typeEmbeddings: string | null;
+  embeddingNorm: NormNames;
+  relativeBias: RelativeBias | null;
+  layers: LayerNames[];
+  head: HeadNames | null;
+  /** What may stand before the encoder's names in a file; `bindNames` finds which does. */
+  prefixes: readonly string[];
+}
+
+/** Config keys and tensor names in which families differ; `{}` in a name stands for the layer's number. */
+interface Family {
+  prefixes: readonly string[];
+  keys: { hidden: string; heads: string; layers: string; intermediate: string; activation: string };
+  /** Fixed where the family's code has it fixed; else `layer_norm_eps`. */
+  epsilon: number | null;
+  typeEmbeddings: boolean;
+  /** The id that its position numbering leaves out; null numbers every token from 0. */
+  paddingId: (config: Config) => number | null;
+  relativeBias: string | null;
+  layer: Record<keyof LayerNames, string>;
+  head: HeadNames;
+}
+
+type Config = Readonly<Record<string, unknown>>;
+
+const bertKeys = {
+  hidden: 'hidden_size',
+  heads: 'num_attention_heads',
+  layers: 'num_hidden_layers',
+  intermediate: 'intermediate_size',
+  activation: 'hidden_act',
+};
+
+const bertLayer = {
+  query: 'encoder.layer.{}.attention.self.query',
+  key: 'encoder.layer.{}.attention.self.key',
+  value: 'encoder.layer.{}.attention.self.value',
+  attentionOutput: 'encoder.layer.{}.attention.output.dense',
+  attentionNorm: 'encoder.layer.{}.attention.output.LayerNorm',
+  up: 'encoder.layer.{}.intermediate.dense',
+  down: 'encoder.layer.{}.output.dense',
+  outputNorm: 'encoder.layer.{}.output.LayerNorm',
+};
+
+const bert: Family = {
+  prefixes: ['', 'bert.'],
+  keys: bertKeys,
+  epsilon: null,
+  typeEmbeddings: true,
+  paddingId: () => null,
+  relativeBias: null,
+  layer: bertLayer,
+  head: { dense: 'pooler.dense', activation: 'tanh', output: 'classifier' },
+};
+
+const roberta: Family = {
+  ...bert,
+  prefixes: ['', 'roberta.'],
+  paddingId: (config) => wholeNumber(config, 'pad_token_id', 1),
+  head: { dense: 'classifier.dense', activation: 'tanh', output: 'classifier.out_proj' },
+};
+
+const mpnet: Family = {
+  ...roberta,
+  prefixes: ['', 'mpnet.'],
+  typeEmbeddings: false,
+  // Fixed in the family's code, whatever `pad_token_id` says.
+  paddingId: () => 1,
+  relativeBias: 'encoder.relative_attention_bias.weight',
+  layer: {
+    ...bertLayer,
+    query: 'encoder.layer.{}.attention.attn.q',
+    key: 'encoder.layer.{}.attention.attn.k',
+    value: 'encoder.layer.{}.attention.attn.v',
+    attentionOutput: 'encoder.layer.{}.attention.attn.o',
+    attentionNorm: 'encoder.layer.{}.attention.LayerNorm',
+  },
+};
+
+const distilbert: Family = {
+  prefixes: ['', 'distilbert.'],
+  keys: { hidden: 'dim', heads: 'n_heads', layers: 'n_layers', intermediate: 'hidden_dim', activation: 'activation' },
+  epsilon: 1e-12,
+  typeEmbeddings: false,
+  paddingId: () => null,
+  relativeBias: null,
+  layer: {
+    query: 'transformer.layer.{}.attention.q_lin',
+    key: 'transformer.layer.{}.attention.k_lin',
+    value: 'transformer.layer.{}.attention.v_lin',
+    attentionOutput: 'transformer.layer.{}.attention.out_lin',
+    attentionNorm: 'transformer.layer.{}.sa_layer_norm',
+    up: 'transformer.layer.{}.ffn.lin1',
+    down: 'transformer.layer.{}.ffn.lin2',
+    outputNorm: 'transformer.layer.{}.output_layer_norm',
+  },
+  head: { dense: 'pre_classifier', activation: 'relu', output: 'classifier' },
+};
+
+/** By `model_type` of config.json. */
+const families: Readonly<Record<string, Family>> = {
+  bert,
+  roberta,
+  'xlm-roberta': roberta,
+  camembert: roberta,
+  mpnet,
+  distilbert,
+};
+
+const activations: Readonly<Record<string, Activation>> = {
+  gelu: 'gelu',
+  gelu_python: 'gelu',
+  gelu_new: 'gelu_tanh',
+  gelu_fast: 'gelu_tanh',
+  gelu_pytorch_tanh: 'gelu_tanh',
+  relu: 'relu',
+};
+
+/**
+ * Describes the model that a config.json stands for, or returns null when the engine does not know it: another family,
+ * activation, decoder or position scheme. Throws `model_file_invalid` for sizes that are missing or make no sense.
+ */
+export function describeModel(config: Config): EncoderDescription | null {
+  const modelType = config.model_type;
+  if (typeof modelType !== 'string' || !Object.hasOwn(families, modelType)) return null;
+  const family = families[modelType] as Family;
+  const activation = activationOf(config[family.keys.activation] ?? 'gelu');
+  if (activation === null || !hasPlainPositions(config)) return null;
+  const paddingId = family.paddingId(config);
+  const positionOffset = paddingId === null ? 0 : paddingId + 1;
+  const layerCount = size(config, family.keys.layers);
+  return {
+    modelType,
+    ...widths(config, family),
+    epsilon: family.epsilon ?? number(config, 'layer_norm_eps', 1e-12),
+    activation,
+    vocabSize: size(config, 'vocab_size'),
+    maxTokens: size(config, 'max_position_embeddings') - positionOffset,
+    positionOffset,
+    paddingId,
+    wordEmbeddings: 'embeddings.word_embeddings.weight',
+    positionEmbeddings: 'embeddings.position_embeddings.weight',
+    typeEmbeddings: family.typeEmbeddings ? 'embeddings.token_type_embeddings.weight' : null,
+    embeddingNorm: norm('embeddings.LayerNorm'),
+    relativeBias: relativeBiasOf(config, family),
+    layers: Array.from({ length: layerCount }, (_, index) => layerNames(family, index)),
+    head: isClassifier(config) ? family.head : null,
+    prefixes: family.prefixes,
+  };
+}
+
+/** The linears of a layer, grouped by the input that they share, in the order in which they run. */
+export function linearGroups(layer: LayerNames): string[][] {
+  return [[layer.query, layer.key, layer.value], [layer.attentionOutput], [layer.up], [layer.down]];
+}
+
+/**
+ * The description with the names that a file really has: with or without the family's prefix, layer norms also as
+ * `gamma` and `beta`. Throws `model_file_invalid` naming the first tensor that is missing.
+ */
+export function bindNames(description: EncoderDescription, has: (tensor: string) => boolean): EncoderDescription {
+  const prefix = description.prefixes.find((candidate) => has(candidate + description.wordEmbeddings)) ?? '';
+  const tensor = (name: string) => requireTensor(prefix + name, has);
+  const linear = (name: string) => tensor(`${name}.weight`).slice(0, -'.weight'.length);
+  const normed = (names: NormNames) => boundNorm(names, prefix, has);
+  const { typeEmbeddings, relativeBias, head } = description;
+  return {
+    ...description,
+    wordEmbeddings: tensor(description.wordEmbeddings),
+    positionEmbeddings: tensor(description.positionEmbeddings),
+    typeEmbeddings: typeEmbeddings === null ? null : tensor(typeEmbeddings),
+    embeddingNorm: normed(description.embeddingNorm),
+    relativeBias: relativeBias === null ? null : { ...relativeBias, table: tensor(relativeBias.table) },
+    layers: description.layers.map((layer) => ({
+      query: linear(layer.query),
+      key: linear(layer.key),
+      value: linear(layer.value),
+      attentionOutput: linear(layer.attentionOutput),
+      attentionNorm: normed(layer.attentionNorm),
+      up: linear(layer.up),
+      down: linear(layer.down),
+      outputNorm: normed(layer.outputNorm),
+    })),
+    head: head === null ? null : boundHead(head, prefix, has),
+    prefixes: [''],
+  };
+}
+
+/** Row of the position table for every packed token, `[tokens]`. */
+export function positionIds(description: EncoderDescription, inputIds: Int32Array, offsets: Int32Array): Int32Array {
+  const { positionOffset, paddingId } = description;
+  const positions = new Int32Array(inputIds.length);
+  for (let text = 0; text + 1 < offsets.length; text++) {
+    let next = positionOffset;
+    for (let token = offsets[text] as number; token < (offsets[text + 1] as number); token++) {
+      positions[token] = inputIds[token] === paddingId ? positionOffset - 1 : next++;
+    }
+  }
+  return positions;
+}
+
+/**
+ * Bucket of every distance `key - query` from `-(tokens - 1)` to `tokens - 1`, `[2 * tokens - 1]`: half of the buckets
+ * for each direction, exact up to a quarter, then logarithmic (T5 and MPNet). Rounded in f32 like the originals.
+ */
+export function distanceBuckets(bias: RelativeBias, tokens: number): Int32Array {
+  const half = bias.buckets >> 1;
+  const exact = half >> 1;
+  const logRange = Math.log(bias.maxDistance / exact);
+  return Int32Array.from({ length: 2 * tokens - 1 }, (_, index) => {
+    const distance = index - (tokens - 1);
+    const away = Math.abs(distance);
+    const side = distance > 0 ? half : 0;
+    if (away < exact) return side + away;
+    const log = Math.fround(Math.log(Math.fround(away / exact)));
+    const step = Math.fround(Math.fround(log / Math.fround(logRange)) * (half - exact));
+    return side + Math.min(half - 1, exact + Math.trunc(step));
+  });
+}
+
+function widths(
+  config: Config,
+  family: Family,
+): { hidden: number; heads: number; headSize: number; intermediate: number } {
+  const hidden = size(config, family.keys.hidden);
+  const heads = size(config, family.keys.heads);
+  if (hidden % heads !== 0) throw invalid(`${hidden} hidden values do not divide into ${heads} heads`);
+  return { hidden, heads, headSize: hidden / heads, intermediate: size(config, family.keys.intermediate) };
+}
+
+function activationOf(name: unknown): Activation | null {
+  return typeof name === 'string' && Object.hasOwn(activations, name) ? (activations[name] as Activation) : null;
+}
+
+/** Decoders and BERT's relative position schemes compute something else from the same tensors. */
+function hasPlainPositions(config: Config): boolean {
+  return config.is_decoder !== true && (config.position_embedding_type ?? 'absolute') === 'absolute';
+}
+
+function isClassifier(config: Config): boolean {
+  const { architectures } = config;
+  return (
+    Array.isArray(architectures) &&
+    architectures.some((name) => typeof name === 'string' && name.endsWith('ForSequenceClassification'))
+  );
+}
+
+function relativeBiasOf(config: Config, family: Family): RelativeBias | null {
+  if (family.relativeBias === null) return null;
+  const buckets = wholeNumber(config, 'relative_attention_num_buckets', 32);
+  return { table: family.relativeBias, buckets, maxDistance: 128 };
+}
+
+function layerNames(family: Family, index: number): LayerNames {
+  const named = (name: keyof LayerNames) => family.layer[name].replace('{}', String(index));
+  return {
+    query: named('query'),
+    key: named('key'),
+    value: named('value'),
+    attentionOutput: named('attentionOutput'),
+    attentionNorm: norm(named('attentionNorm')),
+    up: named('up'),
+    down: named('down'),
+    outputNorm: norm(named('outputNorm')),
+  };
+}
+
+function norm(name: string): NormNames {
+  return { weight: `${name}.weight`, bias: `${name}.bias` };
+}
+
+/** Checkpoints converted from TensorFlow call a norm's tensors `gamma` and `beta`. */
+function boundNorm(names: NormNames, prefix: string, has: (tensor: string) => boolean): NormNames {
+  const gamma = (prefix + names.weight).replace(/weight$/, 'gamma');
+  if (has(gamma)) return { weight: gamma, bias: requireTensor(gamma.replace(/gamma$/, 'beta'), has) };
+  return { weight: requireTensor(prefix + names.weight, has), bias: requireTensor(prefix + names.bias, has) };
+}
+
+/** A head's linears stand beside the encoder; only BERT's pooler is part of it and shares its prefix. */
+function boundHead(head: HeadNames, prefix: string, has: (tensor: string) => boolean): HeadNames {
+  const inside = prefix + head.dense;
+  const dense = has(`${inside}.weight`) ? inside : head.dense;
+  requireTensor(`${dense}.weight`, has);
+  requireTensor(`${head.output}.weight`, has);
+  return { ...head, dense };
+}
+
+function requireTensor(name: string, has: (tensor: string) => boolean): string {
+  if (has(name)) return name;
+  throw new VecinityError('model_file_invalid', `The model's weights have no tensor "${name}".`);
+}
+
+function size(config: Config, key: string): number {
+  const value = config[key];
+  if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
+  throw invalid(`"${key}" is ${JSON.stringify(value)}; a whole number above 0 is needed`);
+}
+
+function wholeNumber(config: Config, key: string, fallback: number): number {
+  const value = config[key] ?? fallback;
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw invalid(`"${key}" is ${JSON.stringify(value)}; a whole number from 0 is allowed`);
+}
+
+function number(config: Config, key: string, fallback: number): number {
+  const value = config[key] ?? fallback;
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw invalid(`"${key}" is ${JSON.stringify(value)}; a number is allowed`);
+}
+
+function invalid(reason: string): VecinityError {
+  return new VecinityError('model_file_invalid', `config.json does not describe an encoder: ${reason}.`);
+}
