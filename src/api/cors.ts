@@ -1,0 +1,51 @@
+/** CORS for callers on other origins; the calls of OpenAI's SDKs pass it. */
+import type { cors } from 'hono/cors';
+
+/** Headers that a caller may send: ours, and those that OpenAI's SDKs add to every call. */
+const allowHeaders = [
+  'Authorization',
+  'Content-Type',
+  'User-Agent',
+  'Accept',
+  'X-Requested-With',
+  'X-Request-Id',
+  'OpenAI-Beta',
+  'OpenAI-Organization',
+  'OpenAI-Project',
+  ...['arch', 'async', 'custom-poll-interval', 'helper-method', 'lang', 'os', 'package-version'].map(toStainless),
+  ...['poll-helper', 'retry-count', 'runtime', 'runtime-version', 'timeout'].map(toStainless),
+];
+
+/** Headers that a caller's script may read. */
+const exposeHeaders = [
+  'x-request-id',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+  'www-authenticate',
+  'allow',
+  'x-compute-time',
+  'x-compute-tokens',
+  'x-total-time',
+  'x-tokenization-time',
+  'x-queue-time',
+  'x-inference-time',
+  'x-truncated-inputs',
+];
+
+const preflightSeconds = 7200;
+
+/** Options of Hono's CORS middleware for one allowed origin, or `*`. */
+export function corsOptions(origin: string): NonNullable<Parameters<typeof cors>[0]> {
+  return {
+    origin,
+    allowHeaders,
+    exposeHeaders,
+    allowMethods: ['GET', 'POST', 'HEAD', 'OPTIONS'],
+    maxAge: preflightSeconds,
+  };
+}
+
+function toStainless(name: string): string {
+  return `X-Stainless-${name}`;
+}

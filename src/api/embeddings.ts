@@ -1,0 +1,85 @@
+/** The OpenAI embeddings call: body → engine request → response object. Used over HTTP and by the page's typed API. */
+import * as z from 'zod';
+import type { EmbedResult } from '../core/engine.js';
+import type { EmbeddingsResponse } from '../protocol.js';
+import { encodeBase64 } from './encoding.js';
+import { choice, flag, inputs, positiveInteger, text } from './fields.js';
+import { resolveModel } from './names.js';
+import { choosePrompt } from './prompts.js';
+import type { CallContext } from './route.js';
+import { parseBody } from './validate.js';
+
+export type EncodingFormat = 'float' | 'base64';
+
+/** Body of `POST /v1/embeddings`; fields that are not named here are ignored. */
+export const embeddingsBody = z.object({
+  input: inputs('input'),
+  model: text().nullish(),
+  encoding_format: choice(['float', 'base64']).nullish(),
+  dimensions: positiveInteger().nullish(),
+  user: text().nullish(),
+  prompt: text().nullish(),
+  prompt_name: text().nullish(),
+  input_type: text().nullish(),
+  task: text().nullish(),
+  truncate: flag().nullish(),
+  truncation_direction: choice(['right', 'left', 'Right', 'Left']).nullish(),
+  normalize: flag().nullish(),
+});
+
+type EmbeddingsBody = z.output<typeof embeddingsBody>;
+
+export interface Embedded {
+  result: EmbedResult;
+  /** Null when the request did not name one. */
+  encodingFormat: EncodingFormat | null;
+}
+
+/** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
+export async function embedBody(body: unknown, context: CallContext): Promise<Embedded> {
+  const parsed = parseBody(embeddingsBody, body);
+  const model = resolveModel(parsed.model ?? null, 'embedding', context);
+  const result = await context.engine.embed({
+    model: model.id,
+    inputs: parsed.input,
+    ...(await choosePrompt(toPromptWish(parsed), model, context)),
+    dimensions: parsed.dimensions ?? null,
+    normalize: parsed.normalize ?? null,
+    truncate: parsed.truncate ?? false,
+    truncateSide: parsed.truncation_direction?.toLowerCase() === 'left' ? 'left' : 'right',
+    maxTokens: null,
+    signal: context.signal,
+    onProgress: context.onProgress,
+  });
+  return { result, encodingFormat: parsed.encoding_format ?? null };
+}
+
+/** OpenAI's `embeddings.create`: vectors are views of the result's one buffer, or strings when `base64` was asked for. */
+export async function createEmbeddings(body: unknown, context: CallContext): Promise<EmbeddingsResponse> {
+  const { result, encodingFormat } = await embedBody(body, context);
+  const data = Array.from({ length: result.count }, (_, index) => {
+    const row = embeddingAt(result, index);
+    return { object: 'embedding' as const, index, embedding: encodingFormat === 'base64' ? encodeBase64(row) : row };
+  });
+  return { object: 'list', data, model: result.model, usage: toUsage(result) };
+}
+
+/** Row `index` of the result, `[dimensions]`, as a view. */
+export function embeddingAt({ embeddings, dimensions }: EmbedResult, index: number): Float32Array<ArrayBuffer> {
+  return embeddings.subarray(index * dimensions, (index + 1) * dimensions);
+}
+
+/** Usage in OpenAI's words. */
+export function toUsage({ usage }: Pick<EmbedResult, 'usage'>): EmbeddingsResponse['usage'] {
+  return { prompt_tokens: usage.promptTokens, total_tokens: usage.promptTokens };
+}
+
+function toPromptWish(body: EmbeddingsBody) {
+  const field = body.input_type ? 'input_type' : 'task';
+  const value = body[field];
+  return {
+    prompt: body.prompt ?? null,
+    promptName: body.prompt_name ?? null,
+    role: value ? { field, value } : null,
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Failures as responses in OpenAI's shape. The page's `fetch` uses it too, for failures that never reached the engine,
+ * so it imports nothing big.
+ */
+import { type ErrorCode, toVecinityError, type VecinityError } from '../errors.js';
+import { jsonResponse } from './respond.js';
+
+/** OpenAI's `error.type` by status; statuses without an entry are `server_error`. */
+const typeByStatus: Record<number, string> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  404: 'not_found_error',
+  405: 'invalid_request_error',
+  413: 'invalid_request_error',
+  415: 'invalid_request_error',
+  429: 'rate_limit_error',
+  499: 'request_aborted_error',
+  503: 'unavailable_error',
+  504: 'timeout_error',
+};
+
+/** Failures that the same request would meet again; OpenAI's SDKs are told not to retry them. */
+const permanentCodes: ReadonlySet<ErrorCode> = new Set([
+  'engine_crashed',
+  'model_file_missing',
+  'model_file_invalid',
+  'device_unavailable',
+  'disposed',
+]);
+
+const defaultRetryAfterMs = 1000;
+
+/** Any failure in OpenAI's shape, with its status and retry headers. `extra` is put beside `error`. */
+export function errorResponse(
+  thrown: unknown,
+  { headers = {}, extra = {} }: { headers?: Record<string, string>; extra?: object } = {},
+): Response {
+  const error = toVecinityError(thrown);
+  return jsonResponse(
+    { error: toErrorBody(error), ...extra },
+    { status: error.status, headers: { ...errorHeaders(error), ...headers } },
+  );
+}
+
+/** All four keys, always: the official SDKs read each of them. */
+function toErrorBody({ message, status, param, code }: VecinityError) {
+  return { message, type: typeByStatus[status] ?? 'server_error', param, code };
+}
+
+function errorHeaders({ code, status, retryAfterMs }: VecinityError): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (status === 401) headers['www-authenticate'] = 'Bearer';
+  if (permanentCodes.has(code)) headers['x-should-retry'] = 'false';
+  const waitMs = retryAfterMs ?? (status === 429 ? defaultRetryAfterMs : null);
+  if (waitMs === null) return headers;
+  headers['retry-after'] = String(Math.max(1, Math.ceil(waitMs / 1000)));
+  headers['retry-after-ms'] = String(Math.max(1, Math.ceil(waitMs)));
+  return headers;
+}

@@ -1,0 +1,75 @@
+/** Validators of the fields that several dialects share, each with the words for what it allows. */
+import * as z from 'zod';
+import type { EngineInput } from '../core/engine.js';
+import { count, type FieldPath, invalidField } from './validate.js';
+
+/** Inputs or documents of one request at most. */
+export const maxInputs = 2048;
+
+const tokenId = 'a token id, an integer of at least 0';
+const oneInput = 'a string or an array of at least one token id';
+const allowedInputs =
+  `a string, an array of token ids, or an array of 1 to ${count(maxInputs)} ` +
+  'inputs, each a string or an array of token ids';
+
+/** A string. */
+export const text = () => z.string('a string');
+
+/** True or false. */
+export const flag = () => z.boolean('true or false');
+
+/** An integer ≥ 1. */
+export function positiveInteger() {
+  const allowed = 'an integer of at least 1';
+  return z.int(allowed).min(1, allowed);
+}
+
+/** One of a few words. */
+export function choice<const Values extends readonly string[]>(values: Values) {
+  return z.enum(values, `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`);
+}
+
+/** A text, bare or as `{ "text": … }`; comes out as the string. */
+export function textOrObject(allowed: string, minLength = 0) {
+  const string = z.string(allowed).min(minLength, allowed);
+  const bare = (value: unknown) => (isTextObject(value) ? value.text : value);
+  return z
+    .preprocess(bare, string)
+    .meta({ anyOf: [{ type: 'string' }, { type: 'object', properties: { text: { type: 'string' } } }] });
+}
+
+/** Texts or token ids in every form of the OpenAI API: string, string[], int[] (one sequence), int[][], or mixed arrays. */
+export function inputs(name: string) {
+  const ids = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 };
+  const many = { type: 'array', items: { anyOf: [{ type: 'string' }, ids] }, minItems: 1, maxItems: maxInputs };
+  return z
+    .unknown()
+    .transform((value) => parseInputs(value, name))
+    .meta({ anyOf: [{ type: 'string' }, ids, many] });
+}
+
+// Written by hand: a union's own messages say nothing useful, and 2,048 long id arrays would be walked several times.
+function parseInputs(value: unknown, name: string): EngineInput[] {
+  if (typeof value === 'string') return [value];
+  if (!Array.isArray(value) || value.length === 0) throw invalidField([name], allowedInputs, value);
+  if (typeof value[0] === 'number') return [parseTokenIds(value, [name])];
+  if (value.length > maxInputs) throw invalidField([name], allowedInputs, value);
+  return value.map((item, index) => parseInput(item, [name, index]));
+}
+
+function parseInput(value: unknown, path: FieldPath): EngineInput {
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value) || value.length === 0) throw invalidField(path, oneInput, value);
+  return parseTokenIds(value, path);
+}
+
+function parseTokenIds(values: unknown[], path: FieldPath): number[] {
+  return values.map((value, index) => {
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+    throw invalidField([...path, index], tokenId, value);
+  });
+}
+
+function isTextObject(value: unknown): value is { text: unknown } {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'text');
+}

@@ -1,0 +1,101 @@
+/**
+ * The API as one WHATWG function, the same in a worker, in Node and at the edge: it mounts the dialects' routes and
+ * does what all of them share (paths, key, body, CORS, request ids, errors).
+ */
+import { Hono } from 'hono';
+import { cors } from 'hono/cors';
+import { type ApiConfig, defaultApiConfig } from '../config.js';
+import type { Engine } from '../core/engine.js';
+import { VecinityError } from '../errors.js';
+import { readJson } from './body.js';
+import { corsOptions } from './cors.js';
+import { errorResponse } from './error-response.js';
+import { requestIdOf } from './ids.js';
+import { checkKey } from './key.js';
+import { openai } from './openai.js';
+import { toApiPath } from './paths.js';
+import type { ApiContext, Dialect, Route } from './route.js';
+import { system } from './system.js';
+
+export type Handler = (request: Request) => Promise<Response>;
+
+export interface HandlerOptions {
+  engine: Engine;
+  /** Options that differ from the defaults. */
+  api?: Partial<ApiConfig>;
+}
+
+/** Every dialect that is answered. */
+export const dialects: readonly Dialect[] = [openai, system];
+
+/** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
+export function createHandler({ engine, api = {} }: HandlerOptions): Handler {
+  const context: ApiContext = { engine, api: { ...defaultApiConfig, ...api } };
+  checkOptions(context.api);
+  const app = createApp(context);
+  return async (request) => {
+    const response = await app.fetch(request);
+    response.headers.set('x-request-id', requestIdOf(request));
+    return response;
+  };
+}
+
+function createApp(context: ApiContext): Hono {
+  const getPath = (request: Request) => {
+    const { pathname } = new URL(request.url);
+    return toApiPath(pathname, context.api.routePrefix) ?? pathname;
+  };
+  const app = new Hono({ getPath });
+  if (context.api.corsOrigin !== null) app.use(cors(corsOptions(context.api.corsOrigin)));
+  const routes = dialects.flat();
+  for (const route of routes) {
+    app.on(route.method, [...route.paths], (c) => answer(route, c.req.raw, c.req.param('id') ?? '', context));
+  }
+  for (const [path, allow] of allowedMethods(routes)) app.all(path, (c) => otherMethod(c.req.raw, allow));
+  app.notFound((c) => errorResponse(unknownRoute(c.req.raw, routes)));
+  app.onError((error) => errorResponse(error));
+  return app;
+}
+
+async function answer(route: Route, request: Request, id: string, context: ApiContext): Promise<Response> {
+  if (route.guarded) checkKey(request, context.api.apiKey);
+  const body = route.body === null ? undefined : await readJson(request);
+  return route.handle({ context: { ...context, signal: request.signal }, body, id });
+}
+
+/** The `Allow` header of every path. */
+function allowedMethods(routes: readonly Route[]): Map<string, string> {
+  const allowed = new Map<string, string>();
+  for (const { method, paths } of routes) {
+    for (const path of paths) {
+      const methods = [allowed.get(path) ?? 'OPTIONS', method, ...(method === 'GET' ? ['HEAD'] : [])];
+      allowed.set(path, methods.join(', '));
+    }
+  }
+  return allowed;
+}
+
+/** Hono answers HEAD with the GET route; what is left is OPTIONS and methods that a path does not have. */
+function otherMethod(request: Request, allow: string): Response {
+  if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: { allow } });
+  const message = `The method ${request.method} is not allowed here; allowed: ${allow}.`;
+  return errorResponse(new VecinityError('method_not_allowed', message), { headers: { allow } });
+}
+
+function unknownRoute(request: Request, routes: readonly Route[]): VecinityError {
+  const known = routes.map(({ method, paths }) => `${method} ${paths[0]?.replace(':id{.+}', '{id}')}`).join(', ');
+  const { pathname } = new URL(request.url);
+  return new VecinityError('not_found', `There is no route ${request.method} ${pathname}; routes: ${known}.`);
+}
+
+function checkOptions({ routePrefix, apiKey }: ApiConfig): void {
+  if (!/^(?:\/[^/]+)*$/.test(routePrefix)) {
+    const message = `\`routePrefix\` must be empty or a path such as \`/ai\`; got ${JSON.stringify(routePrefix)}.`;
+    throw new VecinityError('invalid_request', message, { param: 'routePrefix' });
+  }
+  if (apiKey === '') {
+    throw new VecinityError('invalid_request', '`apiKey` must be null or a string that is not empty.', {
+      param: 'apiKey',
+    });
+  }
+}

@@ -1,0 +1,69 @@
+/** What `/v1/models` says of each model: OpenAI's fields, and those that vLLM and Infinity add. */
+import type { ModelStatus } from '../core/engine.js';
+import type { ModelsResponse } from '../protocol.js';
+import { findModel, presentAliases, presentModels, unknownModel } from './names.js';
+import type { ApiContext } from './route.js';
+
+type OpenaiModel = ModelsResponse['data'][number];
+
+/** One entry of the list; what needs the model's files is null until they were read. */
+export interface ModelCard extends OpenaiModel {
+  /** The model behind an alias, else the repository. */
+  root: string;
+  /** The id that an alias stands for. */
+  parent: string | null;
+  state: ModelStatus['state'];
+  task: string | null;
+  revision: string | null;
+  dimensions: number | null;
+  matryoshka_dimensions: number[];
+  /** vLLM's name for the tokens of one input at most. */
+  max_model_len: number | null;
+  pooling: string | null;
+  normalize: boolean | null;
+  prompts: string[];
+  license: string | null;
+  backend: string | null;
+  /** Infinity's words for what the model can do. */
+  capabilities: ('embed' | 'rerank')[];
+}
+
+/** Models that are present, then the aliases that lead to them. */
+export function listModels(context: ApiContext): ModelsResponse & { data: ModelCard[] } {
+  const models = presentModels(context).map((model) => toCard(model, model.id));
+  const aliases = presentAliases(context).map(({ alias, model }) => toCard(model, alias));
+  return { object: 'list', data: [...models, ...aliases] };
+}
+
+/** One model by id, repository or alias. Throws `model_not_found`. */
+export function retrieveModel(name: string, context: ApiContext): ModelCard {
+  const model = findModel(name, context);
+  if (!model || model.state === 'unloaded') throw unknownModel(name, context);
+  return toCard(model, name);
+}
+
+function toCard({ id, spec, state, backend }: ModelStatus, name: string): ModelCard {
+  const repository = spec?.repository ?? id;
+  const isAlias = name !== id && name !== repository;
+  return {
+    id: name,
+    object: 'model',
+    // When this engine started: the files of a model carry no date.
+    created: Math.floor(performance.timeOrigin / 1000),
+    owned_by: repository.includes('/') ? repository.slice(0, repository.indexOf('/')) : 'vecinity',
+    root: repository,
+    parent: isAlias ? id : null,
+    state,
+    task: spec?.task ?? null,
+    revision: spec?.revision ?? null,
+    dimensions: spec?.dimensions ?? null,
+    matryoshka_dimensions: spec?.matryoshkaDimensions ?? [],
+    max_model_len: spec?.maxTokens ?? null,
+    pooling: spec?.pooling ?? null,
+    normalize: spec?.normalize ?? null,
+    prompts: Object.keys(spec?.prompts ?? {}),
+    license: spec?.license ?? null,
+    backend: backend?.backend ?? null,
+    capabilities: spec?.task === 'rerank' ? ['rerank'] : ['embed', 'rerank'],
+  };
+}

@@ -1,0 +1,54 @@
+/** OpenAI's routes (`/v1/…`, GPUStack's `/v1-openai/…`) and the rerank route that Jina, Cohere and vLLM share with them. */
+import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
+import { writeEmbeddings } from './encoding.js';
+import { listModels, retrieveModel } from './models.js';
+import { rerankBody, rerankBodyDocuments } from './rerank.js';
+import { jsonResponse, timingHeaders } from './respond.js';
+import type { Call, Dialect } from './route.js';
+
+export const openai: Dialect = [
+  {
+    method: 'POST',
+    paths: ['/v1/embeddings', '/v1-openai/embeddings'],
+    summary: 'Embeds texts or token ids.',
+    body: embeddingsBody,
+    guarded: true,
+    handle: embeddings,
+  },
+  {
+    method: 'POST',
+    paths: ['/v1/rerank', '/rerank', '/v1-openai/rerank'],
+    summary: 'Sorts documents by their relevance to a query.',
+    body: rerankBody,
+    guarded: true,
+    handle: rerank,
+  },
+  {
+    method: 'GET',
+    paths: ['/v1/models', '/v1-openai/models'],
+    summary: 'Lists the loaded models and their aliases.',
+    body: null,
+    guarded: true,
+    handle: ({ context }) => jsonResponse(listModels(context)),
+  },
+  {
+    method: 'GET',
+    paths: ['/v1/models/:id{.+}', '/v1-openai/models/:id{.+}'],
+    summary: 'Describes one model.',
+    body: null,
+    guarded: true,
+    handle: ({ context, id }) => jsonResponse(retrieveModel(id, context)),
+  },
+];
+
+async function embeddings({ body, context }: Call): Promise<Response> {
+  const { result, encodingFormat } = await embedBody(body, context);
+  const tail = { model: result.model, usage: toUsage(result) };
+  const bytes = await writeEmbeddings(result, encodingFormat ?? 'float', tail);
+  return jsonResponse(bytes, { headers: timingHeaders(result) });
+}
+
+async function rerank({ body, context }: Call): Promise<Response> {
+  const { result, response } = await rerankBodyDocuments(body, context);
+  return jsonResponse(response, { headers: timingHeaders(result) });
+}

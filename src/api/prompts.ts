@@ -1,0 +1,61 @@
+/** Maps the words that other APIs use for an input's role onto the prompts that a model has. */
+import type { ModelStatus } from '../core/engine.js';
+import type { CallContext } from './route.js';
+import { invalidField } from './validate.js';
+
+const query = ['query', 'search_query', 'retrieval.query', 'web_search_query', 's2p_query'];
+const document = ['document', 'passage', 'search_document', 'retrieval.passage', 'corpus', 'text'];
+const matching = ['text-matching', 'sts', 'STS', 's2s_query'];
+
+/** Names of prompts to look for, best first, for each word of Cohere, Jina, Voyage and NVIDIA. */
+const promptNamesByRole: Record<string, readonly string[]> = {
+  query,
+  document,
+  passage: document,
+  search_query: query,
+  search_document: document,
+  'retrieval.query': query,
+  'retrieval.passage': document,
+  'text-matching': matching,
+  classification: ['classification', 'Classification'],
+  clustering: ['clustering', 'Clustering', 'separation'],
+  separation: ['separation', 'clustering', 'Clustering'],
+};
+
+const documentRoles: ReadonlySet<string> = new Set(['document', 'passage', 'search_document', 'retrieval.passage']);
+
+/** What a request says about prompts, in the order of precedence; all null takes the model's default prompt. */
+export interface PromptWish {
+  prompt: string | null;
+  promptName: string | null;
+  /** The role of the inputs and the field that named it. */
+  role: { value: string; field: string } | null;
+}
+
+export interface PromptChoice {
+  prompt: string | null;
+  promptName: string | null;
+}
+
+/** Chooses the prompt. A role that the model has no prompt for takes its default prompt, a document takes none. */
+export async function choosePrompt(
+  { prompt, promptName, role }: PromptWish,
+  model: ModelStatus,
+  context: CallContext,
+): Promise<PromptChoice> {
+  if (prompt !== null || promptName !== null || role === null) return { prompt, promptName };
+  const names = Object.keys(await promptsOf(model, context));
+  if (names.includes(role.value)) return { prompt: null, promptName: role.value };
+  if (!Object.hasOwn(promptNamesByRole, role.value)) {
+    const known = [...new Set([...Object.keys(promptNamesByRole), ...names])];
+    throw invalidField([role.field], `one of ${known.join(', ')}`, role.value);
+  }
+  const found = promptNamesByRole[role.value]?.find((name) => names.includes(name)) ?? null;
+  return { prompt: found === null && documentRoles.has(role.value) ? '' : null, promptName: found };
+}
+
+/** A model that is still loading does not know its prompts yet, so this waits for it. */
+async function promptsOf({ id, spec }: ModelStatus, { engine, signal }: CallContext): Promise<Record<string, string>> {
+  const known = spec ?? (await engine.load(id, signal ? { signal } : {})).spec;
+  return known?.prompts ?? {};
+}

@@ -1,0 +1,29 @@
+/** What every successful answer shares: the JSON response and the timing headers. */
+import type { Timing, Usage } from '../core/engine.js';
+
+/** A JSON response; bytes are sent as they are. */
+export function jsonResponse(
+  body: object,
+  { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+): Response {
+  const content = body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body);
+  return new Response(content, { status, headers: { 'content-type': 'application/json', ...headers } });
+}
+
+/** Where one inference request spent its time, in ms, under the names that TEI gave these headers. */
+export function timingHeaders(done: { timing: Timing; usage: Usage; truncated: number }): Record<string, string> {
+  const { tokenizeMs, queueMs, inferenceMs, totalMs } = done.timing;
+  return {
+    'x-compute-time': milliseconds(tokenizeMs + inferenceMs),
+    'x-compute-tokens': String(done.usage.promptTokens),
+    'x-total-time': milliseconds(totalMs),
+    'x-tokenization-time': milliseconds(tokenizeMs),
+    'x-queue-time': milliseconds(queueMs),
+    'x-inference-time': milliseconds(inferenceMs),
+    'x-truncated-inputs': String(done.truncated),
+  };
+}
+
+function milliseconds(value: number): string {
+  return String(Math.round(value * 100) / 100);
+}

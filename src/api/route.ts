@@ -1,0 +1,37 @@
+/** What a dialect is made of: routes as data. The handler mounts them; the validators on them also document them. */
+import type { ApiConfig } from '../config.js';
+import type { Engine, RequestOptions } from '../core/engine.js';
+import type { BodySchema } from './validate.js';
+
+/** What every route answers from. */
+export interface ApiContext {
+  engine: Engine;
+  api: ApiConfig;
+}
+
+/** A context for one call: the caller's signal and progress listener travel with it. */
+export type CallContext = ApiContext & RequestOptions;
+
+/** One request, after its key was checked and its body was read. */
+export interface Call {
+  context: CallContext;
+  /** Parsed JSON, not yet validated; undefined for a route without a body. */
+  body: unknown;
+  /** The model id of `/v1/models/{id}`, decoded; empty elsewhere. */
+  id: string;
+}
+
+export interface Route {
+  method: 'GET' | 'POST';
+  /** Hono patterns; all of them answer alike. */
+  paths: readonly string[];
+  summary: string;
+  /** Validator of the JSON body; null for a route that takes none. */
+  body: BodySchema | null;
+  /** True asks for the API key when one is set. */
+  guarded: boolean;
+  handle(call: Call): Response | Promise<Response>;
+}
+
+/** One foreign API: its routes, each parse → engine call → format. */
+export type Dialect = readonly Route[];

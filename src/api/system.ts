@@ -1,0 +1,93 @@
+/** Routes about the engine itself: `/health` and `/info`. */
+import { version } from '../../package.json';
+import type { EngineStatus, LoadProgress, ModelStatus } from '../core/engine.js';
+import { VecinityError } from '../errors.js';
+import { errorResponse } from './error-response.js';
+import { jsonResponse } from './respond.js';
+import type { Call, Dialect } from './route.js';
+
+export const system: Dialect = [
+  {
+    method: 'GET',
+    paths: ['/health'],
+    summary: 'Says whether a model is ready: 200, or 503 with the progress of loading.',
+    body: null,
+    guarded: false,
+    handle: health,
+  },
+  {
+    method: 'GET',
+    paths: ['/info'],
+    summary: 'Describes the model, its device, what was tried before, and the queue.',
+    body: null,
+    guarded: true,
+    handle: ({ context }) => jsonResponse(describeEngine(context.engine.status())),
+  },
+];
+
+function health({ context }: Call): Response {
+  const { models } = context.engine.status();
+  const ready = models.find(({ state }) => state === 'ready');
+  if (ready) return jsonResponse({ status: 'ok', unix: Date.now() / 1000, model: ready.id });
+  const loading = models.find(({ state }) => state === 'loading');
+  if (loading) return stillLoading(loading);
+  const failed = models.find(({ state }) => state === 'failed');
+  const message = failed
+    ? `The model ${failed.id} could not be loaded: ${failed.error?.message ?? 'the reason is not known'}`
+    : 'No model is loaded.';
+  return errorResponse(new VecinityError('model_not_loaded', message), {
+    extra: { status: failed ? 'failed' : 'empty' },
+  });
+}
+
+function stillLoading({ id, progress }: ModelStatus): Response {
+  const message = `Loading model ${id}${progress ? `: ${progress.phase}` : ''}.`;
+  return errorResponse(new VecinityError('model_loading', message, { retryAfterMs: 1000 }), {
+    extra: { status: 'loading', progress: progress && describeProgress(progress) },
+  });
+}
+
+function describeProgress({ model, phase, loadedBytes, totalBytes, files }: LoadProgress) {
+  const entries = Object.entries(files).map(([file, bytes]) => ({
+    file,
+    loaded_bytes: bytes.loadedBytes,
+    total_bytes: bytes.totalBytes,
+  }));
+  return { model, phase, loaded_bytes: loadedBytes, total_bytes: totalBytes, files: entries };
+}
+
+/** The default model's facts at the top, every model's under `models`. */
+function describeEngine({ models, defaultModel, queue }: EngineStatus) {
+  const first = models.find(({ id }) => id === defaultModel) ?? models[0];
+  return {
+    version,
+    ...(first ? describeModel(first) : { model: null }),
+    queue: { inputs: queue.inputs, tokens: queue.tokens, max_inputs: queue.maxInputs },
+    models: models.map(describeModel),
+  };
+}
+
+function describeModel({ id, state, spec, backend, tried, progress, error }: ModelStatus) {
+  return {
+    model: id,
+    state,
+    repository: spec?.repository ?? null,
+    revision: spec?.revision ?? null,
+    task: spec?.task ?? null,
+    architecture: spec?.architecture ?? null,
+    device: backend?.device ?? null,
+    dtype: backend?.dtype ?? null,
+    backend: backend?.backend ?? null,
+    threads: backend?.threads ?? null,
+    details: backend?.details ?? {},
+    tried,
+    max_tokens: spec?.maxTokens ?? null,
+    dimensions: spec?.dimensions ?? null,
+    pooling: spec?.pooling ?? null,
+    normalize: spec?.normalize ?? null,
+    similarity: spec?.similarity ?? null,
+    prompts: spec?.prompts ?? {},
+    progress: progress && describeProgress(progress),
+    error,
+  };
+}
