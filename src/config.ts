@@ -1,6 +1,9 @@
 /** Every option of the engine with its default, in one place. Plain data: it is posted to the engine worker as it is. */
 import type { DevicePreference, DtypePreference } from './backend/backend.js';
 
+/** The model of a page or a server that names none. */
+export const defaultModel = 'all-MiniLM-L6-v2';
+
 export interface EngineConfig {
   device: DevicePreference;
   dtype: DtypePreference;

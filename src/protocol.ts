@@ -5,7 +5,7 @@
  */
 import type { BackendInfo, BackendRequest, FileProgress, TokenBatch } from './backend/backend.js';
 import type { ApiConfig, EngineConfig } from './config.js';
-import type { EngineStatus, JobProgress, LoadOptions, LoadProgress, ModelStatus } from './core/engine.js';
+import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from './core/engine.js';
 import type { ErrorData } from './errors.js';
 
 /** Raised when a message changes its meaning; both ends refuse a peer with another number. */
@@ -37,19 +37,28 @@ export type FromEnginePort =
   | { type: 'accepted'; id: string }
   | { type: 'response'; id: string; response: WireResponse };
 
-/** The Service Worker asks a page for a port to its engine (the port travels with the message); `ping` checks the version. */
+/**
+ * The Service Worker asks a page for a port to its engine (the port travels with `connect`) and says when that port's
+ * request is `done`; `pong` answers a `ping` on the port that came with it.
+ */
 export type ToPage =
-  | { vecinity: ProtocolVersion; type: 'connect' }
+  | { vecinity: ProtocolVersion; type: 'connect'; id: string }
+  | { vecinity: ProtocolVersion; type: 'done'; id: string }
   | { vecinity: ProtocolVersion; type: 'pong'; build: string };
+
+/**
+ * `keepalive`: a page's engine is still busy with a request of the Service Worker, which must not be put to sleep.
+ * `no-engine`: whatever the page's engine had accepted is lost.
+ */
 export type ToServiceWorker =
   | { vecinity: ProtocolVersion; type: 'claim' }
   | { vecinity: ProtocolVersion; type: 'ping' }
+  | { vecinity: ProtocolVersion; type: 'keepalive' }
   | { vecinity: ProtocolVersion; type: 'no-engine' };
 
-/** Batches between the engine worker and a compute worker. */
+/** Batches between the engine worker and a compute worker; a load is cancelled by terminating the worker. */
 export type ToCompute =
   | { type: 'load'; id: number; request: BackendRequest }
-  | { type: 'cancel'; id: number }
   | { type: 'run'; id: number; batch: TokenBatch }
   | { type: 'dispose'; id: number };
 export type FromCompute =
@@ -90,15 +99,12 @@ export interface EngineWorkerApi {
   embeddings: { create(body: unknown, options?: CallOptions): Promise<EmbeddingsResponse> };
   rerank: { create(body: unknown, options?: CallOptions): Promise<RerankResponse> };
   models: { list(): ModelsResponse };
-  load(
-    model: string,
-    options?: Omit<LoadOptions, 'signal' | 'onProgress'>,
-    signal?: AbortSignal,
-    onProgress?: (progress: LoadProgress) => void,
-  ): Promise<ModelStatus>;
+  load(model: string, options?: LoadOptions): Promise<ModelStatus>;
   status(): EngineStatus;
   unload(model: string): Promise<void>;
   dispose(): Promise<void>;
   /** Answers whole requests that arrive on this port until it closes. */
   connect(port: MessagePort): void;
+  /** Answers at once, whatever the engine does: the heartbeat. */
+  ping(): void;
 }

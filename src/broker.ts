@@ -1,0 +1,181 @@
+/**
+ * The Service Worker's work without its events: finds a tab with an engine for each request, and another one when that
+ * tab goes away. Remembers nothing between requests, because the browser stops a Service Worker whenever it likes.
+ */
+import { errorResponse } from './api/error-response.js';
+import { EnginePort, poisonError, protocolVersion } from './engine-port.js';
+import { VecinityError } from './errors.js';
+import type { ToPage, WireRequest } from './protocol.js';
+import { fromWireResponse } from './wire.js';
+
+/** Between two offers of one round: a frame without an engine costs this much, a tab that answers costs nothing. */
+const staggerMs = 50;
+/** A frozen tab never answers; one that is starting its engine is asked again in the next round. */
+const helloMs = 500;
+const roundPauseMs = 250;
+const searchMs = 10_000;
+/** How often we look whether the tab that works for us is still there. */
+const lookMs = 1_000;
+/** Chrome ends every event of a Service Worker after five minutes. */
+const requestMs = 240_000;
+const attempts = 3;
+const retryAfterMs = 1_000;
+
+/** What the broker needs of a `WindowClient`. */
+export interface Page {
+  readonly id: string;
+  readonly frameType: string;
+  readonly visibilityState: string;
+  postMessage(message: unknown, transfer: Transferable[]): void;
+}
+
+export interface BrokerOptions {
+  /** Every window of the origin, controlled or not. */
+  pages(): Promise<readonly Page[]>;
+}
+
+export interface Caller {
+  /** The client that sent the request; '' where the browser does not say. */
+  clientId: string;
+  signal: AbortSignal;
+}
+
+/** A port that was given to a page. */
+interface Offer {
+  id: string;
+  page: Page;
+  port: EnginePort;
+}
+
+/** The page, or its engine, went away while it worked for us. */
+class EngineLost extends Error {}
+
+export class Broker {
+  readonly #options: BrokerOptions;
+  readonly #serving = new Map<Offer, () => void>();
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+  }
+
+  /** The response of some tab's engine. Never rejects and never goes to the network: a failure is a response too. */
+  async answer(request: WireRequest, { clientId, signal }: Caller): Promise<Response> {
+    const stop = new AbortController();
+    const onAbort = () => stop.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    const timer = setTimeout(() => stop.abort(timeoutError()), requestMs);
+    try {
+      return await this.#route(request, { clientId, signal: stop.signal });
+    } catch (error) {
+      const isFinal = error instanceof VecinityError && error.code === 'timeout';
+      return errorResponse(error, isFinal ? { headers: { 'x-should-retry': 'false' } } : {});
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** A page says that whatever its engine had accepted is lost. */
+  engineLost(clientId: string): void {
+    for (const [{ page }, lose] of this.#serving) if (page.id === clientId) lose();
+  }
+
+  /** Embedding has no side effects, so a request may be given to one engine after the other. */
+  async #route(request: WireRequest, caller: Caller): Promise<Response> {
+    for (let attempt = 1; attempt <= attempts; attempt += 1) {
+      const offer = await this.#findEngine(caller);
+      try {
+        return fromWireResponse(await this.#serve(offer, request, caller.signal));
+      } catch (error) {
+        if (!(error instanceof EngineLost)) throw error;
+      }
+    }
+    throw poisonError(attempts);
+  }
+
+  async #findEngine({ clientId, signal }: Caller): Promise<Offer> {
+    const deadline = Date.now() + searchMs;
+    while (Date.now() < deadline) {
+      signal.throwIfAborted();
+      const offer = await firstHello(order(await this.#options.pages(), clientId));
+      if (offer) return offer;
+      await pause(roundPauseMs);
+    }
+    throw new VecinityError('no_engine', 'No tab of this site has an engine: call createVecinity() in one.', {
+      retryAfterMs,
+    });
+  }
+
+  async #serve(offer: Offer, request: WireRequest, signal: AbortSignal) {
+    let lose = () => {};
+    const lost = new Promise<never>((_, reject) => {
+      lose = () => reject(new EngineLost());
+    });
+    this.#serving.set(offer, lose);
+    const timer = setInterval(() => void this.#look(offer, lose), lookMs);
+    try {
+      return await Promise.race([offer.port.send(request, signal), lost]);
+    } finally {
+      clearInterval(timer);
+      this.#serving.delete(offer);
+      withdraw(offer);
+    }
+  }
+
+  async #look({ page }: Offer, lose: () => void): Promise<void> {
+    const pages = await this.#options.pages();
+    if (!pages.some(({ id }) => id === page.id)) lose();
+  }
+}
+
+/** The caller's own tab first, then visible tabs, then hidden ones; frames, which seldom have an engine, last. */
+function order(pages: readonly Page[], clientId: string): Page[] {
+  const rank = (page: Page) =>
+    (page.frameType === 'nested' ? 4 : 0) + (page.id === clientId ? 0 : page.visibilityState === 'visible' ? 1 : 2);
+  return [...pages].sort((a, b) => rank(a) - rank(b));
+}
+
+/** Offers a port to page after page without taking earlier offers back; the first `hello` wins. */
+async function firstHello(pages: readonly Page[]): Promise<Offer | null> {
+  const offers: Offer[] = [];
+  let greet: (offer: Offer) => void = () => {};
+  const greeted = new Promise<Offer>((resolve) => {
+    greet = resolve;
+  });
+  let winner: Offer | null = null;
+  for (const page of pages) {
+    const offer = makeOffer(page);
+    offers.push(offer);
+    void offer.port.hello.then(() => greet(offer));
+    winner = await Promise.race([greeted, pause(page === pages.at(-1) ? helloMs : staggerMs)]);
+    if (winner) break;
+  }
+  for (const offer of offers) if (offer !== winner) withdraw(offer);
+  return winner;
+}
+
+function makeOffer(page: Page): Offer {
+  const { port1, port2 } = new MessageChannel();
+  const offer = { id: crypto.randomUUID(), page, port: new EnginePort(port1) };
+  tell(page, { vecinity: protocolVersion, type: 'connect', id: offer.id }, [port2]);
+  return offer;
+}
+
+function withdraw({ id, page, port }: Offer): void {
+  port.close();
+  tell(page, { vecinity: protocolVersion, type: 'done', id }, []);
+}
+
+function tell(page: Page, message: ToPage, transfer: Transferable[]): void {
+  page.postMessage(message, transfer);
+}
+
+function pause(durationMs: number): Promise<null> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs, null));
+}
+
+function timeoutError(): VecinityError {
+  const message = `The request took longer than ${requestMs / 1000} s, the most a Service Worker can wait; send fewer inputs.`;
+  return new VecinityError('timeout', message);
+}

@@ -1,0 +1,257 @@
+/**
+ * The page's handle on an engine: typed calls, `fetch`, progress events and the end of it all. It starts the worker
+ * and validates nothing: the engine worker does, with the same words as over HTTP.
+ */
+import { type EmbedOptions, type RerankOptions, toEmbeddingsBody, toRerankBody } from './api/client-bodies.js';
+import { defaultModel } from './config.js';
+import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from './core/engine.js';
+import { similarity } from './core/similarity.js';
+import { EngineLink } from './engine-link.js';
+import { VecinityError } from './errors.js';
+import type { Similarity } from './models/spec.js';
+import { type Progress, toApiConfig, toEngineConfig, type VecinityOptions } from './options.js';
+import { createFetch } from './page-fetch.js';
+import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from './protocol.js';
+import { type RegisterOptions, type Registration, ServiceWorkerLink } from './service-worker-link.js';
+
+/** Texts of one request at most; longer lists are sent in parts. */
+const textsPerRequest = 2_048;
+
+export interface RankedDocument {
+  /** Position in the list that was given. */
+  index: number;
+  score: number;
+  /** The document as it was given; absent with `returnDocuments: false`. */
+  document?: string;
+}
+
+/** A text, or a vector that an earlier `embed` gave. */
+export type Comparable = string | Float32Array | readonly number[];
+
+export interface VecinityEventMap {
+  progress: CustomEvent<Progress>;
+}
+
+/** Loads a model in a worker. Rejects with the reason when that fails; no worker is left behind then. */
+export async function createVecinity(options: VecinityOptions = {}): Promise<Vecinity> {
+  const vecinity = new Vecinity(options);
+  try {
+    const { model = defaultModel, revision, signal } = options;
+    await vecinity.load(model, { ...(revision === undefined ? {} : { revision }), ...(signal ? { signal } : {}) });
+    return vecinity;
+  } catch (error) {
+    vecinity.dispose();
+    throw error;
+  }
+}
+
+/** An engine in this tab. Emits 'progress' while models load and while many texts are embedded or ranked. */
+export class Vecinity extends EventTarget {
+  readonly #link: EngineLink;
+  readonly #serviceWorker: ServiceWorkerLink;
+  readonly #onProgress: VecinityOptions['onProgress'];
+
+  /** Drop-in for `fetch`: answers `/v1/…` of this origin without a Service Worker, passes everything else on. */
+  readonly fetch: typeof fetch;
+  /** OpenAI's calls, with bodies and results as over HTTP; vectors are `Float32Array`s unless `base64` was asked for. */
+  readonly embeddings: { create(body: unknown, options?: CallOptions): Promise<EmbeddingsResponse> };
+  readonly rerankings: { create(body: unknown, options?: CallOptions): Promise<RerankResponse> };
+  readonly models: { list(): Promise<ModelsResponse> };
+  /** Lets plain `fetch('/v1/…')` calls of pages, frames and workers be answered by this tab. */
+  readonly serviceWorker: { register(options?: RegisterOptions): Promise<Registration> };
+
+  /** Use `createVecinity`, which also loads the model. */
+  constructor(options: VecinityOptions) {
+    super();
+    const api = toApiConfig(options);
+    const link = new EngineLink({
+      startWorker: () => startWorker(options),
+      engine: toEngineConfig(options, document.baseURI),
+      api,
+      onEnd: () => this.#serviceWorker.engineLost(),
+    });
+    const serviceWorker = new ServiceWorkerLink({
+      connect: (port) => link.connect(port),
+      routePrefix: api.routePrefix,
+    });
+    const mount = {
+      origin: location.origin,
+      base: new URL('.', document.baseURI).pathname,
+      routePrefix: api.routePrefix,
+    };
+    this.#link = link;
+    this.#serviceWorker = serviceWorker;
+    this.#onProgress = options.onProgress;
+    this.fetch = createFetch((request, signal) => link.exchange(request, signal), mount);
+    this.embeddings = {
+      create: (body, call = {}) => link.callWith(call, (api, line) => api.embeddings.create(body, line)),
+    };
+    this.rerankings = {
+      create: (body, call = {}) => link.callWith(call, (api, line) => api.rerank.create(body, line)),
+    };
+    this.models = { list: () => link.call((api) => api.models.list()) };
+    this.serviceWorker = { register: (register) => serviceWorker.register(register) };
+  }
+
+  /** Vectors of `[dimensions]`, in the order of the texts. Several are views of one buffer: copy one before you transfer it. */
+  embed(text: string, options?: EmbedOptions & CallOptions): Promise<Float32Array>;
+  embed(texts: readonly string[], options?: EmbedOptions & CallOptions): Promise<Float32Array[]>;
+  async embed(
+    input: string | readonly string[],
+    options: EmbedOptions & CallOptions = {},
+  ): Promise<Float32Array | Float32Array[]> {
+    if (!Array.isArray(input) || input.length <= textsPerRequest) {
+      const vectors = await this.#embedPart(input, options, (progress) => this.#reportJob(progress, options));
+      return Array.isArray(input) ? vectors : firstOf(vectors);
+    }
+    const vectors: Float32Array[] = [];
+    for (let start = 0; start < input.length; start += textsPerRequest) {
+      const part = input.slice(start, start + textsPerRequest);
+      const report = ({ done }: JobProgress) => this.#reportJob({ done: start + done, total: input.length }, options);
+      vectors.push(...(await this.#embedPart(part, options, report)));
+    }
+    return vectors;
+  }
+
+  /** Documents by relevance to the query, best first. */
+  async rerank(
+    query: string,
+    documents: readonly string[],
+    options: RerankOptions & CallOptions & { returnDocuments?: boolean } = {},
+  ): Promise<RankedDocument[]> {
+    const onProgress = (progress: JobProgress) => this.#reportJob(progress, options);
+    const body = toRerankBody(query, documents, options);
+    const { results } = await this.rerankings.create(body, toCall(options.signal, onProgress));
+    return results.map(({ index, relevance_score: score }) => {
+      const document = documents[index];
+      return options.returnDocuments === false || document === undefined
+        ? { index, score }
+        : { index, score, document };
+    });
+  }
+
+  /** The model's own measure (cosine for most), of two things or of every pair: rows for `a`, columns for `b`. */
+  similarity(a: Comparable, b: Comparable, options?: EmbedOptions & CallOptions): Promise<number>;
+  similarity(
+    a: readonly Comparable[],
+    b: readonly Comparable[],
+    options?: EmbedOptions & CallOptions,
+  ): Promise<number[][]>;
+  async similarity(
+    a: Comparable | readonly Comparable[],
+    b: Comparable | readonly Comparable[],
+    options: EmbedOptions & CallOptions = {},
+  ): Promise<number | number[][]> {
+    const [left, right] = [toList(a), toList(b)];
+    const vectors = await this.#toVectors([...left, ...right], options);
+    const measure = await this.#measureOf(options.model);
+    const columns = vectors.slice(left.length);
+    const rows = vectors.slice(0, left.length).map((row) => columns.map((column) => similarity(row, column, measure)));
+    return isOne(a) && isOne(b) ? (rows[0]?.[0] ?? Number.NaN) : rows;
+  }
+
+  /** Loads a model beside those that are there; it is loaded again by itself if the worker dies. */
+  async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
+    const onProgress: NonNullable<LoadOptions['onProgress']> = (progress) => {
+      options.onProgress?.(progress);
+      this.#report(progress);
+    };
+    return await this.#link.load(model, { ...options, onProgress });
+  }
+
+  async unload(model: string): Promise<void> {
+    await this.#link.unload(model);
+  }
+
+  /** Loaded models with device, dtype and what was tried, and the length of the queue. */
+  async status(): Promise<EngineStatus> {
+    return await this.#link.call((api) => api.status());
+  }
+
+  /** Ends the worker and frees its memory. Waiting and later calls reject with `disposed`. */
+  dispose(): void {
+    this.#serviceWorker.dispose();
+    this.#link.dispose();
+  }
+
+  override addEventListener<K extends keyof VecinityEventMap>(
+    type: K,
+    listener: (this: Vecinity, event: VecinityEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    // The platform's own signature cannot see that a listener for `type` takes that type's event.
+    listener: never,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    super.addEventListener(type, listener, options);
+  }
+
+  async #embedPart(
+    input: string | readonly string[],
+    options: EmbedOptions & CallOptions,
+    onProgress: (progress: JobProgress) => void,
+  ): Promise<Float32Array[]> {
+    const body = toEmbeddingsBody(input, options);
+    const { data } = await this.embeddings.create(body, toCall(options.signal, onProgress));
+    // The cast is safe: no `encoding_format` was asked for, so no vector is a string.
+    return data.map(({ embedding }) => embedding as Float32Array);
+  }
+
+  /** Embeds the texts among the items in one request and leaves the vectors as they are. */
+  async #toVectors(
+    items: readonly Comparable[],
+    options: EmbedOptions & CallOptions,
+  ): Promise<(Float32Array | readonly number[])[]> {
+    const texts = items.filter((item) => typeof item === 'string');
+    const embedded = texts.length > 0 ? await this.embed(texts, options) : [];
+    let next = 0;
+    return items.map((item) => (typeof item === 'string' ? firstOf(embedded.slice(next++)) : item));
+  }
+
+  async #measureOf(model: string | undefined): Promise<Similarity> {
+    const { models, defaultModel: first } = await this.status();
+    return models.find(({ id }) => id === (model ?? first))?.spec?.similarity ?? 'cosine';
+  }
+
+  #reportJob(progress: JobProgress, { onProgress }: CallOptions): void {
+    onProgress?.(progress);
+    this.#report({ type: 'job', ...progress });
+  }
+
+  #report(progress: Progress): void {
+    this.#onProgress?.(progress);
+    this.dispatchEvent(new CustomEvent('progress', { detail: progress }));
+  }
+}
+
+function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {
+  if (createWorker) return createWorker();
+  if (workerUrl) return new Worker(new URL(workerUrl, document.baseURI), { type: 'module', name: 'vecinity' });
+  // Written out in this form because bundlers look for it.
+  return new Worker(new URL('../worker/engine-worker.ts', import.meta.url), { type: 'module', name: 'vecinity' });
+}
+
+function toCall(signal: AbortSignal | undefined, onProgress: (progress: JobProgress) => void): CallOptions {
+  return signal ? { signal, onProgress } : { onProgress };
+}
+
+function firstOf(vectors: readonly Float32Array[]): Float32Array {
+  const [first] = vectors;
+  if (!first) throw new VecinityError('internal_error', 'The engine gave no vector for a text.');
+  return first;
+}
+
+function isOne(value: Comparable | readonly Comparable[]): value is Comparable {
+  return typeof value === 'string' || value instanceof Float32Array || typeof value[0] === 'number';
+}
+
+function toList(value: Comparable | readonly Comparable[]): readonly Comparable[] {
+  return isOne(value) ? [value] : value;
+}

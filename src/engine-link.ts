@@ -1,0 +1,155 @@
+/**
+ * The page's line to an engine worker that may die: starts it on the first call, tells it the options, loads the same
+ * models again after a death, and ends every wait. Knows nothing of embeddings.
+ */
+import { transfer } from 'comlink';
+import type { ApiConfig, EngineConfig } from './config.js';
+import type { LoadOptions, ModelStatus } from './core/engine.js';
+import { EnginePort } from './engine-port.js';
+import { EngineSession, type EngineWorker, type RemoteEngine } from './engine-session.js';
+import { abortError, toVecinityError, VecinityError } from './errors.js';
+import type { WireRequest, WireResponse } from './protocol.js';
+import { installTransferHandlers, releaseCall } from './transfer.js';
+
+const heartbeatMs = 5_000;
+const missedBeats = 4;
+const missedBeatsAtStart = 24;
+
+export interface EngineLinkOptions {
+  startWorker(): EngineWorker;
+  engine: EngineConfig;
+  api: ApiConfig;
+  /** Called when a worker is gone, whatever the reason; what it had accepted is lost. */
+  onEnd(error: VecinityError): void;
+}
+
+interface Running {
+  session: EngineSession;
+  /** Settled once the models of the worker before are loaded again. */
+  ready: Promise<unknown>;
+}
+
+export class EngineLink {
+  readonly #options: EngineLinkOptions;
+  readonly #models = new Map<string, LoadOptions>();
+  #running: Running | null = null;
+  #disposed = false;
+
+  constructor(options: EngineLinkOptions) {
+    installTransferHandlers();
+    this.#options = options;
+  }
+
+  /** Runs one call on the worker. Throws the worker's own errors, `aborted`, `worker_died` or `disposed`. */
+  call<T>(work: (api: RemoteEngine) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return unlessAborted(signal, async () => {
+      const { session, ready } = this.#open();
+      await ready;
+      return await session.wait(work);
+    });
+  }
+
+  /** `call` for methods that take a signal and a progress callback; `options` is what the method is given. */
+  async callWith<O extends { signal?: AbortSignal }, T>(
+    options: O,
+    work: (api: RemoteEngine, options: O) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.call((api) => work(api, options), options.signal);
+    } finally {
+      releaseCall(options);
+    }
+  }
+
+  /** Loads a model; after a death of the worker it is loaded again before any other call. */
+  async load(model: string, options: LoadOptions): Promise<ModelStatus> {
+    const status = await this.callWith(options, (api, line) => api.load(model, line));
+    const { signal: _, ...kept } = options;
+    this.#models.set(model, kept);
+    return status;
+  }
+
+  async unload(model: string): Promise<void> {
+    this.#models.delete(model);
+    await this.call((api) => api.unload(model));
+  }
+
+  /** Gives a port to the engine, which says `hello` at once even while it loads models. */
+  async connect(port: MessagePort): Promise<void> {
+    await this.#open().session.wait((api) => api.connect(transfer(port, [port])));
+  }
+
+  /** One whole request, answered by the engine's API. Throws `aborted`, `worker_died` or `disposed`. */
+  async exchange(request: WireRequest, signal: AbortSignal): Promise<WireResponse> {
+    const { port1, port2 } = new MessageChannel();
+    const port = new EnginePort(port1);
+    try {
+      return await unlessAborted(signal, () =>
+        this.#open().session.wait(async (api) => {
+          await api.connect(transfer(port2, [port2]));
+          return await port.send(request, signal);
+        }),
+      );
+    } finally {
+      port.close();
+    }
+  }
+
+  /** Ends the worker; waiting and later calls reject with `disposed`. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#running?.session.end(disposedError());
+  }
+
+  #open(): Running {
+    if (this.#disposed) throw disposedError();
+    this.#running ??= this.#start();
+    return this.#running;
+  }
+
+  #start(): Running {
+    const session = new EngineSession(this.#options.startWorker(), {
+      heartbeatMs,
+      missedBeats,
+      missedBeatsAtStart,
+      onEnd: (error) => {
+        this.#running = null;
+        this.#options.onEnd(error);
+      },
+    });
+    const ready = this.#prepare(session);
+    // Whoever waits for `ready` sees the failure; the session is over, so that the next call tries again.
+    ready.catch((error: unknown) => session.end(toVecinityError(error)));
+    return { session, ready };
+  }
+
+  /** Everything is posted at once: the worker reads it in order, so no later call overtakes it. */
+  #prepare(session: EngineSession): Promise<unknown> {
+    const { engine, api } = this.#options;
+    const configured = session.wait((remote) => remote.configure(engine, api));
+    const loaded = [...this.#models].map(async ([model, kept]) => {
+      const options = { ...kept };
+      await session.wait((remote) => remote.load(model, options)).finally(() => releaseCall(options));
+    });
+    return Promise.all([configured, ...loaded]);
+  }
+}
+
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  if (!signal) return await work();
+  if (signal.aborted) throw abortError(signal);
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abortError(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function disposedError(): VecinityError {
+  return new VecinityError('disposed', 'This Vecinity was disposed; create a new one.');
+}

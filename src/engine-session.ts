@@ -1,0 +1,121 @@
+/**
+ * One life of the engine worker, from its start to its death. Comlink never settles a call whose worker died, so every
+ * call is raced here against the worker's `error`, `messageerror`, a lost heartbeat and our own `end`.
+ */
+import { wrap } from 'comlink';
+import { VecinityError } from './errors.js';
+import type { EngineWorkerApi } from './protocol.js';
+
+/** What the session needs of a `Worker`; tests give a `MessageChannel` in this shape. */
+export interface EngineWorker extends EventTarget {
+  postMessage(message: unknown, transfer: Transferable[]): void;
+  terminate(): void;
+}
+
+/** Comlink's proxy follows paths of any depth; its own `Remote` type does not, so the type is ours. */
+export type RemoteEngine = RemoteObject<EngineWorkerApi>;
+type RemoteObject<T> = {
+  [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : RemoteObject<T[K]>;
+};
+
+export interface SessionOptions {
+  /** Between two looks at a worker that has calls to answer. */
+  heartbeatMs: number;
+  /** Looks in a row without an answer before the worker counts as dead. Looks, not time: a suspended page must not kill. */
+  missedBeats: number;
+  /** The same before its first answer, while its script may still be on the way. */
+  missedBeatsAtStart: number;
+  onEnd(error: VecinityError): void;
+}
+
+/** Comlink drops a call whose proxy was collected while it waits, so a session is held here as long as it lives. */
+const living = new Set<EngineSession>();
+
+export class EngineSession {
+  readonly api: RemoteEngine;
+  readonly #worker: EngineWorker;
+  readonly #options: SessionOptions;
+  readonly #waiters = new Set<(error: VecinityError) => void>();
+  #cause: VecinityError | null = null;
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #missed = 0;
+  #allowed: number;
+
+  constructor(worker: EngineWorker, options: SessionOptions) {
+    this.#worker = worker;
+    this.#options = options;
+    this.#allowed = options.missedBeatsAtStart;
+    // The cast is Comlink's own gap: see `RemoteEngine`.
+    this.api = wrap<EngineWorkerApi>(worker) as unknown as RemoteEngine;
+    worker.addEventListener('error', this.#onError);
+    worker.addEventListener('messageerror', this.#onMessageError);
+    living.add(this);
+  }
+
+  /** Settles as `work` does, or rejects with the reason of the worker's death, whichever is first. */
+  async wait<T>(work: (api: RemoteEngine) => Promise<T>): Promise<T> {
+    if (this.#cause) throw this.#cause;
+    let waiter: (error: VecinityError) => void = () => {};
+    const death = new Promise<never>((_, reject) => {
+      waiter = reject;
+    });
+    this.#waiters.add(waiter);
+    this.#startHeart();
+    try {
+      return await Promise.race([work(this.api), death]);
+    } finally {
+      this.#waiters.delete(waiter);
+      if (this.#waiters.size === 0) this.#stopHeart();
+    }
+  }
+
+  /** Terminates the worker and rejects every waiting call with `error`. */
+  end(error: VecinityError): void {
+    if (this.#cause) return;
+    this.#cause = error;
+    living.delete(this);
+    this.#stopHeart();
+    this.#worker.removeEventListener('error', this.#onError);
+    this.#worker.removeEventListener('messageerror', this.#onMessageError);
+    this.#worker.terminate();
+    for (const reject of this.#waiters) reject(error);
+    this.#waiters.clear();
+    this.#options.onEnd(error);
+  }
+
+  readonly #onError = (event: Event) => {
+    // A script that cannot be fetched gives a bare event without a message.
+    const message = 'message' in event && typeof event.message === 'string' ? event.message : '';
+    this.end(died(message || 'its script could not be loaded'));
+  };
+
+  readonly #onMessageError = () => this.end(died('a message to or from it could not be read'));
+
+  #startHeart(): void {
+    this.#timer ??= setInterval(() => this.#beat(), this.#options.heartbeatMs);
+  }
+
+  #stopHeart(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    this.#missed = 0;
+  }
+
+  #beat(): void {
+    if (this.#missed >= this.#allowed) {
+      this.end(died('it stopped answering'));
+      return;
+    }
+    this.#missed += 1;
+    // A rejected ping is an answer too: the worker is alive.
+    const answered = () => {
+      this.#missed = 0;
+      this.#allowed = this.#options.missedBeats;
+    };
+    void this.api.ping().then(answered, answered);
+  }
+}
+
+function died(reason: string): VecinityError {
+  return new VecinityError('worker_died', `The engine worker died: ${reason}. The next call starts a new one.`);
+}

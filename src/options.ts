@@ -1,0 +1,47 @@
+/** What a page can say to `createVecinity`, and how it becomes the engine's and the API's configuration. */
+import { type ApiConfig, defaultApiConfig, defaultEngineConfig, type EngineConfig } from './config.js';
+import type { JobProgress, LoadProgress } from './core/engine.js';
+
+/** A model's files or a long job, as far as it is. */
+export type Progress = LoadProgress | ({ type: 'job' } & JobProgress);
+
+export interface VecinityOptions extends Partial<EngineConfig>, Partial<Omit<ApiConfig, 'corsOrigin'>> {
+  /** A name of the catalogue, a hub id, a URL, or a folder below `modelsUrl`; default `all-MiniLM-L6-v2`. */
+  model?: string;
+  /** Branch, tag or commit of the model's repository. */
+  revision?: string;
+  /** Where the engine worker's script is, when the bundler does not find it. */
+  workerUrl?: string | URL;
+  /** Starts the engine worker, for bundlers that want to see `new Worker` in your own code; wins over `workerUrl`. */
+  createWorker?: () => Worker;
+  /** Called with every 'progress' event, also with those before `createVecinity` has resolved. */
+  onProgress?: (progress: Progress) => void;
+  /** Gives up loading; the worker is gone afterwards. */
+  signal?: AbortSignal;
+}
+
+/** Relative addresses are resolved here, against the page: a worker would resolve them against its own script. */
+export function toEngineConfig(options: VecinityOptions, pageUrl: string): EngineConfig {
+  const config = pick(defaultEngineConfig, options);
+  const resolve = (url: string) => new URL(url, pageUrl).href;
+  return {
+    ...config,
+    hubUrl: resolve(config.hubUrl).replace(/\/$/, ''),
+    modelsUrl: config.modelsUrl === null ? null : resolve(config.modelsUrl),
+    assetsUrl: config.assetsUrl === null ? null : resolve(config.assetsUrl),
+  };
+}
+
+export function toApiConfig(options: VecinityOptions): ApiConfig {
+  return pick(defaultApiConfig, options);
+}
+
+/** The defaults with what the caller gave; members that are `undefined` count as not given. */
+function pick<T extends object>(defaults: T, given: Partial<T>): T {
+  const config = { ...defaults };
+  for (const key of Object.keys(defaults) as (keyof T)[]) {
+    const value = given[key];
+    if (value !== undefined) config[key] = value;
+  }
+  return config;
+}

@@ -1,0 +1,48 @@
+/** The answering end of a port: whole requests go to one WHATWG handler, whole responses come back, cancels abort. */
+import { errorResponse } from './api/error-response.js';
+import { protocolVersion } from './engine-port.js';
+import type { FromEnginePort, ToEnginePort, WireRequest, WireResponse } from './protocol.js';
+import { fromWireRequest, toWireResponse } from './wire.js';
+
+export interface PortServerOptions {
+  handler: (request: Request) => Promise<Response>;
+  engineId: string;
+}
+
+/** Says `hello` and answers every request until the other end says `close`. */
+export function servePort(port: MessagePort, { handler, engineId }: PortServerOptions): void {
+  const open = new Map<string, AbortController>();
+  const post = (message: FromEnginePort, transfer: Transferable[] = []) => port.postMessage(message, transfer);
+
+  async function answer(id: string, request: WireRequest): Promise<void> {
+    const controller = new AbortController();
+    open.set(id, controller);
+    post({ type: 'accepted', id });
+    const response = await respond(request, controller.signal);
+    if (open.delete(id)) post({ type: 'response', id, response }, response.body ? [response.body] : []);
+  }
+
+  async function respond(request: WireRequest, signal: AbortSignal): Promise<WireResponse> {
+    try {
+      return await toWireResponse(await handler(fromWireRequest(request, signal)));
+    } catch (thrown) {
+      return await toWireResponse(errorResponse(thrown));
+    }
+  }
+
+  function cancel(id: string): void {
+    open.get(id)?.abort();
+    open.delete(id);
+  }
+
+  port.onmessage = (event: MessageEvent<ToEnginePort>) => {
+    const message = event.data;
+    if (message.type === 'request') void answer(message.id, message.request);
+    if (message.type === 'cancel') cancel(message.id);
+    if (message.type === 'close') {
+      for (const id of [...open.keys()]) cancel(id);
+      port.close();
+    }
+  };
+  post({ type: 'hello', version: protocolVersion, engineId });
+}

@@ -1,0 +1,19 @@
+/** Which addresses are ours: the page's `fetch` and the Service Worker decide it here, in the same way. */
+import { isApiPath } from './api/paths.js';
+
+export interface Mount {
+  /** Only requests to this origin are ours. */
+  origin: string;
+  /** Path of the page or scope, with a trailing slash: on `/repo/` both `/v1/…` and `/repo/v1/…` are ours. */
+  base: string;
+  routePrefix: string;
+}
+
+/** The address as the engine's API knows it (without `base`), or null when the request is not ours. */
+export function engineUrl(url: URL, { origin, base, routePrefix }: Mount): string | null {
+  if (url.origin !== origin) return null;
+  const roots = ['/', base].filter((root) => url.pathname.startsWith(root));
+  const paths = roots.map((root) => url.pathname.slice(root.length - 1));
+  const path = paths.find((candidate) => isApiPath(candidate, routePrefix));
+  return path === undefined ? null : origin + path + url.search;
+}

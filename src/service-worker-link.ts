@@ -1,0 +1,225 @@
+/**
+ * The page's side of the Service Worker: lends it ports to the engine, keeps it awake while the engine works for it,
+ * tells it when an engine died, and registers it. Never reloads the page.
+ */
+import { buildId } from './build-id.js';
+import { protocolVersion } from './engine-port.js';
+import { VecinityError } from './errors.js';
+import type { ToPage, ToServiceWorker } from './protocol.js';
+
+/** Firefox stops a Service Worker 30 s after its last event, whatever it waits for. */
+const keepaliveMs = 15_000;
+/** The Service Worker itself gives a request up after this long. */
+const requestLimitMs = 240_000;
+const activationMs = 20_000;
+const controlMs = 5_000;
+const pongMs = 5_000;
+
+export interface RegisterOptions {
+  /** Where the script is served; default `/vecinity-sw.js`. Its folder is the widest scope it can have. */
+  url?: string | URL;
+  scope?: string;
+}
+
+export interface Registration {
+  /** True when plain `fetch` calls of this page are answered from now on. */
+  controlled: boolean;
+  /** The build of the script that runs; another one than ours means that an old copy is served. */
+  version: string;
+  outdated: boolean;
+}
+
+export interface ServiceWorkerLinkOptions {
+  connect(port: MessagePort): Promise<void>;
+  routePrefix: string;
+}
+
+export class ServiceWorkerLink {
+  readonly #options: ServiceWorkerLinkOptions;
+  /** Absent without https, in a sandboxed frame and in some private windows. */
+  readonly #container: ServiceWorkerContainer | undefined;
+  /** Requests that our engine serves, with the time at which each is surely over. */
+  readonly #open = new Map<string, number>();
+  #worker: Pick<ServiceWorker, 'postMessage'> | null = null;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(options: ServiceWorkerLinkOptions) {
+    this.#options = options;
+    this.#container = serviceWorkerContainer();
+    this.#container?.addEventListener('message', this.#onMessage);
+    this.#container?.startMessages();
+  }
+
+  /**
+   * Registers the script, waits until it is active and controls this page, also after a hard reload.
+   * Throws `service_worker_unavailable` with the reason; `vecinity.fetch` works in every such case.
+   */
+  async register({ url = '/vecinity-sw.js', scope }: RegisterOptions = {}): Promise<Registration> {
+    const container = this.#container;
+    if (!container) throw unavailable(absenceReason());
+    const script = new URL(url, document.baseURI);
+    if (this.#options.routePrefix) script.searchParams.set('prefix', this.#options.routePrefix);
+    const registration = await registerScript(container, script, scope);
+    if (!location.href.startsWith(registration.scope)) {
+      throw unavailable(`its scope ${registration.scope} does not include this page; serve it from the root`);
+    }
+    let worker = await activeWorker(registration);
+    let version = await askVersion(worker);
+    if (version !== buildId) {
+      await registration.update().catch(ignoreOffline);
+      worker = await activeWorker(registration);
+      version = await askVersion(worker);
+    }
+    return { controlled: await control(container, worker), version, outdated: version !== buildId };
+  }
+
+  /** What the engine had accepted is lost: the Service Worker gives it to another tab, or to our next engine. */
+  engineLost(): void {
+    if (this.#open.size > 0) this.#tell({ vecinity: protocolVersion, type: 'no-engine' });
+    this.#open.clear();
+    this.#rest();
+  }
+
+  dispose(): void {
+    this.engineLost();
+    this.#container?.removeEventListener('message', this.#onMessage);
+  }
+
+  readonly #onMessage = (event: MessageEvent) => {
+    const message = parseToPage(event.data);
+    if (!message) return;
+    // Where a page has two engines the first one answers; a port can be lent once only.
+    event.stopImmediatePropagation();
+    this.#worker = event.source as ServiceWorker | null;
+    const [port] = event.ports;
+    if (message.type === 'connect' && port) this.#lend(message.id, port);
+    if (message.type === 'done') this.#forget(message.id);
+  };
+
+  #lend(id: string, port: MessagePort): void {
+    this.#open.set(id, Date.now() + requestLimitMs);
+    this.#timer ??= setInterval(() => this.#keepAwake(), keepaliveMs);
+    this.#options.connect(port).catch(() => this.engineLost());
+  }
+
+  #forget(id: string): void {
+    this.#open.delete(id);
+    if (this.#open.size === 0) this.#rest();
+  }
+
+  #keepAwake(): void {
+    const now = Date.now();
+    for (const [id, deadline] of this.#open) if (deadline < now) this.#open.delete(id);
+    if (this.#open.size === 0) this.#rest();
+    else this.#tell({ vecinity: protocolVersion, type: 'keepalive' });
+  }
+
+  #rest(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #tell(message: ToServiceWorker): void {
+    this.#worker?.postMessage(message);
+  }
+}
+
+function serviceWorkerContainer(): ServiceWorkerContainer | undefined {
+  try {
+    return navigator.serviceWorker;
+  } catch {
+    // A sandboxed frame throws at the mere look.
+    return undefined;
+  }
+}
+
+function absenceReason(): string {
+  return isSecureContext
+    ? 'this browser or window offers none (a private window, or a web view)'
+    : `the page at ${location.origin} is not secure (https, or http on localhost)`;
+}
+
+function unavailable(reason: string, cause?: unknown): VecinityError {
+  const message = `The Service Worker cannot be used: ${reason}. vecinity.fetch and the client work without it.`;
+  return new VecinityError('service_worker_unavailable', message, { cause });
+}
+
+/** Offline, the copy that is installed is as good as it gets. */
+function ignoreOffline(): void {}
+
+function parseToPage(data: unknown): ToPage | null {
+  if (typeof data !== 'object' || data === null || !('vecinity' in data)) return null;
+  // The cast is safe: both sides compare the version before they read further.
+  return data.vecinity === protocolVersion ? (data as ToPage) : null;
+}
+
+async function registerScript(
+  container: ServiceWorkerContainer,
+  script: URL,
+  scope: string | undefined,
+): Promise<ServiceWorkerRegistration> {
+  try {
+    return await container.register(script, { updateViaCache: 'none', ...(scope === undefined ? {} : { scope }) });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw unavailable(`${script.pathname} could not be registered (${reason})`, cause);
+  }
+}
+
+/** The newest worker of the registration, once it is active; a site's own one may wait for its tabs to close. */
+async function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceWorker> {
+  const worker = registration.installing ?? (registration.active ? null : registration.waiting);
+  if (worker) await activated(worker, registration);
+  if (!registration.active) throw unavailable('its installation failed');
+  return registration.active;
+}
+
+async function activated(worker: ServiceWorker, registration: ServiceWorkerRegistration): Promise<void> {
+  const done = () =>
+    worker.state === 'activated' ||
+    worker.state === 'redundant' ||
+    (worker.state === 'installed' && registration.active);
+  if (!(await until(worker, 'statechange', () => Boolean(done()), activationMs))) {
+    throw unavailable(`it was not active after ${activationMs / 1000} s`);
+  }
+}
+
+async function askVersion(worker: ServiceWorker): Promise<string> {
+  const { port1, port2 } = new MessageChannel();
+  let version: string | null = null;
+  port1.addEventListener('message', (event: MessageEvent) => {
+    const pong = parseToPage(event.data);
+    if (pong?.type === 'pong') version = pong.build;
+  });
+  port1.start();
+  worker.postMessage({ vecinity: protocolVersion, type: 'ping' } satisfies ToServiceWorker, [port2]);
+  await until(port1, 'message', () => version !== null, pongMs);
+  port1.close();
+  if (version === null) throw unavailable(`${worker.scriptURL} did not answer; it is not, or does not import, ours`);
+  return version;
+}
+
+/** An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. */
+async function control(container: ServiceWorkerContainer, worker: ServiceWorker): Promise<boolean> {
+  const isOurs = () => container.controller?.scriptURL === worker.scriptURL;
+  if (isOurs()) return true;
+  worker.postMessage({ vecinity: protocolVersion, type: 'claim' } satisfies ToServiceWorker);
+  return await until(container, 'controllerchange', isOurs, controlMs);
+}
+
+/** Waits for events of one type until the condition holds; false when it did not within `limitMs`. */
+function until(target: EventTarget, type: string, condition: () => boolean, limitMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer);
+      target.removeEventListener(type, check);
+      resolve(condition());
+    };
+    const check = () => {
+      if (condition()) finish();
+    };
+    const timer = setTimeout(finish, limitMs);
+    target.addEventListener(type, check);
+    check();
+  });
+}

@@ -1,0 +1,92 @@
+/**
+ * What Comlink cannot carry by itself: errors that keep their code, an `AbortSignal`, a progress callback, and vectors
+ * that are moved instead of copied. Both ends call `installTransferHandlers` once before they talk.
+ */
+import { type TransferHandler, transfer, transferHandlers } from 'comlink';
+import { type ErrorData, fromErrorData, toErrorData, VecinityError } from './errors.js';
+import type { EmbeddingsResponse } from './protocol.js';
+
+/** Options of a call with the two members that cannot be cloned. */
+interface Live {
+  signal?: AbortSignal;
+  onProgress?: (progress: unknown) => void;
+}
+
+/** `Live` while it crosses: plain members, and one port for "abort" and "release" one way, progress the other way. */
+interface Wire {
+  plain: Record<string, unknown>;
+  port: MessagePort;
+  aborted: boolean;
+  wantsProgress: boolean;
+}
+
+const releases = new WeakMap<object, () => void>();
+
+/** Closes the port behind a call's options; the caller does this once the call has settled. */
+export function releaseCall(options: object): void {
+  releases.get(options)?.();
+  releases.delete(options);
+}
+
+/** Marks the one buffer behind the response's vectors to be moved to the page. */
+export function moveVectors(response: EmbeddingsResponse): EmbeddingsResponse {
+  const buffers = new Set<ArrayBuffer>();
+  for (const { embedding } of response.data) {
+    if (embedding instanceof Float32Array && embedding.buffer instanceof ArrayBuffer) buffers.add(embedding.buffer);
+  }
+  return transfer(response, [...buffers]);
+}
+
+export function installTransferHandlers(): void {
+  transferHandlers.set('vecinity-call', callHandler);
+  const standard = transferHandlers.get('throw');
+  if (standard) transferHandlers.set('throw', { ...throwHandler, canHandle: standard.canHandle });
+}
+
+const throwHandler: Omit<TransferHandler<{ value: unknown }, ErrorData>, 'canHandle'> = {
+  serialize: ({ value }) => [toErrorData(value), []],
+  deserialize: (data) => {
+    throw fromErrorData(data);
+  },
+};
+
+const callHandler: TransferHandler<Live, Wire> = {
+  canHandle: (value): value is Live =>
+    isObject(value) && (value.signal instanceof AbortSignal || typeof value.onProgress === 'function'),
+  serialize: (live) => {
+    const wire = openCall(live);
+    return [wire, [wire.port]];
+  },
+  deserialize: (wire) => ({ ...wire.plain, ...revive(wire) }),
+};
+
+function openCall(live: Live): Wire {
+  const { signal, onProgress, ...plain } = live;
+  const { port1, port2 } = new MessageChannel();
+  const onAbort = () => port1.postMessage('abort');
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (onProgress) port1.onmessage = (event: MessageEvent<unknown>) => onProgress(event.data);
+  releases.set(live, () => {
+    signal?.removeEventListener('abort', onAbort);
+    port1.postMessage('release');
+    port1.close();
+  });
+  return { plain, port: port2, aborted: signal?.aborted ?? false, wantsProgress: onProgress !== undefined };
+}
+
+function revive({ port, aborted, wantsProgress }: Wire): Live {
+  const controller = new AbortController();
+  const abort = () => controller.abort(new VecinityError('aborted', 'The request was aborted.'));
+  if (aborted) abort();
+  port.onmessage = (event: MessageEvent<unknown>) => {
+    if (event.data === 'abort') abort();
+    if (event.data === 'release') port.close();
+  };
+  const live: Live = { signal: controller.signal };
+  if (wantsProgress) live.onProgress = (progress) => port.postMessage(progress);
+  return live;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

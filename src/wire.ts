@@ -1,0 +1,38 @@
+/** Whole HTTP requests and responses as data and back, for the ports between page, Service Worker and engine worker. */
+import type { WireRequest, WireResponse } from './protocol.js';
+
+/** Statuses that the platform allows no body for, not even an empty one. */
+const bodylessStatuses = new Set([101, 204, 205, 304]);
+
+/** Reads the request's body to its end; `url` replaces the request's own where a prefix was taken off. */
+export async function toWireRequest(request: Request, url: string = request.url): Promise<WireRequest> {
+  const body = await request.arrayBuffer();
+  return {
+    method: request.method,
+    url,
+    headers: [...request.headers],
+    body: body.byteLength === 0 ? null : body,
+  };
+}
+
+/** Inverse of `toWireRequest`. */
+export function fromWireRequest(wire: WireRequest, signal: AbortSignal): Request {
+  return new Request(wire.url, { method: wire.method, headers: wire.headers, body: wire.body, signal });
+}
+
+/** Reads the response's body to its end. */
+export async function toWireResponse(response: Response): Promise<WireResponse> {
+  const body = await response.arrayBuffer();
+  return {
+    status: response.status,
+    statusText: response.statusText,
+    headers: [...response.headers],
+    body: body.byteLength === 0 ? null : body,
+  };
+}
+
+/** Inverse of `toWireResponse`. */
+export function fromWireResponse(wire: WireResponse): Response {
+  const { status, statusText, headers } = wire;
+  return new Response(bodylessStatuses.has(status) ? null : wire.body, { status, statusText, headers });
+}

@@ -1,0 +1,65 @@
+/**
+ * The Service Worker: answers `/v1/…` of its origin from a tab that has an engine. One classic script without state.
+ *
+ * Registered as `/vecinity-sw.js` it takes over at once, which is safe because it holds nothing. In a site's own
+ * Service Worker, `importScripts('/vecinity-sw.js')` as the first line adds the same answers (the first `respondWith`
+ * wins); when to activate and claim is then the site's business, except that `serviceWorker.register()` claims its page.
+ * `?prefix=/ai` behind the registered script's name mounts the API below `/ai`.
+ */
+import { Broker, type Page } from '../src/broker.js';
+import { buildId } from '../src/build-id.js';
+import { protocolVersion } from '../src/engine-port.js';
+import type { ToPage, ToServiceWorker } from '../src/protocol.js';
+import { engineUrl } from '../src/routes.js';
+import { toWireRequest } from '../src/wire.js';
+
+// The compiler's library knows one `self` for all workers; this script runs in no other.
+const scope = self as unknown as ServiceWorkerGlobalScope;
+const script = new URL(scope.location.href);
+const isStandalone = script.pathname.endsWith('/vecinity-sw.js');
+const mount = {
+  origin: script.origin,
+  base: new URL(scope.registration.scope).pathname,
+  routePrefix: script.searchParams.get('prefix') ?? '',
+};
+const broker = new Broker({
+  pages: (): Promise<readonly Page[]> => scope.clients.matchAll({ type: 'window', includeUncontrolled: true }),
+});
+
+scope.addEventListener('install', () => {
+  if (isStandalone) void scope.skipWaiting();
+});
+
+scope.addEventListener('activate', (event) => {
+  if (isStandalone) event.waitUntil(scope.clients.claim());
+});
+
+scope.addEventListener('fetch', (event) => {
+  const { request, clientId } = event;
+  // A site may well have a page named /info; and a request for the cache alone must not be answered otherwise.
+  if (request.mode === 'navigate' || request.cache === 'only-if-cached') return;
+  const url = engineUrl(new URL(request.url), mount);
+  if (url !== null) event.respondWith(answer(request, url, clientId));
+});
+
+// Every message, also `keepalive`, is an event and thereby lets the browser wait longer for open requests.
+scope.addEventListener('message', (event) => {
+  const message = parse(event.data);
+  if (message?.type === 'claim') event.waitUntil(scope.clients.claim());
+  if (message?.type === 'ping') event.ports[0]?.postMessage(pong());
+  if (message?.type === 'no-engine' && event.source && 'id' in event.source) broker.engineLost(event.source.id);
+});
+
+async function answer(request: Request, url: string, clientId: string): Promise<Response> {
+  return await broker.answer(await toWireRequest(request, url), { clientId, signal: request.signal });
+}
+
+function pong(): ToPage {
+  return { vecinity: protocolVersion, type: 'pong', build: buildId };
+}
+
+function parse(data: unknown): ToServiceWorker | null {
+  if (typeof data !== 'object' || data === null || !('vecinity' in data)) return null;
+  // The cast is safe: a peer with another version is not read further.
+  return data.vecinity === protocolVersion ? (data as ToServiceWorker) : null;
+}
