@@ -1,36 +1,65 @@
-/** How alike two vectors are, by the measure that their model was trained for. Larger is always more alike. */
+/**
+ * How alike two embeddings are, by the four measures that models declare. Sums are kept in f64.
+ * The loops cast `number | undefined` away, since their indices stay below a length that was compared before.
+ */
+import { VecinityError } from '../errors.js';
 import type { Similarity } from '../models/spec.js';
 
 export type Vector = ArrayLike<number>;
 
-/** `[dimensions]` each. Distances are negated, as sentence-transformers does it. */
-export function similarity(a: Vector, b: Vector, measure: Similarity): number {
-  switch (measure) {
-    case 'cosine':
-      return cosine(a, b);
-    case 'dot':
-      return dot(a, b);
-    case 'euclidean':
-      return -Math.sqrt(sum(a, b, (x, y) => (x - y) ** 2));
-    case 'manhattan':
-      return -sum(a, b, (x, y) => Math.abs(x - y));
-    default:
-      return measure satisfies never;
+/** Higher is more alike for every measure: the two distances are negated, as sentence-transformers does. */
+export function similarity(a: Vector, b: Vector, measure: Similarity = 'cosine'): number {
+  if (a.length !== b.length) {
+    throw new VecinityError('invalid_request', `Vectors of ${a.length} and ${b.length} values cannot be compared.`);
   }
+  return measures[measure](a, b);
 }
 
-/** 0 when one of the vectors is zero. */
+/** `[a.length, b.length]`, row by row. Throws `invalid_request` when two vectors differ in width. */
+export function similarityMatrix(
+  a: readonly Vector[],
+  b: readonly Vector[],
+  measure: Similarity = 'cosine',
+): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(a.length * b.length);
+  a.forEach((row, i) => {
+    b.forEach((column, j) => {
+      values[i * b.length + j] = similarity(row, column, measure);
+    });
+  });
+  return values;
+}
+
+const measures = {
+  cosine,
+  dot,
+  euclidean: (a, b) => -euclideanDistance(a, b),
+  manhattan: (a, b) => -manhattanDistance(a, b),
+} satisfies Record<Similarity, (a: Vector, b: Vector) => number>;
+
+/** 0 when a vector is all zero, which points nowhere; NaN when a value is NaN, which is never hidden. */
 export function cosine(a: Vector, b: Vector): number {
-  const lengths = Math.sqrt(dot(a, a) * dot(b, b));
-  return lengths === 0 ? 0 : dot(a, b) / lengths;
+  const norms = Math.sqrt(dot(a, a)) * Math.sqrt(dot(b, b));
+  if (norms === 0) return 0;
+  const value = dot(a, b) / norms;
+  // Rounding may leave the range by an ulp; `Math.min` and `Math.max` keep NaN.
+  return Math.max(-1, Math.min(1, value));
 }
 
 export function dot(a: Vector, b: Vector): number {
-  return sum(a, b, (x, y) => x * y);
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
 }
 
-function sum(a: Vector, b: Vector, term: (x: number, y: number) => number): number {
-  let total = 0;
-  for (let at = 0; at < a.length; at += 1) total += term(a[at] ?? 0, b[at] ?? 0);
-  return total;
+export function euclideanDistance(a: Vector, b: Vector): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
+  return Math.sqrt(sum);
+}
+
+export function manhattanDistance(a: Vector, b: Vector): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += Math.abs((a[i] as number) - (b[i] as number));
+  return sum;
 }

@@ -1,0 +1,115 @@
+/**
+ * The check that a loaded backend computes what the model means: a known text against a known result.
+ * Devices can be silently wrong, so nothing is served from one that fails here.
+ */
+import { cosine } from '../core/similarity.js';
+import { VecinityError } from '../errors.js';
+import type { ModelSpec } from '../models/spec.js';
+import type { VerdictStore } from '../storage/verdicts.js';
+import type { Backend, BackendInfo, TokenBatch } from './backend.js';
+
+/** What is embedded when the model brings no text of its own. */
+export const defaultCanaryText = 'The quick brown fox jumps over the lazy dog.';
+
+/** Right code on another device differs by rounding only. */
+const minCosine = 0.99;
+
+/** The usual 8-bit ONNX exports themselves reach 0.96 to 0.98 against the model in f32. */
+const minCosineOnnxQ8 = 0.9;
+
+/** Logits of one pair may differ by this much, or by this share of themselves. */
+const logitTolerance = { absolute: 0.1, relative: 0.05 } as const;
+
+export interface CanaryOptions {
+  spec: ModelSpec;
+  /** The known text as tokens, in new arrays each time, because a run takes them over. */
+  batch: () => TokenBatch;
+  store: VerdictStore;
+  /** Loads the model on the WASM device for a model without a reference; null when there is no such device. */
+  openReference: () => Promise<Backend | null>;
+}
+
+/** Throws `backend_failed` with the reason when the backend's result is not a number or not the model's. */
+export async function checkCanary(backend: Backend, options: CanaryOptions): Promise<void> {
+  const values = await runCanary(backend, options);
+  const reference = await findReference(backend, values, options);
+  if (!reference) return;
+  const reason = compareWithReference(values, reference, backend.info);
+  if (reason) throw new VecinityError('backend_failed', `The check text came out wrong: ${reason}.`);
+}
+
+async function runCanary(backend: Backend, options: CanaryOptions): Promise<Float32Array> {
+  const values = await backend.run(options.batch());
+  if (values.length > 0 && values.every(Number.isFinite)) return values;
+  throw new VecinityError('backend_failed', 'The check text gave values that are not finite numbers.');
+}
+
+interface Reference {
+  values: readonly number[];
+  /** Whether `values` are from another implementation or from our own WASM device at the same dtype. */
+  source: 'published' | 'wasm';
+  task: ModelSpec['task'];
+}
+
+/** The WASM device is what other devices are held against, so its own values become the reference. */
+async function findReference(
+  backend: Backend,
+  values: Float32Array,
+  options: CanaryOptions,
+): Promise<Reference | null> {
+  const { spec, store, openReference } = options;
+  if (spec.canary) return { values: spec.canary.embedding, source: 'published', task: spec.task };
+  const key = referenceKey(spec, backend.info);
+  const kept = parseValues(await store.read(key));
+  if (backend.info.device === 'wasm') {
+    if (!kept) await store.write(key, [...values]);
+    return null;
+  }
+  const found = kept ?? (await computeReference(openReference, options));
+  return found && { values: found, source: 'wasm', task: spec.task };
+}
+
+async function computeReference(
+  open: CanaryOptions['openReference'],
+  options: CanaryOptions,
+): Promise<readonly number[] | null> {
+  const reference = await open();
+  if (!reference) return null;
+  try {
+    const values = [...(await runCanary(reference, options))];
+    await options.store.write(referenceKey(options.spec, reference.info), values);
+    return values;
+  } finally {
+    await reference.dispose();
+  }
+}
+
+/** What differs, in words, or null when the values agree. */
+function compareWithReference(values: Float32Array, reference: Reference, info: BackendInfo): string | null {
+  const expected = reference.values;
+  if (values.length !== expected.length) return `${values.length} values instead of ${expected.length}`;
+  if (reference.task === 'rerank') return compareLogits(values, expected);
+  const lowest =
+    reference.source === 'published' && info.backend === 'onnx' && info.dtype === 'q8' ? minCosineOnnxQ8 : minCosine;
+  const found = cosine(values, expected);
+  return found >= lowest ? null : `cosine ${found.toFixed(4)} to the reference, ${lowest} is needed`;
+}
+
+function compareLogits(values: Float32Array, expected: readonly number[]): string | null {
+  for (const [i, logit] of expected.entries()) {
+    const value = values[i] ?? Number.NaN;
+    const allowed = Math.max(logitTolerance.absolute, Math.abs(logit) * logitTolerance.relative);
+    // Written so that NaN fails.
+    if (!(Math.abs(value - logit) <= allowed)) return `logit ${value.toFixed(4)} instead of ${logit.toFixed(4)}`;
+  }
+  return null;
+}
+
+function referenceKey(spec: ModelSpec, info: BackendInfo): string {
+  return `canary/${spec.repository}@${spec.revision}/${info.dtype}`;
+}
+
+function parseValues(kept: unknown): readonly number[] | null {
+  const ok = Array.isArray(kept) && kept.length > 0 && kept.every((value) => Number.isFinite(value));
+  return ok ? kept : null;
+}

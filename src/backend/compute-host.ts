@@ -1,0 +1,93 @@
+/**
+ * The inside of a compute worker: loads one backend and runs batches on it, over any port that posts messages.
+ * Knows no global of a worker, so that tests run it over a `MessageChannel`.
+ */
+import { toErrorData, VecinityError } from '../errors.js';
+import type { FromCompute, ToCompute } from '../protocol.js';
+import type { Backend, BackendLoader, BackendName, BackendRequest, TokenBatch } from './backend.js';
+
+/** What is used of a worker's global scope or of a `MessagePort`. */
+export interface ComputePort {
+  postMessage(message: FromCompute, transfer: Transferable[]): void;
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
+}
+
+/** Gets a backend's loader; each is imported only when it is asked for. */
+export type LoaderTable = Record<BackendName, () => Promise<BackendLoader>>;
+
+/** Answers every message on this port: each with a result or with an error as data. */
+export function serveCompute(port: ComputePort, loaders: LoaderTable): void {
+  const host = new ComputeHost(port, loaders);
+  // Only `compute-client.ts` posts here, and both are built together.
+  port.addEventListener('message', (event) => void host.answer(event.data as ToCompute));
+}
+
+class ComputeHost {
+  readonly #port: ComputePort;
+  readonly #loaders: LoaderTable;
+  #backend: Backend | null = null;
+  #loading = false;
+
+  constructor(port: ComputePort, loaders: LoaderTable) {
+    this.#port = port;
+    this.#loaders = loaders;
+  }
+
+  async answer(message: ToCompute): Promise<void> {
+    try {
+      const answer = await this.#handle(message);
+      this.#port.postMessage(answer, answer.type === 'result' ? [answer.values.buffer] : []);
+    } catch (thrown) {
+      this.#port.postMessage({ type: 'error', id: message.id, error: toErrorData(thrown) }, []);
+    }
+  }
+
+  async #handle(message: ToCompute): Promise<FromCompute> {
+    switch (message.type) {
+      case 'load':
+        return await this.#load(message.id, message.request);
+      case 'run':
+        return { type: 'result', id: message.id, values: await this.#run(message.batch) };
+      case 'dispose':
+        await this.#dispose();
+        return { type: 'done', id: message.id };
+      default:
+        return message satisfies never;
+    }
+  }
+
+  async #load(id: number, request: BackendRequest): Promise<FromCompute> {
+    if (this.#backend || this.#loading) {
+      throw new VecinityError('internal_error', 'A compute worker loads one model; this one has its model already.');
+    }
+    this.#loading = true;
+    try {
+      const loader = await this.#loaders[request.backend]();
+      this.#backend = await loader(request, {
+        onProgress: (progress) => this.#port.postMessage({ type: 'progress', id, progress }, []),
+      });
+    } finally {
+      this.#loading = false;
+    }
+    const { info, width, padded, lanes } = this.#backend;
+    return { type: 'loaded', id, info, width, padded, lanes };
+  }
+
+  async #run(batch: TokenBatch): Promise<Float32Array<ArrayBuffer>> {
+    if (!this.#backend) throw new VecinityError('internal_error', 'A run came before a model was loaded.');
+    return toOwnBuffer(await this.#backend.run(batch));
+  }
+
+  async #dispose(): Promise<void> {
+    const backend = this.#backend;
+    this.#backend = null;
+    await backend?.dispose();
+  }
+}
+
+/** A view that covers its whole own buffer can be transferred; anything else, such as WASM memory, is copied out. */
+function toOwnBuffer(values: Float32Array): Float32Array<ArrayBuffer> {
+  const { buffer } = values;
+  if (buffer instanceof ArrayBuffer && values.byteLength === buffer.byteLength) return new Float32Array(buffer);
+  return Float32Array.from(values);
+}

@@ -1,0 +1,155 @@
+/**
+ * A loaded model that outlives its compute workers. A worker that dies, hangs, loses its device or computes nonsense is
+ * replaced: once by the same device, then by the next one on the ladder. The failed run itself is reported as
+ * `worker_died` or `timeout`; the batcher decides whether its texts are run again.
+ */
+import { toVecinityError, VecinityError } from '../errors.js';
+import type { Backend, BackendInfo, TokenBatch } from './backend.js';
+import type { Ladder, Rung } from './ladder.js';
+
+/** Messages of runtimes whose worker computes nothing any more, although it still answers. */
+const lostDevice = /device (was |is )?lost|lost device|out of memory|Aborted\(|unreachable|mapAsync/i;
+
+/** Failed runs in a row after which the check text is run again. */
+const suspiciousFailures = 2;
+
+/** Workers that one device may lose before the next one is taken. */
+const maxDeaths = 2;
+
+/** Runs after which an earlier death of a worker is forgiven. */
+const forgivingRuns = 100;
+
+export class ResilientBackend implements Backend {
+  readonly #ladder: Ladder;
+  readonly #end = new AbortController();
+  /** The last one that worked; describes the model while a replacement loads. */
+  #rung: Rung;
+  /** What runs wait for; null after a recovery that found no device, so that the next run begins another. */
+  #ready: Promise<Rung> | null;
+  #failure: VecinityError | null = null;
+  #deaths = 0;
+  #failuresInRow = 0;
+  #runsSinceDeath = 0;
+
+  constructor(ladder: Ladder, rung: Rung) {
+    this.#ladder = ladder;
+    this.#rung = rung;
+    this.#ready = Promise.resolve(rung);
+  }
+
+  get info(): BackendInfo {
+    return this.#rung.backend.info;
+  }
+
+  get width(): number {
+    return this.#rung.backend.width;
+  }
+
+  get padded(): boolean {
+    return this.#rung.backend.padded;
+  }
+
+  get lanes(): number {
+    return this.#rung.backend.lanes;
+  }
+
+  /** Why no device serves the model any more; null while one does or is being loaded. */
+  get failure(): VecinityError | null {
+    return this.#failure;
+  }
+
+  async run(batch: TokenBatch): Promise<Float32Array> {
+    if (this.#end.signal.aborted) throw disposedError();
+    const rung = await (this.#ready ?? this.#recover(0));
+    try {
+      const values = await rung.backend.run(batch);
+      if (!values.every(Number.isFinite))
+        throw new VecinityError('backend_failed', 'A run gave values that are not finite.');
+      this.#succeeded();
+      return values;
+    } catch (thrown) {
+      throw await this.#judge(rung, toVecinityError(thrown));
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.#end.abort(disposedError());
+    const rung = await this.#ready?.catch(() => null);
+    await rung?.backend.dispose();
+  }
+
+  #succeeded(): void {
+    this.#failuresInRow = 0;
+    this.#runsSinceDeath += 1;
+    if (this.#runsSinceDeath >= forgivingRuns) this.#deaths = 0;
+  }
+
+  /** The error to report; starts the replacement of the worker when it is to blame. */
+  async #judge(rung: Rung, error: VecinityError): Promise<VecinityError> {
+    if (this.#end.signal.aborted) return disposedError();
+    if (rung !== this.#rung) return lostWith(error);
+    if (error.code === 'worker_died' || error.code === 'timeout') {
+      this.#replace(rung, error.message);
+      return error;
+    }
+    if (!lostDevice.test(error.message) && (await this.#isHealthy(rung))) return error;
+    this.#replace(rung, error.message);
+    return lostWith(error);
+  }
+
+  /** A device that still gets the check text right has only refused an input. */
+  async #isHealthy(rung: Rung): Promise<boolean> {
+    this.#failuresInRow += 1;
+    if (this.#failuresInRow < suspiciousFailures) return true;
+    this.#failuresInRow = 0;
+    return await this.#ladder.check(rung.backend).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  #replace(rung: Rung, reason: string): void {
+    // Another run in flight on the same worker was here first.
+    if (rung !== this.#rung || this.#replacing === rung) return;
+    this.#replacing = rung;
+    this.#deaths += 1;
+    this.#runsSinceDeath = 0;
+    this.#failuresInRow = 0;
+    this.#ladder.record(rung.candidate, reason);
+    const stepDown = this.#deaths >= maxDeaths && this.#ladder.hasNext(rung.index);
+    if (stepDown) this.#deaths = 0;
+    const replaced = rung.backend.dispose().then(() => this.#recover(stepDown ? rung.index + 1 : rung.index));
+    this.#wait(replaced);
+  }
+
+  #replacing: Rung | null = null;
+
+  #recover(index: number): Promise<Rung> {
+    const climbed = this.#ladder.climb(index, this.#end.signal).then((rung) => {
+      this.#rung = rung;
+      this.#replacing = null;
+      this.#failure = null;
+      return rung;
+    });
+    return this.#wait(climbed);
+  }
+
+  #wait(climbed: Promise<Rung>): Promise<Rung> {
+    this.#ready = climbed;
+    climbed.catch((thrown: unknown) => {
+      if (this.#ready !== climbed) return;
+      this.#failure = toVecinityError(thrown);
+      this.#ready = null;
+    });
+    return climbed;
+  }
+}
+
+/** Says that the device went away under the run, whatever the runtime called it. */
+function lostWith(error: VecinityError): VecinityError {
+  return new VecinityError('worker_died', `The device was lost: ${error.message}`, { cause: error });
+}
+
+function disposedError(): VecinityError {
+  return new VecinityError('disposed', 'The model was unloaded.');
+}
