@@ -19,6 +19,8 @@ export interface TokenBatch {
   typeIds: Int32Array | null;
   /** `[batch + 1]`, cumulative lengths from 0. */
   offsets: Int32Array;
+  /** `[batch]`: leading tokens that mean pooling leaves out (models with `includePrompt: false`); absent: none. */
+  skippedTokens?: Int32Array | null;
 }
 
 /** What a backend says of itself once a model is loaded; shown by `status()` and `/info`. */

@@ -1,5 +1,10 @@
-/** Where a model's files lie and how they are read. `ModelLocation` is plain data and crosses threads. */
+/**
+ * Where a model's files lie and how they are read. `ModelLocation` is plain data and crosses threads.
+ * Fetching is in `url-files.ts`; the file system of Node is in `folder.node.ts`, which announces itself here.
+ */
 import type { FileProgress } from '../backend/backend.js';
+import { VecinityError } from '../errors.js';
+import { openUrlFiles } from './url-files.js';
 
 export interface ModelLocation {
   /** `url`: files are fetched below `baseUrl`; `folder`: files are read below a directory of the file system (Node only). */
@@ -10,6 +15,8 @@ export interface ModelLocation {
   headers: Record<string, string>;
   /** True keeps fetched files in Cache Storage; a location on our own origin relies on the HTTP cache. */
   cache: boolean;
+  /** A second place, of the same kind, that has the ONNX files which `base` lacks. */
+  onnxBase?: string;
 }
 
 export interface ReadOptions {
@@ -28,4 +35,34 @@ export interface ModelFiles {
   readRange(path: string, start: number, end: number, options?: ReadOptions): Promise<Uint8Array | null>;
   /** The whole file front to back, or null when it does not exist; for files too large to be held twice. */
   readStream?(path: string, options?: ReadOptions): Promise<ReadableStream<Uint8Array> | null>;
+  /** Forgets a kept copy that turned out to be corrupt, so that the next read fetches it again; false when none was kept. */
+  purge?(path: string): Promise<boolean>;
+}
+
+export interface OpenOptions {
+  /** Used instead of the global `fetch`. */
+  fetch?: typeof fetch;
+}
+
+let openFolder: ((location: ModelLocation) => ModelFiles) | null = null;
+
+/** Names what opens locations of kind `folder`; called once by programs that run on Node. */
+export function setFolderOpener(opener: (location: ModelLocation) => ModelFiles): void {
+  openFolder = opener;
+}
+
+/** True where locations of kind `folder` can be opened. */
+export function hasFolders(): boolean {
+  return openFolder !== null;
+}
+
+/** Opens a model's files without reading any. Throws `invalid_request` for a folder where there is no file system. */
+export function openModelFiles(location: ModelLocation, options: OpenOptions = {}): ModelFiles {
+  if (location.kind === 'url') return openUrlFiles(location, options);
+  if (openFolder) return openFolder(location);
+  throw new VecinityError(
+    'invalid_request',
+    `The model lies in the folder ${location.base}, which can only be read on Node; give a URL here.`,
+    { param: 'model' },
+  );
 }

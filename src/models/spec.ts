@@ -28,6 +28,8 @@ export interface ModelSpec {
   similarity: Similarity;
   /** False when pooling leaves the prompt's tokens out (`include_prompt` of the pooling file). */
   includePrompt: boolean;
+  /** True when a text is turned to lower case before it is tokenized; absent means false. */
+  lowercase?: boolean;
   license: string | null;
   /** config.json as it came, for backends that need more of it. */
   config: Record<string, unknown>;

@@ -1,0 +1,169 @@
+/** The backend on onnxruntime-web: one session, one run at a time, texts padded to the longest of a run. */
+import type * as Ort from 'onnxruntime-web';
+import { abortError, VecinityError } from '../../errors.js';
+import type { ModelSpec } from '../../models/spec.js';
+import type {
+  Backend,
+  BackendInfo,
+  BackendLoader,
+  BackendLoadOptions,
+  BackendRequest,
+  TokenBatch,
+} from '../backend.js';
+import { poolPadded } from '../pooling.js';
+import { describeAdapter, requireAdapter } from './adapter.js';
+import type { OnnxRuntime } from './assets.js';
+import { padBatch } from './inputs.js';
+import { createSession, type OnnxSession, startRuntime } from './session.js';
+import { readWeights } from './weights.js';
+
+export const loadOnnxBackend: BackendLoader = async (request, options) => {
+  const adapter = request.device === 'webgpu' ? await requireAdapter() : null;
+  const hasF16 = adapter?.features.has('shader-f16') ?? false;
+  if (adapter && request.dtype === 'f16' && !hasF16) {
+    throw new VecinityError('device_unavailable', 'The GPU cannot compute in f16: its adapter lacks shader-f16.');
+  }
+  const weights = await readWeights(request, hasF16, options);
+  throwIfAborted(options);
+  const runtime = await startRuntime(request, adapter);
+  const opened = await createSession(runtime, request, weights, options);
+  if (options.signal?.aborted) {
+    await opened.session.release();
+    throw abortError(options.signal);
+  }
+  return new OnnxBackend(runtime, opened, request, adapter ? describeAdapter(adapter) : {});
+};
+
+function throwIfAborted({ signal }: BackendLoadOptions): void {
+  if (signal?.aborted) throw abortError(signal);
+}
+
+class OnnxBackend implements Backend {
+  readonly info: BackendInfo;
+  readonly width: number;
+  readonly padded = true;
+  readonly lanes = 1;
+  readonly #runtime: OnnxRuntime;
+  readonly #session: Ort.InferenceSession;
+  readonly #spec: ModelSpec;
+  readonly #output: string;
+  /** Ends with the run before; it never rejects, so that a failed run does not harm the next. */
+  #last: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  constructor(
+    runtime: OnnxRuntime,
+    { session, weights }: OnnxSession,
+    { spec, device }: BackendRequest,
+    details: Record<string, string>,
+  ) {
+    this.#runtime = runtime;
+    this.#session = session;
+    this.#spec = spec;
+    this.#output = chooseOutput(session.outputNames, spec, weights.path);
+    this.width = spec.dimensions;
+    this.info = {
+      backend: 'onnx',
+      device,
+      dtype: weights.dtype,
+      threads: runtime.env.wasm.numThreads ?? 1,
+      details: { ...details, file: weights.files.location.base + weights.path },
+    };
+  }
+
+  run(batch: TokenBatch): Promise<Float32Array> {
+    const result = this.#last.then(() => this.#infer(batch));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#last;
+    await this.#session.release();
+  }
+
+  async #infer(batch: TokenBatch): Promise<Float32Array> {
+    if (this.#disposed) throw new VecinityError('disposed', `The model ${this.#spec.id} was unloaded.`);
+    const padded = padBatch(batch, padId(this.#spec));
+    const feeds = this.#feeds(padded);
+    let outputs: Ort.InferenceSession.ReturnType | null = null;
+    try {
+      outputs = await this.#session.run(feeds, [this.#output]);
+      const tensor = outputs[this.#output];
+      if (!tensor) throw new Error(`the graph did not give ${this.#output}`);
+      const values = this.#toRows(toFloats(await tensor.getData()), tensor.dims, batch);
+      checkFinite(values);
+      return values;
+    } catch (cause) {
+      if (cause instanceof VecinityError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new VecinityError('backend_failed', `A run of ${this.#spec.id} failed: ${reason}`, { cause });
+    } finally {
+      for (const tensor of Object.values(outputs ?? {})) tensor.dispose();
+      for (const tensor of Object.values(feeds)) tensor.dispose();
+    }
+  }
+
+  #feeds({ inputs, dims }: ReturnType<typeof padBatch>): Record<string, Ort.Tensor> {
+    const feeds: Record<string, Ort.Tensor> = {};
+    for (const name of this.#session.inputNames) {
+      const values = inputs[name];
+      if (!values) {
+        const known = Object.keys(inputs).join(', ');
+        throw new VecinityError('model_file_invalid', `The ONNX graph asks for the input ${name}; known are ${known}.`);
+      }
+      feeds[name] = new this.#runtime.Tensor('int64', values, dims);
+    }
+    return feeds;
+  }
+
+  /** `[batch, width]` from `[batch, longest, width]` by pooling, or as it is when the graph gives one row a text. */
+  #toRows(values: Float32Array, dims: readonly number[], batch: TokenBatch): Float32Array {
+    const width = dims.at(-1) ?? 0;
+    if (width !== this.width) {
+      throw new VecinityError(
+        'model_file_invalid',
+        `The ONNX graph gives ${width} values a text, the model's files say ${this.width}.`,
+      );
+    }
+    if (dims.length === 2) return values.slice();
+    const rows = { hidden: values, width, offsets: batch.offsets, skipped: batch.skippedTokens };
+    return poolPadded(rows, dims[1] ?? 0, this.#spec.pooling);
+  }
+}
+
+/** Token vectors are preferred to a sentence vector of the graph, whose pooling the model's files may not agree with. */
+function chooseOutput(names: readonly string[], spec: ModelSpec, path: string): string {
+  const wanted = {
+    embedding: ['last_hidden_state', 'token_embeddings', 'sentence_embedding'],
+    rerank: ['logits'],
+    clip: ['text_embeds'],
+  }[spec.task];
+  const found = wanted.find((name) => names.includes(name));
+  if (found !== undefined) return found;
+  throw new VecinityError(
+    'model_file_invalid',
+    `The file ${path} gives ${names.join(', ')}; a model for ${spec.task} must give ${wanted.join(' or ')}.`,
+  );
+}
+
+/** RoBERTa graphs compute positions from it, so it must be the model's own. */
+function padId(spec: ModelSpec): number {
+  const id = spec.config.pad_token_id;
+  return typeof id === 'number' && id >= 0 ? id : 0;
+}
+
+function toFloats(data: Ort.Tensor.DataType): Float32Array {
+  if (data instanceof Float32Array) return data;
+  throw new VecinityError('model_file_invalid', 'The ONNX graph must give float32 values.');
+}
+
+function checkFinite(values: Float32Array): void {
+  if (values.every(Number.isFinite)) return;
+  throw new VecinityError(
+    'backend_failed',
+    'The model gave values that are not numbers; another device may compute it.',
+  );
+}

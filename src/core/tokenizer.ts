@@ -1,0 +1,250 @@
+/**
+ * Texts, pairs and given ids to the exact tokens that a model was trained on, cut to what it can read. The content is
+ * cut, the special tokens stay. Padding and truncation that tokenizer.json asks for are left aside: the batch pads.
+ */
+import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
+import { VecinityError } from '../errors.js';
+import type { ModelFiles, ReadOptions } from '../models/files.js';
+import type { ModelSpec } from '../models/spec.js';
+import { fillTemplate, findTemplate, type Template } from './template.js';
+import { cutPair, type PairLimits } from './truncation.js';
+
+/** What the tokenizer needs to know of a model. */
+export type TokenizerSpec = Pick<
+  ModelSpec,
+  'id' | 'maxTokens' | 'vocabSize' | 'includePrompt' | 'lowercase' | 'config'
+>;
+
+export interface Encoding {
+  inputIds: Int32Array;
+  /** Segment ids; null for models that have none, and where all are zero. */
+  typeIds: Int32Array | null;
+  truncated: boolean;
+  /** Tokens before truncation, special tokens included. */
+  totalTokens: number;
+  /** Leading tokens that pooling leaves out; more than 0 only for models that do not pool their prompt. */
+  skippedTokens: number;
+}
+
+export interface EncodeOptions {
+  /** False throws `context_length_exceeded` for an input that is too long. */
+  truncate?: boolean;
+  /** Which end is cut off; `right` when left out. */
+  truncateSide?: 'left' | 'right';
+  /** Tokens to keep at most; the model's own limit holds as well. */
+  maxTokens?: number | null;
+  /** Text to put before the input. */
+  prompt?: string;
+  /** Place of the input in its request, for messages. */
+  index?: number;
+}
+
+export interface PairOptions {
+  truncate?: boolean;
+  /** `longest_first` cuts both texts, `only_second` (the default) the document alone. */
+  strategy?: 'longest_first' | 'only_second';
+  maxTokens?: number | null;
+  /** Tokens of the document to keep at most, before anything else is cut; never an error. */
+  maxTokensPerDocument?: number | null;
+  index?: number;
+}
+
+export interface Tokenizer {
+  encode(text: string, options?: EncodeOptions): Encoding;
+  encodePair(query: string, document: string, options?: PairOptions): Encoding;
+  /** Takes ids as they are, special tokens and all. Throws `invalid_request` for ids outside the vocabulary. */
+  encodeIds(ids: readonly number[], options?: EncodeOptions): Encoding;
+  decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string;
+  /** Tokens of a text with its special tokens, uncut. */
+  countTokens(text: string): number;
+}
+
+/** Reads tokenizer.json and tokenizer_config.json. Throws `model_file_missing`, `model_file_invalid`, `download_failed`. */
+export async function loadTokenizer(
+  files: ModelFiles,
+  spec: TokenizerSpec,
+  options: ReadOptions = {},
+): Promise<Tokenizer> {
+  const [tokenizerJson, tokenizerConfig] = await Promise.all([
+    files.readJson('tokenizer.json', options),
+    files.readJson('tokenizer_config.json', options),
+  ]);
+  if (tokenizerJson === null) {
+    throw new VecinityError('model_file_missing', `The model ${spec.id} has no file tokenizer.json.`);
+  }
+  return createTokenizer(tokenizerJson, tokenizerConfig ?? {}, spec);
+}
+
+/** Throws `model_file_invalid` when the files do not describe a tokenizer. */
+export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, spec: TokenizerSpec): Tokenizer {
+  try {
+    // The library checks the objects itself and throws; it takes anything that is an object.
+    const tokenizer = new HubTokenizer(tokenizerJson as object, tokenizerConfig as object);
+    return new ModelTokenizer(tokenizer, spec);
+  } catch (cause) {
+    if (cause instanceof VecinityError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new VecinityError('model_file_invalid', `The tokenizer.json of ${spec.id} cannot be used: ${reason}`, {
+      cause,
+    });
+  }
+}
+
+class ModelTokenizer implements Tokenizer {
+  readonly #tokenizer: HubTokenizer;
+  readonly #spec: TokenizerSpec;
+  readonly #single: Template;
+  readonly #pair: Template;
+  readonly #hasSegments: boolean;
+  /** One query meets many documents: its tokens are kept. */
+  #lastQuery: { text: string; ids: readonly number[] } | null = null;
+
+  constructor(tokenizer: HubTokenizer, spec: TokenizerSpec) {
+    this.#tokenizer = tokenizer;
+    this.#spec = spec;
+    this.#single = findTemplate(tokenizer, false);
+    this.#pair = findTemplate(tokenizer, true);
+    this.#hasSegments = Number(spec.config.type_vocab_size ?? 0) > 1;
+  }
+
+  encode(text: string, options: EncodeOptions = {}): Encoding {
+    const prompt = options.prompt ?? '';
+    const content = this.#contentIds(prompt + text);
+    const room = this.#limit(options.maxTokens, this.#single) - this.#single.specials;
+    const totalTokens = content.length + this.#single.specials;
+    const excess = Math.max(0, content.length - room);
+    if (excess > 0 && !options.truncate) throw this.#tooLong(totalTokens, room + this.#single.specials, options);
+    const left = options.truncateSide === 'left';
+    const kept = left ? content.slice(excess) : content.slice(0, content.length - excess);
+    return {
+      inputIds: fillTemplate(this.#single, kept).inputIds,
+      typeIds: null,
+      truncated: excess > 0,
+      totalTokens,
+      skippedTokens: this.#skippedTokens(prompt, left ? excess : 0, kept.length),
+    };
+  }
+
+  encodePair(query: string, document: string, options: PairOptions = {}): Encoding {
+    // As transformers does and as the models were trained: without a document there is no second segment.
+    if (document === '') return this.#encodeQueryAlone(query, options);
+    const limit = this.#limit(options.maxTokens, this.#pair);
+    const first = this.#queryIds(query);
+    const second = this.#contentIds(document);
+    const limits: PairLimits = {
+      room: limit - this.#pair.specials,
+      second: options.maxTokensPerDocument ?? Number.POSITIVE_INFINITY,
+      strategy: options.strategy ?? 'only_second',
+    };
+    const kept = cutPair(first.length, second.length, limits);
+    const totalTokens = first.length + second.length + this.#pair.specials;
+    if (kept === null) throw this.#queryTooLong(first.length + this.#pair.specials, limit);
+    if (kept.overflow && !options.truncate) throw this.#tooLong(totalTokens, limit, options, 'document');
+    const filled = fillTemplate(this.#pair, first.slice(0, kept.first), second.slice(0, kept.second));
+    return {
+      inputIds: filled.inputIds,
+      typeIds: this.#hasSegments ? filled.typeIds : null,
+      truncated: kept.first < first.length || kept.second < second.length,
+      totalTokens,
+      skippedTokens: 0,
+    };
+  }
+
+  encodeIds(ids: readonly number[], options: EncodeOptions = {}): Encoding {
+    const { vocabSize } = this.#spec;
+    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+    if (wrong !== undefined) throw this.#foreignId(wrong);
+    const limit = this.#limit(options.maxTokens);
+    const excess = Math.max(0, ids.length - limit);
+    if (excess > 0 && !options.truncate) throw this.#tooLong(ids.length, limit, options);
+    const kept = options.truncateSide === 'left' ? ids.slice(excess) : ids.slice(0, ids.length - excess);
+    return {
+      inputIds: Int32Array.from(kept),
+      typeIds: null,
+      truncated: excess > 0,
+      totalTokens: ids.length,
+      skippedTokens: 0,
+    };
+  }
+
+  decode(ids: ArrayLike<number>, { skipSpecialTokens = true } = {}): string {
+    if (ids.length === 0) return '';
+    return this.#tokenizer.decode(Array.from(ids), { skip_special_tokens: skipSpecialTokens });
+  }
+
+  countTokens(text: string): number {
+    return this.#contentIds(text).length + this.#single.specials;
+  }
+
+  #contentIds(text: string): number[] {
+    if (text === '') return [];
+    const input = this.#spec.lowercase ? text.toLowerCase() : text;
+    const { ids } = this.#tokenizer.encode(input, { add_special_tokens: false });
+    // A vocabulary without an unknown token yields undefined for what it lacks; such characters have no token.
+    return ids.filter((id) => id !== undefined);
+  }
+
+  #queryIds(query: string): readonly number[] {
+    if (this.#lastQuery?.text !== query) this.#lastQuery = { text: query, ids: this.#contentIds(query) };
+    return this.#lastQuery.ids;
+  }
+
+  #encodeQueryAlone(query: string, options: PairOptions): Encoding {
+    const limit = this.#limit(options.maxTokens, this.#single);
+    const ids = this.#queryIds(query);
+    const totalTokens = ids.length + this.#single.specials;
+    if (totalTokens > limit) throw this.#queryTooLong(totalTokens, limit);
+    const filled = fillTemplate(this.#single, ids);
+    const typeIds = this.#hasSegments ? filled.typeIds : null;
+    return { inputIds: filled.inputIds, typeIds, truncated: false, totalTokens, skippedTokens: 0 };
+  }
+
+  /** Tokens of one input at most. Throws when the caller leaves no room for a single token of content. */
+  #limit(maxTokens: number | null | undefined, template?: Template): number {
+    const limit = Math.min(maxTokens ?? Number.POSITIVE_INFINITY, this.#spec.maxTokens);
+    const least = (template?.specials ?? 0) + 1;
+    if (limit >= least) return limit;
+    throw new VecinityError(
+      'invalid_request',
+      `max_tokens is ${limit}; it must be ${least} or more for ${this.#spec.id}.`,
+      {
+        param: 'max_tokens',
+      },
+    );
+  }
+
+  #skippedTokens(prompt: string, cutFromLeft: number, keptTokens: number): number {
+    if (this.#spec.includePrompt || prompt === '') return 0;
+    const promptTokens = Math.max(0, this.#contentIds(prompt).length - cutFromLeft);
+    return this.#single.leading + Math.min(promptTokens, keptTokens);
+  }
+
+  #tooLong(tokens: number, limit: number, options: EncodeOptions | PairOptions, what = 'input'): VecinityError {
+    const which = options.index === undefined ? what : `${what} ${options.index}`;
+    return new VecinityError(
+      'context_length_exceeded',
+      `${which} is too large: ${tokens} tokens, the model's maximum context length is ${limit} tokens; the input ` +
+        'length exceeds the context length. Please reduce the length of the input prompt, or set truncate.',
+      { param: what === 'input' ? 'input' : 'documents' },
+    );
+  }
+
+  #queryTooLong(tokens: number, limit: number): VecinityError {
+    return new VecinityError(
+      'context_length_exceeded',
+      `query is too large: ${tokens} tokens, the model's maximum context length is ${limit} tokens and a document ` +
+        'must fit beside it; the input length exceeds the context length. Please shorten the query.',
+      { param: 'query' },
+    );
+  }
+
+  #foreignId(id: number): VecinityError {
+    const { vocabSize, id: model } = this.#spec;
+    return new VecinityError(
+      'invalid_request',
+      `input holds the token id ${id}, but ids of ${model} are integers from 0 to ${vocabSize - 1}. Ids of another ` +
+        "vocabulary, such as tiktoken's, do not fit: send text instead (LangChain: check_embedding_ctx_length=False).",
+      { param: 'input' },
+    );
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * From the name in a request to the place where the model's files lie: a folder of models on our own origin first,
+ * then the hub; or a URL or folder that is named outright. Reads only config.json, to see whether a model is there.
+ */
+import type { EngineConfig } from '../config.js';
+import { VecinityError } from '../errors.js';
+import { type CatalogueEntry, catalogue, findEntry } from './catalogue.js';
+import { HtmlPageError } from './content.js';
+import { HttpStatusError } from './download.js';
+import { hasFolders, type ModelLocation, openModelFiles } from './files.js';
+
+export interface ResolveOptions {
+  /** Branch, tag or commit on the hub. */
+  revision?: string;
+  fetch?: typeof fetch;
+  signal?: AbortSignal;
+  /** What relative URLs are relative to; left out: this worker's own address. */
+  baseUrl?: string;
+}
+
+export interface ResolvedModel {
+  /** The catalogue's id, or the name as it was given. */
+  id: string;
+  repository: string;
+  /** `local` for a folder or URL, which have no revisions. */
+  revision: string;
+  location: ModelLocation;
+  entry: CatalogueEntry | null;
+}
+
+type HubConfig = Pick<EngineConfig, 'hubUrl' | 'hubToken' | 'modelsUrl'>;
+
+const localRevision = 'local';
+
+/** The one id that every spelling of a name leads to: `baai/bge-m3` and `bge-m3` are the same model. */
+export function modelIdOf(name: string): string {
+  return findEntry(name)?.id ?? name;
+}
+
+/** Finds a model. Throws `model_not_found` with what is allowed, `download_failed`, `model_file_invalid`. */
+export async function resolveModel(
+  name: string,
+  config: HubConfig,
+  options: ResolveOptions = {},
+): Promise<ResolvedModel> {
+  if (isAddress(name)) return resolveAddress(name, config, options);
+  if (!/^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/.test(name)) throw unknownName(name);
+  const entry = findEntry(name);
+  const names = entry ? [entry.id, entry.repository] : [name];
+  const mounted = await findMounted(names, config, options);
+  if (mounted) {
+    return { id: modelIdOf(name), repository: names.at(-1) ?? name, revision: localRevision, location: mounted, entry };
+  }
+  if (!entry && !name.includes('/')) throw unknownName(name, config.modelsUrl);
+  return resolveOnHub(name, entry, config, options);
+}
+
+function isAddress(name: string): boolean {
+  return name.includes('://') || /^(?:file:|\.{0,2}\/)/.test(name);
+}
+
+async function resolveAddress(name: string, config: HubConfig, options: ResolveOptions): Promise<ResolvedModel> {
+  const location = locate(name, config, options);
+  if (!location) throw unknownName(name);
+  const found = await hasModel(location, options);
+  if (!found) throw new VecinityError('model_not_found', `There is no model at ${location.base}: no config.json.`);
+  return { id: name, repository: name, revision: localRevision, location, entry: null };
+}
+
+/** Where an address leads: a URL, or a folder where there is a file system and nothing to be relative to. */
+function locate(address: string, config: HubConfig, options: ResolveOptions): ModelLocation | null {
+  const baseUrl = options.baseUrl ?? globalThis.location?.href;
+  const isFolder = address.startsWith('file:') || (baseUrl === undefined && !address.includes('://'));
+  const slashed = address.endsWith('/') ? address : `${address}/`;
+  if (isFolder) return hasFolders() ? { kind: 'folder', base: slashed, headers: {}, cache: false } : null;
+  if (!URL.canParse(slashed, baseUrl)) return null;
+  const url = new URL(slashed, baseUrl);
+  return {
+    kind: 'url',
+    base: url.href,
+    headers: hubHeaders(url, config),
+    cache: baseUrl === undefined || url.origin !== originOf(baseUrl),
+  };
+}
+
+/** The hub's token goes to the hub's own host and nowhere else. */
+function hubHeaders(url: URL, { hubUrl, hubToken }: HubConfig): Record<string, string> {
+  if (hubToken === null || !URL.canParse(hubUrl) || new URL(hubUrl).origin !== url.origin) return {};
+  return { authorization: `Bearer ${hubToken}` };
+}
+
+function originOf(address: string): string {
+  return new URL(address).origin;
+}
+
+async function findMounted(
+  names: readonly string[],
+  config: HubConfig,
+  options: ResolveOptions,
+): Promise<ModelLocation | null> {
+  if (config.modelsUrl === null) return null;
+  const root = config.modelsUrl.endsWith('/') ? config.modelsUrl : `${config.modelsUrl}/`;
+  for (const name of names) {
+    const location = locate(`${root}${name}`, config, options);
+    if (location && (await hasModel(location, options).catch(rethrowUnlessAbsent))) return location;
+  }
+  return null;
+}
+
+async function hasModel(location: ModelLocation, options: ResolveOptions): Promise<boolean> {
+  const files = openModelFiles(location, options.fetch ? { fetch: options.fetch } : {});
+  return (await files.readJson('config.json', options.signal ? { signal: options.signal } : {})) !== null;
+}
+
+/** A page of HTML or a failed request where models may be mounted means that none is; the hub is asked next. */
+function rethrowUnlessAbsent(error: unknown): false {
+  const absent =
+    error instanceof VecinityError && (error.code === 'download_failed' || error.cause instanceof HtmlPageError);
+  if (absent) return false;
+  throw error;
+}
+
+async function resolveOnHub(
+  name: string,
+  entry: CatalogueEntry | null,
+  config: HubConfig,
+  options: ResolveOptions,
+): Promise<ResolvedModel> {
+  const repository = entry?.repository ?? name;
+  const revision = options.revision ?? entry?.revision ?? 'main';
+  const location = locate(hubBase(config.hubUrl, repository, revision), config, options);
+  if (!location) {
+    throw new VecinityError(
+      'invalid_request',
+      `The option hubUrl must be a URL; it is ${JSON.stringify(config.hubUrl)}.`,
+    );
+  }
+  if (entry?.onnxRepository) location.onnxBase = hubBase(config.hubUrl, entry.onnxRepository, 'main');
+  const found = await hasModel(location, options).catch((error: unknown) => explainHub(error, location, config));
+  if (found) return { id: modelIdOf(name), repository, revision, location, entry };
+  throw notOnHub(location, config);
+}
+
+function hubBase(hubUrl: string, repository: string, revision: string): string {
+  return `${hubUrl.replace(/\/+$/, '')}/${repository}/resolve/${encodeURIComponent(revision)}/`;
+}
+
+/** The hub answers 401 for repositories that do not exist as well as for those that one may not read. */
+function explainHub(error: unknown, location: ModelLocation, config: HubConfig): never {
+  const status = error instanceof VecinityError && error.cause instanceof HttpStatusError ? error.cause.status : null;
+  if (status === 401 || status === 403) throw notOnHub(location, config, error);
+  throw error;
+}
+
+function notOnHub(location: ModelLocation, config: HubConfig, cause?: unknown): VecinityError {
+  const hint =
+    config.hubToken === null
+      ? 'Check the spelling and the revision; a private or gated model needs the option hubToken.'
+      : 'Check the spelling, the revision, and what the token may read.';
+  return new VecinityError('model_not_found', `The hub has no model at ${location.base}. ${hint}`, {
+    param: 'model',
+    cause,
+  });
+}
+
+function unknownName(name: string, modelsUrl: string | null = null): VecinityError {
+  const ids = catalogue.map((entry) => entry.id).join(', ');
+  const where = modelsUrl === null ? '' : ` and there is no folder of that name below ${modelsUrl}`;
+  return new VecinityError(
+    'model_not_found',
+    `The model ${JSON.stringify(name)} is not known${where}; give one of ${ids}, a hub id (owner/name), or a URL.`,
+    { param: 'model' },
+  );
+}
