@@ -6,7 +6,7 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { type ApiConfig, defaultApiConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
-import { VecinityError } from '../errors.js';
+import { toVecinityError, VecinityError } from '../errors.js';
 import { readJson } from './body.js';
 import { corsOptions } from './cors.js';
 import { errorResponse } from './error-response.js';
@@ -24,6 +24,9 @@ export interface HandlerOptions {
   /** Options that differ from the defaults. */
   api?: Partial<ApiConfig>;
 }
+
+/** A path that no route has: what is not below the prefix is not ours. */
+const nowhere = '//';
 
 /** Every dialect that is answered. */
 export const dialects: readonly Dialect[] = [openai, system];
@@ -43,7 +46,7 @@ export function createHandler({ engine, api = {} }: HandlerOptions): Handler {
 function createApp(context: ApiContext): Hono {
   const getPath = (request: Request) => {
     const { pathname } = new URL(request.url);
-    return toApiPath(pathname, context.api.routePrefix) ?? pathname;
+    return toApiPath(pathname, context.api.routePrefix) ?? nowhere;
   };
   const app = new Hono({ getPath });
   if (context.api.corsOrigin !== null) app.use(cors(corsOptions(context.api.corsOrigin)));
@@ -58,9 +61,14 @@ function createApp(context: ApiContext): Hono {
 }
 
 async function answer(route: Route, request: Request, id: string, context: ApiContext): Promise<Response> {
-  if (route.guarded) checkKey(request, context.api.apiKey);
-  const body = route.body === null ? undefined : await readJson(request);
-  return route.handle({ context: { ...context, signal: request.signal }, body, id });
+  try {
+    if (route.guarded) checkKey(request, context.api.apiKey);
+    const body = route.body === null ? undefined : await readJson(request);
+    return await route.handle({ context: { ...context, signal: request.signal }, body, id });
+  } catch (thrown) {
+    // Hono rethrows whatever is not an Error instead of handing it to `onError`.
+    throw toVecinityError(thrown);
+  }
 }
 
 /** The `Allow` header of every path. */

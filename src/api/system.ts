@@ -33,7 +33,7 @@ function health({ context }: Call): Response {
   if (loading) return stillLoading(loading);
   const failed = models.find(({ state }) => state === 'failed');
   const message = failed
-    ? `The model ${failed.id} could not be loaded: ${failed.error?.message ?? 'the reason is not known'}`
+    ? `The model ${failed.id} could not be loaded: ${failed.error?.message ?? 'the reason is not known.'}`
     : 'No model is loaded.';
   return errorResponse(new VecinityError('model_not_loaded', message), {
     extra: { status: failed ? 'failed' : 'empty' },

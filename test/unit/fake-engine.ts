@@ -87,7 +87,7 @@ export function fakeModel(id: string, task: Task, { state = 'ready', spec = {} }
     backend: state === 'ready' ? { backend: 'onnx', device: 'wasm', dtype: 'f32', threads: 2, details: {} } : null,
     tried: [{ backend: 'onnx', device: 'webgpu', ok: false, reason: 'no adapter' }],
     progress: null,
-    error: state === 'failed' ? { code: 'model_file_missing', message: 'model.onnx is not there' } : null,
+    error: state === 'failed' ? { code: 'model_file_missing', message: 'model.onnx is not there.' } : null,
   };
 }
 

@@ -1,0 +1,319 @@
+import { describe, expect, it } from 'vitest';
+import { createHandler, dialects } from '../../src/api/handler.js';
+import { isApiPath, toApiPath } from '../../src/api/paths.js';
+import { VecinityError } from '../../src/errors.js';
+import { createApi, errorOf, origin } from './api-client.js';
+import { FakeEngine } from './fake-engine.js';
+
+const path = '/v1/embeddings';
+const body = { input: 'a' };
+
+describe('request bodies', () => {
+  it.each(['application/json', 'application/json; charset=utf-8', 'APPLICATION/JSON', 'application/vnd.api+json'])(
+    'are read as %s',
+    async (type) => {
+      expect((await createApi().post(path, body, { headers: { 'content-type': type } })).status).toBe(200);
+    },
+  );
+
+  it.each(['text/plain;charset=UTF-8', 'multipart/form-data', 'application/jsonp', 'text/application/json'])(
+    'are refused as %s',
+    async (type) => {
+      const error = await errorOf(await createApi().post(path, body, { headers: { 'content-type': type } }));
+      expect(error).toMatchObject({ status: 415, code: 'unsupported_media_type', param: 'content-type' });
+      expect(error.message).toContain('must be `application/json`; got `');
+    },
+  );
+
+  it('are refused without a content type', async () => {
+    const request = new Request(origin + path, { method: 'POST', body: new TextEncoder().encode('{"input":"a"}') });
+    expect(await errorOf(await createApi().handler(request))).toMatchObject({ status: 415 });
+  });
+
+  it('that are broken JSON say where', async () => {
+    const error = await errorOf(await createApi().post(path, '{"input": "a",}'));
+    expect(error).toMatchObject({ status: 400, code: 'invalid_json', type: 'invalid_request_error', param: null });
+    expect(error.message).toMatch(/position 14/);
+  });
+
+  it.each([
+    ['empty', ''],
+    ['half', '{"input":'],
+    ['HTML', '<!doctype html>'],
+  ])('that are %s are a 400', async (_, text) => {
+    expect(await errorOf(await createApi().post(path, text))).toMatchObject({ status: 400, code: 'invalid_json' });
+  });
+
+  it('that are not UTF-8 are a 400', async () => {
+    const bytes = new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]);
+    const request = new Request(origin + path, {
+      method: 'POST',
+      body: bytes,
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(await errorOf(await createApi().handler(request))).toMatchObject({ status: 400, code: 'invalid_json' });
+  });
+
+  it('with a byte order mark are read', async () => {
+    expect((await createApi().post(path, '\uFEFF{"input":"a"}')).status).toBe(200);
+  });
+
+  it('over 32 MiB are a 413 by their declared length, before they are read', async () => {
+    const response = await createApi().post(path, body, { headers: { 'content-length': '33554433' } });
+    expect(await errorOf(response)).toMatchObject({ status: 413, code: 'payload_too_large' });
+  });
+
+  it('over 32 MiB are a 413 without a declared length, and the rest is not taken', async () => {
+    let cancelled = false;
+    const chunk = new Uint8Array(1024 * 1024).fill(32);
+    const endless = new ReadableStream({
+      pull: (controller) => controller.enqueue(chunk),
+      cancel: () => {
+        cancelled = true;
+      },
+    });
+    const init: RequestInit & { duplex: 'half' } = {
+      method: 'POST',
+      body: endless,
+      headers: { 'content-type': 'application/json' },
+      duplex: 'half',
+    };
+    const response = await createApi().handler(new Request(origin + path, init));
+    expect(await errorOf(response)).toMatchObject({ status: 413 });
+    expect(cancelled).toBe(true);
+  });
+});
+
+describe('routes', () => {
+  it('that are unknown are a 404 that lists the known ones', async () => {
+    const error = await errorOf(await createApi().post('/v1/chat/completions', body));
+    expect(error).toMatchObject({ status: 404, code: 'not_found', type: 'not_found_error', param: null });
+    expect(error.message).toContain('There is no route POST /v1/chat/completions; routes: POST /v1/embeddings,');
+    expect(error.message).toContain('GET /v1/models/{id}');
+  });
+
+  it.each([
+    ['GET', '/v1/embeddings', 'OPTIONS, POST'],
+    ['PUT', '/rerank', 'OPTIONS, POST'],
+    ['POST', '/v1/models', 'OPTIONS, GET, HEAD'],
+    ['DELETE', '/v1/models/a/b', 'OPTIONS, GET, HEAD'],
+    ['POST', '/health', 'OPTIONS, GET, HEAD'],
+  ])('%s %s is a 405 that says what is allowed', async (method, route, allow) => {
+    const response = await createApi().get(route, { method });
+    expect(response.headers.get('allow')).toBe(allow);
+    expect(await errorOf(response)).toMatchObject({ status: 405, code: 'method_not_allowed' });
+  });
+
+  it('answer HEAD without a body and OPTIONS with the methods', async () => {
+    const head = await createApi().get('/health', { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([200, '']);
+    const options = await createApi().get(path, { method: 'OPTIONS' });
+    expect([options.status, options.headers.get('allow')]).toEqual([204, 'OPTIONS, POST']);
+  });
+
+  it('lie below the prefix only, when there is one', async () => {
+    const { post } = createApi({ routePrefix: '/ai' });
+    expect((await post('/ai/v1/embeddings', body)).status).toBe(200);
+    expect((await post('/v1/embeddings', body)).status).toBe(404);
+    expect((await post('/aiv1/embeddings', body)).status).toBe(404);
+  });
+
+  it('are all known to the path test that the Service Worker uses', () => {
+    const paths = dialects
+      .flat()
+      .flatMap((route) => route.paths.map((pattern) => pattern.replace(':id{.+}', 'org/name')));
+    expect(paths.filter((known) => !isApiPath(known, ''))).toEqual([]);
+    expect(paths.length).toBeGreaterThan(8);
+  });
+
+  it.each(['/', '/index.html', '/v1', '/v1/', '/v1/models/', '/v1/chat/completions', '/xv1/embeddings', '/health/x'])(
+    'do not claim %s',
+    (other) => {
+      expect(isApiPath(other, '')).toBe(false);
+    },
+  );
+
+  it('are found below a prefix', () => {
+    expect(toApiPath('/ai/v1/models/a/b', '/ai')).toBe('/v1/models/a/b');
+    expect(toApiPath('/v1/models/a/b', '/ai')).toBeNull();
+  });
+
+  it.each(['ai', '/ai/', '//', '/'])('cannot be put below the prefix %s', (routePrefix) => {
+    expect(() => createHandler({ engine: new FakeEngine(), api: { routePrefix } })).toThrow(/`routePrefix` must be/);
+  });
+});
+
+describe('the API key', () => {
+  const api = { apiKey: 'sk-right' };
+  const guarded = [
+    ['POST', '/v1/embeddings'],
+    ['POST', '/v1-openai/embeddings'],
+    ['POST', '/v1/rerank'],
+    ['POST', '/rerank'],
+    ['GET', '/v1/models'],
+    ['GET', '/v1/models/all-MiniLM-L6-v2'],
+    ['GET', '/info'],
+  ] as const;
+
+  it.each(guarded)('guards %s %s', async (method, route) => {
+    const response = await createApi(api).get(route, { method });
+    expect(response.headers.get('www-authenticate')).toBe('Bearer');
+    expect(await errorOf(response)).toMatchObject({
+      status: 401,
+      type: 'authentication_error',
+      code: 'invalid_api_key',
+      param: null,
+    });
+  });
+
+  it.each(['Bearer sk-wrong', 'Bearer sk-righ', 'Bearer sk-rightsk-right', 'Bearer', 'Basic sk-right', 'sk-right'])(
+    'is not %s',
+    async (authorization) => {
+      expect((await createApi(api).post(path, body, { headers: { authorization } })).status).toBe(401);
+    },
+  );
+
+  it.each(['Bearer sk-right', 'bearer sk-right'])('is %s', async (authorization) => {
+    expect((await createApi(api).post(path, body, { headers: { authorization } })).status).toBe(200);
+  });
+
+  it('leaves /health open', async () => {
+    expect((await createApi(api).get('/health')).status).toBe(200);
+  });
+
+  it('cannot be empty', () => {
+    expect(() => createHandler({ engine: new FakeEngine(), api: { apiKey: '' } })).toThrow(/`apiKey` must be/);
+  });
+});
+
+describe('failures of the engine', () => {
+  it.each([
+    ['context_length_exceeded', 400, 'invalid_request_error'],
+    ['unsupported_task', 400, 'invalid_request_error'],
+    ['overloaded', 429, 'rate_limit_error'],
+    ['aborted', 499, 'request_aborted_error'],
+    ['backend_failed', 500, 'server_error'],
+    ['download_failed', 502, 'server_error'],
+    ['worker_died', 503, 'unavailable_error'],
+    ['timeout', 504, 'timeout_error'],
+  ] as const)('%s is a %i of type %s, and the next request works', async (code, status, type) => {
+    const { post, engine } = createApi();
+    engine.before = () => {
+      throw new VecinityError(code, 'what happened', { param: 'input[2]' });
+    };
+    expect(await errorOf(await post(path, body))).toEqual({
+      status,
+      type,
+      code,
+      param: 'input[2]',
+      message: 'what happened',
+    });
+    engine.before = () => {};
+    expect((await post(path, body)).status).toBe(200);
+  });
+
+  it.each([
+    [2500, '3', '2500'],
+    [10, '1', '10'],
+    [null, '1', '1000'],
+  ])('overloaded for %s ms says when to come back', async (retryAfterMs, seconds, milliseconds) => {
+    const { post, engine } = createApi();
+    engine.before = () => {
+      throw new VecinityError('overloaded', 'full', { retryAfterMs });
+    };
+    const { headers } = await post(path, body);
+    expect([headers.get('retry-after'), headers.get('retry-after-ms')]).toEqual([seconds, milliseconds]);
+  });
+
+  it('that are permanent ask for no retry, others say nothing', async () => {
+    const { post, engine } = createApi();
+    const shouldRetry = async (code: 'engine_crashed' | 'worker_died') => {
+      engine.before = () => {
+        throw new VecinityError(code, 'x');
+      };
+      return (await post(path, body)).headers.get('x-should-retry');
+    };
+    expect([await shouldRetry('engine_crashed'), await shouldRetry('worker_died')]).toEqual(['false', null]);
+  });
+
+  it('of an unknown kind are a 500 in the same shape', async () => {
+    const { post, engine } = createApi();
+    engine.before = () => Promise.reject('a string');
+    expect(await errorOf(await post(path, body))).toMatchObject({
+      status: 500,
+      code: 'internal_error',
+      message: 'a string',
+    });
+  });
+
+  it('an aborted request reaches the engine as its signal and ends with 499', async () => {
+    const { engine, handler } = createApi();
+    const controller = new AbortController();
+    engine.before = ({ signal }) =>
+      new Promise((_, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason));
+        controller.abort();
+      });
+    const request = new Request(origin + path, {
+      method: 'POST',
+      body: '{"input":"a"}',
+      headers: { 'content-type': 'application/json' },
+      signal: controller.signal,
+    });
+    expect(await errorOf(await handler(request))).toMatchObject({ status: 499, code: 'aborted' });
+  });
+});
+
+describe('request ids', () => {
+  it.each([
+    ['GET', '/health'],
+    ['GET', '/nowhere'],
+    ['POST', '/v1/embeddings'],
+  ])('are given to every answer of %s %s', async (method, route) => {
+    const { headers } = await createApi().get(route, { method });
+    expect(headers.get('x-request-id')).toMatch(/^req-[0-9a-f]{32}$/);
+  });
+
+  it('are the caller’s own when they are short and plain', async () => {
+    const idFor = async (id: string) =>
+      (await createApi().get('/health', { headers: { 'x-request-id': id } })).headers.get('x-request-id');
+    expect(await idFor('trace-1.2:3_4')).toBe('trace-1.2:3_4');
+    expect(await idFor('a b')).toMatch(/^req-/);
+    expect(await idFor('x'.repeat(129))).toMatch(/^req-/);
+  });
+});
+
+describe('CORS', () => {
+  const corsOrigin = 'https://app.example';
+  const headers = { origin: corsOrigin };
+
+  it('is silent unless an origin is set', async () => {
+    const response = await createApi().get('/health', { headers });
+    expect(response.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  it('lets the preflight of OpenAI’s SDK pass without a key', async () => {
+    const response = await createApi({ corsOrigin, apiKey: 'k' }).get(path, {
+      method: 'OPTIONS',
+      headers: { ...headers, 'access-control-request-method': 'POST' },
+    });
+    expect(response.status).toBe(204);
+    expect(response.headers.get('access-control-allow-origin')).toBe(corsOrigin);
+    const allowed = (response.headers.get('access-control-allow-headers') ?? '').toLowerCase().split(',');
+    expect(allowed).toEqual(
+      expect.arrayContaining(['authorization', 'content-type', 'x-stainless-retry-count', 'x-stainless-os']),
+    );
+  });
+
+  it.each([
+    ['an answer', '/health', 200],
+    ['an error', '/v1/models', 401],
+    ['an unknown route', '/nowhere', 404],
+  ])('covers %s, and lets scripts read the request id', async (_, route, status) => {
+    const response = await createApi({ corsOrigin: '*', apiKey: 'k' }).get(route, { headers });
+    expect(response.status).toBe(status);
+    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    expect(response.headers.get('access-control-expose-headers')).toContain('x-request-id');
+    expect(response.headers.get('x-request-id')).toMatch(/^req-/);
+  });
+});
