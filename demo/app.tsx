@@ -1,0 +1,111 @@
+/** The playground: holds what the person chose and typed, and lays the parts out. */
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { Compose } from './compose.js';
+import type { EngineChoice } from './engine.js';
+import { firstExample } from './examples.js';
+import type { Place } from './geometry.js';
+import { readSentences } from './lines.js';
+import { Masthead } from './masthead.js';
+import { ModelForm } from './model-form.js';
+import { useModels } from './models.js';
+import { RequestPanel } from './request-panel.js';
+import { Result } from './result.js';
+import { readLink, toLink } from './share.js';
+import { Failure, Loading, SessionStatus } from './status.js';
+import { type EngineHandle, useEngine } from './use-engine.js';
+import { type SimilarityState, useSimilarity } from './use-similarity.js';
+import { type ThemeHandle, useTheme } from './use-theme.js';
+
+export function App() {
+  const opening = useMemo(() => readLink(location.href), []);
+  const [text, setText] = useState(opening.text ?? firstExample);
+  const [choice, setChoice] = useState<EngineChoice>(opening.choice);
+  const [cursor, setCursor] = useState<Place | null>(null);
+  const [attempt, setAttempt] = useState(0);
+  const sentences = useMemo(() => readSentences(text), [text]);
+  const engine = useEngine(choice);
+  const session = engine.state.phase === 'ready' ? engine.state.session : null;
+  const similarity = useSimilarity(session, sentences.texts, attempt);
+  const theme = useTheme();
+  useEffect(() => setCursor(null), [similarity.similarity]);
+
+  return (
+    <>
+      <Masthead {...theme} />
+      <main class="layout">
+        <div class="side">
+          <Compose text={text} onText={setText} sentences={sentences} marked={markedBy(cursor)} />
+          <ModelForm choice={choice} onChoice={setChoice} models={useModels()} />
+          {session !== null && <SessionStatus session={session} />}
+        </div>
+        <section class="result" aria-label="Similarity map">
+          <Stage
+            engine={engine}
+            model={choice.model}
+            state={similarity}
+            count={sentences.texts.length}
+            theme={theme}
+            link={toLink(location.href, text, choice)}
+            cursor={cursor}
+            onCursor={setCursor}
+            onAgain={() => setAttempt(attempt + 1)}
+          />
+        </section>
+      </main>
+      {similarity.similarity !== null && <RequestPanel exchange={similarity.similarity.exchange} />}
+    </>
+  );
+}
+
+function markedBy(cursor: Place | null): number[] {
+  return cursor === null ? [] : [cursor.row + 1, cursor.column + 1];
+}
+
+interface StageProps {
+  engine: EngineHandle;
+  model: string;
+  state: SimilarityState;
+  count: number;
+  theme: ThemeHandle;
+  link: string;
+  cursor: Place | null;
+  onCursor(cursor: Place | null): void;
+  onAgain(): void;
+}
+
+/** The former map stays in sight, dimmed, while a model loads or an answer is awaited. */
+function Stage({ engine, model, state, count, theme, link, cursor, onCursor, onAgain }: StageProps) {
+  const { similarity, pending, error } = state;
+  const { phase } = engine.state;
+  return (
+    <>
+      {engine.state.phase === 'loading' && <Loading model={model} progress={engine.state.progress} />}
+      {engine.state.phase === 'failed' && (
+        <Failure title={`${model} could not be loaded.`} message={engine.state.message} onRetry={engine.retry} />
+      )}
+      {error !== null && <Failure title="The request failed." message={error.message} onRetry={onAgain} />}
+      {count < 2 && <Hint count={count} />}
+      {similarity !== null && (
+        <Result
+          similarity={similarity}
+          pending={pending || phase !== 'ready'}
+          theme={theme.theme}
+          link={link}
+          cursor={cursor}
+          onCursor={onCursor}
+        />
+      )}
+    </>
+  );
+}
+
+function Hint({ count }: { count: number }) {
+  return (
+    <div class="hint">
+      <p>
+        {count === 0 ? 'Write two sentences, one a line.' : 'One more sentence, and there is something to compare.'}
+      </p>
+      <p class="soft">Or take one of the examples.</p>
+    </div>
+  );
+}

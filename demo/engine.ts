@@ -1,0 +1,72 @@
+/** The page's use of Vecinity: one session is one model on one device, and the way by which requests reach it. */
+import {
+  createVecinity,
+  type DevicePreference,
+  type DtypePreference,
+  type LoadProgress,
+  type ModelStatus,
+  type Vecinity,
+} from 'vecinity';
+
+export interface EngineChoice {
+  model: string;
+  device: DevicePreference;
+  dtype: DtypePreference;
+}
+
+/** How requests travel; `reason` says why a plain fetch was not possible. */
+export type Route = { kind: 'service-worker' } | { kind: 'client'; reason: string };
+
+export interface Session {
+  choice: EngineChoice;
+  status: ModelStatus;
+  route: Route;
+  /** Plain `fetch` where a Service Worker answers it, the client's own `fetch` otherwise. */
+  send: typeof fetch;
+  dispose(): void;
+}
+
+export interface OpenOptions {
+  signal: AbortSignal;
+  onProgress: (progress: LoadProgress) => void;
+}
+
+/** Starts an engine and loads the model. Throws `VecinityError`; what was started is disposed of then. */
+export async function openSession(choice: EngineChoice, { signal, onProgress }: OpenOptions): Promise<Session> {
+  const vecinity = await createVecinity({
+    ...choice,
+    signal,
+    onProgress: (progress) => progress.type === 'load' && onProgress(progress),
+  });
+  try {
+    const route = await findRoute(vecinity);
+    const send = route.kind === 'service-worker' ? fetch.bind(globalThis) : vecinity.fetch;
+    return {
+      choice,
+      status: await modelStatus(vecinity, choice.model),
+      route,
+      send,
+      dispose: () => vecinity.dispose(),
+    };
+  } catch (error) {
+    vecinity.dispose();
+    throw error;
+  }
+}
+
+async function findRoute(vecinity: Vecinity): Promise<Route> {
+  try {
+    const { controlled } = await vecinity.serviceWorker.register();
+    if (controlled) return { kind: 'service-worker' };
+    return { kind: 'client', reason: 'the Service Worker does not control this page yet' };
+  } catch (error) {
+    return { kind: 'client', reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function modelStatus(vecinity: Vecinity, model: string): Promise<ModelStatus> {
+  const { models } = await vecinity.status();
+  const status = models.find(({ id }) => id === model) ?? models[0];
+  if (status === undefined) throw new Error(`The engine does not know the model '${model}' that it has loaded.`);
+  return status;
+}

@@ -1,0 +1,68 @@
+/** Name of the page, the promise about privacy with its proof, and the switch of the theme. */
+import { useEffect, useState } from 'preact/hooks';
+import { LockIcon, Logo, MoonIcon, SunIcon } from './icons.js';
+import { foreignOrigins, watchRequests } from './network.js';
+import type { ThemeHandle } from './use-theme.js';
+
+export function Masthead({ theme, toggle }: ThemeHandle) {
+  return (
+    <header class="masthead">
+      <div class="brand">
+        <Logo />
+        <div>
+          <h1>Vecinity</h1>
+          <p class="soft">Which sentences mean the same?</p>
+        </div>
+      </div>
+      <Privacy />
+      <button
+        type="button"
+        class="icon-button"
+        aria-label={theme === 'dark' ? 'Use the light theme' : 'Use the dark theme'}
+        onClick={toggle}
+      >
+        {theme === 'dark' ? <SunIcon /> : <MoonIcon />}
+      </button>
+    </header>
+  );
+}
+
+function Privacy() {
+  const origins = useForeignOrigins();
+  return (
+    <details class="privacy">
+      <summary>
+        <LockIcon />
+        <span>Nothing leaves this device</span>
+        <span class="count" data-testid="foreign-count">
+          {origins.length}
+        </span>
+        <span class="visually-hidden">requests to other origins</span>
+      </summary>
+      <div class="privacy-more">
+        <p>
+          The model runs in this tab. Your sentences are neither sent nor stored; a share link keeps them in its
+          fragment, which browsers do not send.
+        </p>
+        <p>
+          Requests of this page to other origins: <strong>{origins.length}</strong>
+          {origins.length > 0 && ` (${[...new Set(origins)].join(', ')})`}
+        </p>
+        <p class="soft">A model that this server does not have is downloaded once from the model hub, by its worker.</p>
+      </div>
+    </details>
+  );
+}
+
+function useForeignOrigins(): string[] {
+  const [origins, setOrigins] = useState<string[]>([]);
+  useEffect(
+    () =>
+      watchRequests((addresses) => {
+        const found = foreignOrigins(addresses, location.origin);
+        if (found.length > 0) setOrigins((former) => [...former, ...found]);
+      }),
+    [],
+  );
+  return origins;
+}

@@ -1,0 +1,113 @@
+/** Draws the map with Observable Plot. Colours and sizes are written out, so that the drawing also stands alone as an image. */
+import * as Plot from '@observablehq/plot';
+import { inkOn, scaleColor, type Theme } from './color.js';
+import type { Geometry } from './geometry.js';
+import { shorten } from './lines.js';
+import { formatScore, valueAt } from './matrix.js';
+
+/** A map as it is to be shown. */
+export interface MapView {
+  texts: readonly string[];
+  /** `[size, size]` cosines in the order of `texts`. */
+  values: Float64Array;
+  /** Which text each row and column shows, from the top and from the left. */
+  order: readonly number[];
+  /** Cosines at the two ends of the colour scale. */
+  domain: readonly [number, number];
+  theme: Theme;
+}
+
+interface Cell {
+  row: number;
+  column: number;
+  score: number;
+}
+
+export const fontFamily = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+
+/** Page colours that the drawing needs in its own attributes. */
+export const plotInk = {
+  light: { text: '#14211f', soft: '#52615d', surface: '#ffffff' },
+  dark: { text: '#e6edea', soft: '#9daba6', surface: '#171c1d' },
+} as const satisfies Record<Theme, Record<string, string>>;
+
+/** The map as SVG; `geometry` must come from the same number of texts. */
+export function drawMap(view: MapView, geometry: Geometry): SVGSVGElement {
+  const { order, theme, texts } = view;
+  const { left, top, width, height, fontSize } = geometry;
+  const soft = plotInk[theme].soft;
+  const number = (position: number) => String((order[position] ?? 0) + 1);
+  const label = (position: number) => shorten(texts[order[position] ?? 0] ?? '', geometry.labelLetters);
+  const axis = { tickSize: 0, label: null, fontSize } as const;
+  const drawing = Plot.plot({
+    width,
+    height,
+    marginLeft: left,
+    marginTop: top,
+    marginRight: 0,
+    marginBottom: 0,
+    style: { fontFamily, color: plotInk[theme].text, background: 'none', overflow: 'visible' },
+    x: { domain: order.map((_, position) => position), padding: 0 },
+    y: { domain: order.map((_, position) => position), padding: 0 },
+    color: colorScale(view),
+    marks: [
+      Plot.axisX({ ...axis, anchor: 'top', tickFormat: number, tickPadding: 7, fill: soft, className: 'map-column' }),
+      Plot.axisY({ ...axis, tickFormat: number, tickPadding: 9, fill: soft, className: 'map-number' }),
+      Plot.axisY({ ...axis, tickFormat: label, tickPadding: 30, className: 'map-label' }),
+      ...cellMarks(view, geometry),
+    ],
+  });
+  if (!(drawing instanceof SVGSVGElement)) throw new TypeError('A plot without legend and title is one SVG element.');
+  return drawing;
+}
+
+function cellMarks(view: MapView, { cell, showValues }: Geometry): Plot.Markish[] {
+  const cells = toCells(view);
+  const position = { x: 'column', y: 'row' } as const;
+  const squares = Plot.cell(cells, { ...position, fill: 'score', inset: cell > 20 ? 1 : 0.5, rx: cell > 20 ? 3 : 1 });
+  if (!showValues) return [squares];
+  const numbers = Plot.text(cells, {
+    ...position,
+    text: ({ score }: Cell) => formatScore(score),
+    fill: ({ score }: Cell) => inkOn(view.theme, placeOf(score, view.domain)),
+    fontSize: Math.min(15, Math.max(9, cell * 0.27)),
+    fontVariant: 'tabular-nums',
+  });
+  return [squares, numbers];
+}
+
+function toCells({ values, order }: MapView): Cell[] {
+  return order.flatMap((from, row) =>
+    order.map((to, column) => ({ row, column, score: valueAt(values, order.length, from, to) })),
+  );
+}
+
+/** A legend of the colour scale with the cosines at its ends and middle. */
+export function drawLegend(view: MapView): Element {
+  return Plot.legend({
+    color: { ...colorScale(view), label: null },
+    width: 150,
+    height: 30,
+    marginTop: 2,
+    marginBottom: 16,
+    marginLeft: 12,
+    marginRight: 12,
+    tickSize: 0,
+    ticks: 3,
+    tickFormat: formatTick,
+    style: { fontFamily, color: plotInk[view.theme].soft, background: 'none' },
+  });
+}
+
+function formatTick(value: number): string {
+  return String(Number(value.toFixed(2))).replace('-', '−');
+}
+
+function colorScale({ domain, theme }: MapView): Plot.ScaleOptions {
+  return { type: 'linear', domain: [...domain], clamp: true, interpolate: (place: number) => scaleColor(theme, place) };
+}
+
+/** Where a cosine lies between the ends of the colour scale, 0 to 1. */
+export function placeOf(score: number, [low, high]: readonly [number, number]): number {
+  return Math.min(1, Math.max(0, (score - low) / (high - low)));
+}

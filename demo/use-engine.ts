@@ -1,0 +1,55 @@
+/** Keeps one session open for the chosen model and device; a new choice closes the former session first. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { LoadProgress } from 'vecinity';
+import { type EngineChoice, openSession, type Session } from './engine.js';
+
+export type EngineState =
+  | { phase: 'loading'; progress: LoadProgress | null }
+  | { phase: 'ready'; session: Session }
+  | { phase: 'failed'; message: string };
+
+const loading: EngineState = { phase: 'loading', progress: null };
+
+export interface EngineHandle {
+  state: EngineState;
+  /** Starts the same choice again after a failure. */
+  retry(): void;
+}
+
+export function useEngine(choice: EngineChoice): EngineHandle {
+  const [state, setState] = useState<EngineState>(loading);
+  const [attempt, setAttempt] = useState(0);
+  const closed = useRef<Promise<void>>(Promise.resolve());
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `attempt` is read by nobody, it only asks for another start.
+  useEffect(() => {
+    const controller = new AbortController();
+    const show = (next: EngineState) => {
+      if (!controller.signal.aborted) setState(next);
+    };
+    setState(loading);
+    const opening = closed.current.then(() => {
+      controller.signal.throwIfAborted();
+      return openSession(choice, {
+        signal: controller.signal,
+        onProgress: (progress) => show({ phase: 'loading', progress }),
+      });
+    });
+    opening.then(
+      (session) => show({ phase: 'ready', session }),
+      (error: unknown) => show({ phase: 'failed', message: error instanceof Error ? error.message : String(error) }),
+    );
+    return () => {
+      controller.abort();
+      closed.current = close(opening);
+    };
+  }, [choice, attempt]);
+
+  return { state, retry: () => setAttempt((count) => count + 1) };
+}
+
+/** Ends once the session is gone; one that never opened has cleaned up behind itself. */
+async function close(opening: Promise<Session>): Promise<void> {
+  const session = await opening.catch(() => null);
+  session?.dispose();
+}

@@ -1,0 +1,64 @@
+/** Embeds the sentences a moment after the last change; a change stops the request that is still under way. */
+import { useEffect, useState } from 'preact/hooks';
+import type { Session } from './engine.js';
+import { type Exchange, RequestError, requestEmbeddings } from './exchange.js';
+import { cosineMatrix } from './matrix.js';
+
+const pauseMs = 200;
+
+export interface Similarity {
+  texts: readonly string[];
+  values: Float64Array;
+  exchange: Exchange;
+  session: Session;
+}
+
+export interface SimilarityState {
+  /** The latest answer; stays while the next one is on its way. */
+  similarity: Similarity | null;
+  pending: boolean;
+  error: RequestError | null;
+}
+
+const nothing: SimilarityState = { similarity: null, pending: false, error: null };
+
+/** At least two texts are needed; with fewer nothing is sent. `attempt` asks again for the same texts. */
+export function useSimilarity(session: Session | null, texts: readonly string[], attempt: number): SimilarityState {
+  const [state, setState] = useState<SimilarityState>(nothing);
+  const key = texts.join('\n');
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for `texts`; `attempt` only asks again.
+  useEffect(() => {
+    if (texts.length < 2) return setState(nothing);
+    if (session === null) return setState((former) => ({ ...former, pending: false }));
+    const controller = new AbortController();
+    setState((former) => ({ ...former, pending: true }));
+    const timer = setTimeout(() => {
+      compare(session, texts, controller.signal).then(
+        (similarity) => setState({ similarity, pending: false, error: null }),
+        (error: unknown) => {
+          if (controller.signal.aborted) return;
+          setState((former) => ({ ...former, pending: false, error: toRequestError(error) }));
+        },
+      );
+    }, pauseMs);
+    return () => {
+      clearTimeout(timer);
+      controller.abort();
+    };
+  }, [session, key, attempt]);
+
+  return state;
+}
+
+async function compare(session: Session, texts: readonly string[], signal: AbortSignal): Promise<Similarity> {
+  const body = { model: session.choice.model, input: [...texts], encoding_format: 'float' } as const;
+  const exchange = await requestEmbeddings(session.send, body, signal);
+  const values = cosineMatrix(exchange.answer.data.map(({ embedding }) => embedding));
+  return { texts, values, exchange, session };
+}
+
+function toRequestError(error: unknown): RequestError {
+  if (error instanceof RequestError) return error;
+  return new RequestError(error instanceof Error ? error.message : String(error), 0, null);
+}
