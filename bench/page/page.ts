@@ -1,0 +1,55 @@
+/** The benchmark's page: owns one system at a time and the clock; what is measured is the runner's choice. */
+import type { BenchPage, Form, Setup, Subject } from './subject.js';
+import { startTransformers } from './transformers.js';
+import { startVecinity } from './vecinity.js';
+
+let subject: Subject | null = null;
+
+const bench: BenchPage = {
+  async start(setup, text) {
+    const begin = performance.now();
+    subject = await startSubject(setup);
+    await subject.embed([text], { batchSize: 1, sorted: false });
+    return performance.now() - begin;
+  },
+  describe: () => current().describe(),
+  async embed(texts, form) {
+    const { values, dimensions } = await current().embed(texts, form);
+    return { base64: toBase64(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)), dimensions };
+  },
+  async time(calls, form) {
+    const samples: number[] = [];
+    for (const texts of calls) samples.push(await timeCall(texts, form));
+    return samples;
+  },
+  async stop() {
+    await subject?.stop();
+    subject = null;
+  },
+};
+
+function startSubject(setup: Setup): Promise<Subject> {
+  return setup.driver === 'transformers' ? startTransformers(setup) : startVecinity(setup);
+}
+
+function current(): Subject {
+  if (subject === null) throw new Error('No system was started in this page.');
+  return subject;
+}
+
+async function timeCall(texts: readonly string[], form: Form): Promise<number> {
+  const begin = performance.now();
+  await current().embed(texts, form);
+  return performance.now() - begin;
+}
+
+function toBase64(bytes: Uint8Array): string {
+  const chunks: string[] = [];
+  // A call has a limit on its arguments, so the bytes go in slices.
+  for (let at = 0; at < bytes.length; at += 0x8000) {
+    chunks.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
+  }
+  return btoa(chunks.join(''));
+}
+
+window.bench = bench;

@@ -1,0 +1,229 @@
+/**
+ * Runs the systems: first each one is checked against the reference vectors (which also fills the browser's cache),
+ * then they take turns, every turn in a fresh page, so that a drift of the machine hits all of them alike.
+ */
+import type { Page } from '@playwright/test';
+import type { BenchBrowser, ProcessMemory } from './browser.js';
+import type { Goldens, KnownItem } from './corpus.js';
+import {
+  type CosineSummary,
+  compareRows,
+  type Matrix,
+  type RetrievalScore,
+  scoreRetrieval,
+  toMatrix,
+} from './statistics.js';
+import type { NamedForm, System } from './systems.js';
+
+/** Texts of a run; every system gets the same ones. */
+export interface Workload {
+  bulk: readonly string[];
+  /** Short queries, one call each. */
+  queries: readonly string[];
+  /** Texts of exactly 128 tokens, one call each. */
+  texts128: readonly string[];
+  goldens: Goldens | null;
+  /** Null leaves retrieval out. */
+  knownItem: KnownItem | null;
+}
+
+/** What a system did with one form. */
+export interface FormResult {
+  form: NamedForm;
+  /** Milliseconds of each pass over the whole corpus. */
+  bulkMs: number[];
+  /** To the reference vectors; null without them. */
+  goldens: CosineSummary | null;
+  /** Vectors of the corpus, to compare systems with each other. */
+  vectors: Matrix | null;
+  retrieval: RetrievalScore | null;
+}
+
+export interface SystemResult {
+  system: System;
+  description: string;
+  forms: FormResult[];
+  queryMs: number[];
+  text128Ms: number[];
+  readyMs: number[];
+  /** Peak resident memory of the page's process above an empty page, a turn each; empty where it cannot be read. */
+  peakBytes: number[];
+  /** Bytes that the server sent while the system started again: 0 when the browser's cache served everything. */
+  restartBytes: number[];
+  /** Why the system has no results, or not all of them. */
+  failure: string | null;
+}
+
+export interface RunContext {
+  browser: BenchBrowser;
+  bytesSent(): number;
+  workload: Workload;
+  rounds: number;
+  log(line: string): void;
+}
+
+/** No single step takes longer than this; a step that does counts as a failure of its system. */
+const stepTimeoutMs = 5 * 60_000;
+const warmUpTexts = 48;
+const warmUpQueries = 16;
+const warmUpTexts128 = 4;
+
+/** Checks and measures all systems. A system that fails keeps its reason and the others go on. */
+export async function runRounds(systems: readonly System[], context: RunContext): Promise<SystemResult[]> {
+  const results = systems.map(createResult);
+  for (const result of results) {
+    await guard(result, context, () => check(result, context));
+  }
+  for (let round = 1; round <= context.rounds; round++) {
+    for (const result of results) {
+      if (result.failure !== null) continue;
+      context.log(`round ${round} of ${context.rounds}: ${result.system.key}`);
+      await guard(result, context, () => measure(result, context));
+    }
+  }
+  return results;
+}
+
+function createResult(system: System): SystemResult {
+  return {
+    system,
+    description: '',
+    forms: system.forms.map((form) => ({ form, bulkMs: [], goldens: null, vectors: null, retrieval: null })),
+    queryMs: [],
+    text128Ms: [],
+    readyMs: [],
+    peakBytes: [],
+    restartBytes: [],
+    failure: null,
+  };
+}
+
+async function guard(result: SystemResult, context: RunContext, step: () => Promise<void>): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    result.failure = error instanceof Error ? error.message : String(error);
+    context.log(`${result.system.key} failed: ${result.failure}`);
+  }
+}
+
+/** Embeds the references and the corpus once with every form; throws when the vectors are not this model's. */
+async function check(result: SystemResult, context: RunContext): Promise<void> {
+  const { workload } = context;
+  context.log(`check: ${result.system.key}`);
+  await withPage(context, async (page) => {
+    await start(page, result.system);
+    result.description = await inTime(page.evaluate(() => window.bench.describe()));
+    for (const entry of result.forms) {
+      entry.goldens = await checkGoldens(page, entry.form, result.system, workload.goldens);
+      if (result.system.tasks.includes('bulk')) entry.vectors = await embed(page, workload.bulk, entry.form);
+      if (workload.knownItem !== null) entry.retrieval = await score(page, entry.form, workload.knownItem);
+    }
+  });
+}
+
+async function checkGoldens(
+  page: Page,
+  form: NamedForm,
+  system: System,
+  goldens: Goldens | null,
+): Promise<CosineSummary | null> {
+  if (goldens === null) return null;
+  const cosines = compareRows(await embed(page, goldens.texts, form), toMatrix(goldens.embeddings));
+  if (cosines.min >= system.minCosine) return cosines;
+  throw new Error(
+    `Its vectors are wrong: the smallest cosine to the references is ${cosines.min.toFixed(4)} (${form.name}), ` +
+      `at least ${system.minCosine} is expected of ${system.config}.`,
+  );
+}
+
+async function score(page: Page, form: NamedForm, { documents, queries }: KnownItem): Promise<RetrievalScore> {
+  const queryTexts = queries.map(({ query }) => query);
+  const relevant = queries.map(({ document }) => document);
+  return scoreRetrieval(await embed(page, documents, form), await embed(page, queryTexts, form), relevant);
+}
+
+/** One turn: start with a warm cache, then every task of the system, each after a warm-up of its own. */
+async function measure(result: SystemResult, context: RunContext): Promise<void> {
+  const { workload } = context;
+  const { system } = result;
+  await withPage(context, async (page) => {
+    const before = await context.browser.rendererMemory();
+    const sentBefore = context.bytesSent();
+    result.readyMs.push(await start(page, system));
+    result.restartBytes.push(context.bytesSent() - sentBefore);
+    if (system.tasks.includes('query')) {
+      await time(page, toCalls(workload.queries.slice(0, warmUpQueries)), system.forms[0]);
+      result.queryMs.push(...(await time(page, toCalls(workload.queries), system.forms[0])));
+    }
+    if (system.tasks.includes('text128')) {
+      await time(page, toCalls(workload.texts128.slice(0, warmUpTexts128)), system.forms[0]);
+      result.text128Ms.push(...(await time(page, toCalls(workload.texts128), system.forms[0])));
+    }
+    if (system.tasks.includes('bulk')) await measureBulk(page, result, workload);
+    const peak = findPeak(before, await context.browser.rendererMemory());
+    if (peak !== null) result.peakBytes.push(peak);
+  });
+}
+
+async function measureBulk(page: Page, result: SystemResult, workload: Workload): Promise<void> {
+  for (const entry of result.forms) {
+    await time(page, [workload.bulk.slice(0, warmUpTexts)], entry.form);
+    entry.bulkMs.push(...(await time(page, [workload.bulk], entry.form)));
+  }
+}
+
+/** Peak of the renderer that worked most since `before`, above what it held then. */
+function findPeak(before: Map<number, ProcessMemory>, after: Map<number, ProcessMemory>): number | null {
+  let busiest: { worked: number; peak: number } | null = null;
+  for (const [id, memory] of after) {
+    const start = before.get(id);
+    const worked = memory.cpuSeconds - (start?.cpuSeconds ?? 0);
+    if (busiest !== null && worked <= busiest.worked) continue;
+    busiest = { worked, peak: memory.peakBytes - (start?.residentBytes ?? 0) };
+  }
+  return busiest?.peak ?? null;
+}
+
+async function withPage(context: RunContext, task: (page: Page) => Promise<void>): Promise<void> {
+  const page = await context.browser.open();
+  try {
+    await task(page);
+    await inTime(page.evaluate(() => window.bench.stop()));
+  } finally {
+    await page.close();
+  }
+}
+
+function start(page: Page, system: System): Promise<number> {
+  return inTime(page.evaluate((setup) => window.bench.start(setup, 'A first short text.'), system.setup));
+}
+
+async function embed(page: Page, texts: readonly string[], form: NamedForm): Promise<Matrix> {
+  const argument = { texts: [...texts], form };
+  const answer = await inTime(page.evaluate(({ texts, form }) => window.bench.embed(texts, form), argument));
+  const bytes = Uint8Array.from(Buffer.from(answer.base64, 'base64'));
+  return { values: new Float32Array(bytes.buffer), dimensions: answer.dimensions };
+}
+
+function time(page: Page, calls: (readonly string[])[], form: NamedForm): Promise<number[]> {
+  const argument = { calls: calls.map((call) => [...call]), form };
+  return inTime(page.evaluate(({ calls, form }) => window.bench.time(calls, form), argument));
+}
+
+function toCalls(texts: readonly string[]): string[][] {
+  return texts.map((text) => [text]);
+}
+
+/** Ends a wait that would never end: a worker that hangs answers nothing. */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`No answer within ${stepTimeoutMs / 60_000} minutes.`)), stepTimeoutMs);
+  });
+  try {
+    return await Promise.race([answer, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,96 @@
+/** What is compared: every system, how its users call it, and what is measured on it. One table, no measuring. */
+import type { Form, Setup } from './page/subject.js';
+
+export type Task = 'bulk' | 'query' | 'text128';
+
+/** A way to hand texts over, with the name that the tables show. */
+export interface NamedForm extends Form {
+  name: string;
+}
+
+export interface System {
+  /** Word for `--systems`. */
+  key: string;
+  name: string;
+  config: string;
+  setup: Setup;
+  /** Ways of handing over a list of texts; the first one is its main form. */
+  forms: readonly [NamedForm, ...NamedForm[]];
+  tasks: readonly Task[];
+  /** Vectors further from the references than this are a fault and not a result. */
+  minCosine: number;
+}
+
+export interface SystemsContext {
+  model: string;
+  pooling: 'mean' | 'cls' | 'last_token';
+  maxTokens: number;
+  /** Threads that a system may use at most: the cores of the machine. */
+  cores: number;
+  /** Whether `/models/` has the original weights and the ONNX files, which transformers.js needs. */
+  peerModels: boolean;
+  /** Whether the model that Vecinity ships is there, at `/committed-models/`. */
+  committedModel: boolean;
+}
+
+const oneByOne: NamedForm = { name: 'one text at a time', batchSize: 1, sorted: false };
+const sortedBatches: NamedForm = { name: 'sorted batches of 16', batchSize: 16, sorted: true };
+const givenOrder: NamedForm = { name: 'batches of 16 as given', batchSize: 16, sorted: false };
+const oneCall: NamedForm = { name: 'one call', batchSize: 0, sorted: false };
+
+/** All systems, peers first. */
+export function listSystems(context: SystemsContext): System[] {
+  return [...(context.peerModels ? listTransformers(context) : []), ...listVecinity(context)];
+}
+
+/** Keeps the systems whose key contains one of the words; throws when a word fits none. */
+export function selectSystems(systems: readonly System[], words: readonly string[] | null): System[] {
+  if (words === null) return [...systems];
+  for (const word of words) {
+    if (systems.some(({ key }) => key.includes(word))) continue;
+    const keys = systems.map(({ key }) => key).join(', ');
+    throw new RangeError(`--systems: no system matches "${word}"; there are: ${keys}.`);
+  }
+  return systems.filter(({ key }) => words.some((word) => key.includes(word)));
+}
+
+function listTransformers({ model, pooling, maxTokens, cores }: SystemsContext): System[] {
+  const system = (dtype: 'q8' | 'fp32', threads: number, forms: System['forms'], tasks: Task[]): System => ({
+    key: `transformers-${dtype}-${threads}t`,
+    name: 'transformers.js',
+    config: `${dtype}, ${countThreads(threads)}`,
+    setup: { driver: 'transformers', model, dtype, threads, pooling, maxTokens },
+    forms,
+    tasks,
+    minCosine: dtype === 'fp32' ? 0.999 : 0.9,
+  });
+  const all: Task[] = ['bulk', 'query'];
+  const single: Task[] = cores === 1 ? [...all, 'text128'] : all;
+  const systems = [
+    system('q8', cores, [oneByOne, sortedBatches], single),
+    system('fp32', cores, [oneByOne, sortedBatches, givenOrder], single),
+  ];
+  if (cores === 1) return systems;
+  return [
+    ...systems,
+    system('q8', 1, [oneByOne], ['bulk', 'query', 'text128']),
+    system('fp32', 1, [oneByOne], ['query', 'text128']),
+  ];
+}
+
+function listVecinity({ model, cores }: SystemsContext): System[] {
+  const system = (key: string, config: string, options: Record<string, unknown>, minCosine: number): System => ({
+    key: `vecinity-${key}`,
+    name: 'Vecinity',
+    config,
+    setup: { driver: 'vecinity', model, options },
+    forms: [oneCall],
+    tasks: ['bulk', 'query'],
+    minCosine,
+  });
+  return [system('default', `default, ${countThreads(cores)}`, {}, 0.99)];
+}
+
+function countThreads(threads: number): string {
+  return threads === 1 ? '1 thread' : `${threads} threads`;
+}
