@@ -1,0 +1,44 @@
+/** `npm run build`: the package in `dist/`, then the demo in `build/demo/`, made from that package. Prints the sizes. */
+import { execFile } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { build } from 'vite';
+import { bundleLibrary, bundleServiceWorker, hashSources, repositoryRoot } from '../src/vite/bundle.js';
+import { brokenLimits, formatSizes, measureFiles } from './sizes.js';
+
+const dist = path.join(repositoryRoot, 'dist');
+
+/** Each is bundled alone, so that a page never loads a chunk of the engine and every worker starts with one file. */
+const browserEntries = {
+  index: 'src/index.ts',
+  'engine-worker': 'worker/engine-worker.ts',
+  'compute-worker': 'worker/compute-worker.ts',
+};
+
+export async function main(): Promise<number> {
+  await buildPackage();
+  await build({ configFile: path.join(repositoryRoot, 'vite.config.ts'), logLevel: 'warn' });
+  const sizes = await measureFiles(dist);
+  console.log(formatSizes(sizes));
+  const broken = brokenLimits(sizes);
+  for (const sentence of broken) console.error(sentence);
+  return broken.length === 0 ? 0 : 1;
+}
+
+async function buildPackage(): Promise<void> {
+  await rm(dist, { recursive: true, force: true });
+  await mkdir(dist, { recursive: true });
+  const buildId = await hashSources();
+  for (const [name, file] of Object.entries(browserEntries)) {
+    await bundleLibrary({ input: { [name]: file }, folder: dist, buildId, platform: 'browser' });
+  }
+  await bundleLibrary({ input: { vite: 'src/vite/plugin.ts' }, folder: dist, buildId, platform: 'node' });
+  await writeFile(path.join(dist, 'vecinity-sw.js'), await bundleServiceWorker(buildId));
+  await writeDeclarations('tsconfig.types.json');
+}
+
+async function writeDeclarations(project: string): Promise<void> {
+  const tsc = path.join(repositoryRoot, 'node_modules/typescript/bin/tsc');
+  await promisify(execFile)(process.execPath, [tsc, '-p', project], { cwd: repositoryRoot });
+}

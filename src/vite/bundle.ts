@@ -1,0 +1,107 @@
+/**
+ * How Vecinity's own entries are bundled: the Service Worker as one classic script, the library as self-contained ES
+ * modules. Used by the build and, for the Service Worker, by the dev server of this repository.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Plugin, rolldown } from 'rolldown';
+
+export const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A hash of everything that page, workers and Service Worker are made of. */
+export async function hashSources(): Promise<string> {
+  const hash = createHash('sha256');
+  for (const folder of ['src', 'worker']) {
+    const entries = await readdir(path.join(repositoryRoot, folder), { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+    for (const file of files.sort()) hash.update(file.slice(repositoryRoot.length)).update(await readFile(file));
+  }
+  return hash.digest('hex').slice(0, 12);
+}
+
+/** The Service Worker's code as one classic script. */
+export async function bundleServiceWorker(buildId: string): Promise<string> {
+  const bundle = await rolldown({
+    input: path.join(repositoryRoot, 'worker/service-worker.ts'),
+    platform: 'browser',
+    transform: { define: defineBuild(buildId), target: 'es2022' },
+  });
+  const { output } = await bundle.generate({ format: 'iife', minify: true });
+  await bundle.close();
+  return output[0].code;
+}
+
+export interface LibraryOptions {
+  /** Source file by the name that its output has in `folder`. */
+  input: Record<string, string>;
+  folder: string;
+  buildId: string;
+  /** `node` leaves packages to be resolved where the code runs. */
+  platform: 'browser' | 'node';
+}
+
+/** Writes entries as ES modules; lazily imported parts become chunks beside them, `.wasm` files go to `assets/`. */
+export async function bundleLibrary({ input, folder, buildId, platform }: LibraryOptions): Promise<void> {
+  const bundle = await rolldown({
+    input,
+    platform,
+    cwd: repositoryRoot,
+    transform: { define: defineBuild(buildId), target: 'es2022' },
+    plugins: platform === 'browser' ? [emittedFiles(), builtWorkers()] : [],
+    ...(platform === 'node' ? { external: /^[^./]/ } : {}),
+  });
+  await bundle.write({
+    dir: folder,
+    format: 'esm',
+    minify: platform === 'browser',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name]-[hash].js',
+    assetFileNames: 'assets/[name][extname]',
+  });
+  await bundle.close();
+}
+
+export function defineBuild(buildId: string): Record<string, string> {
+  return { __VECINITY_BUILD__: JSON.stringify(buildId) };
+}
+
+/** `new URL('x.wasm', import.meta.url)` becomes a file of the build; a site's bundler finds it there in the same form. */
+function emittedFiles(): Plugin {
+  const pattern = /new URL\(\s*(['"])([^'"]+\.(?:wasm|mjs))\1,\s*import\.meta\.url,?\s*\)/g;
+  return {
+    name: 'vecinity:emitted-files',
+    transform: {
+      filter: { id: { include: /\/src\/.*\.ts$/ }, code: /import\.meta\.url/ },
+      async handler(code, id) {
+        let replaced = code;
+        for (const [expression, , specifier = ''] of code.matchAll(pattern)) {
+          const file = await this.resolve(specifier, id);
+          if (!file) this.error(`${specifier} is not there`);
+          const name = path.basename(file.id);
+          this.emitFile({ type: 'asset', fileName: `assets/${name}`, source: await readFile(file.id) });
+          replaced = replaced.replace(expression, `new URL('./assets/${name}', import.meta.url)`);
+        }
+        return { code: replaced, map: null };
+      },
+    },
+  };
+}
+
+/** Workers keep the form that bundlers look for, but name the built file. */
+function builtWorkers(): Plugin {
+  return {
+    name: 'vecinity:built-workers',
+    transform: {
+      filter: { code: /-worker\.ts'/ },
+      handler: (code) => ({
+        code: code.replace(
+          /new URL\('[^']*?([a-z-]+-worker)\.ts', import\.meta\.url\)/g,
+          "new URL('./$1.js', import.meta.url)",
+        ),
+        map: null,
+      }),
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * The Vite plugin: makes Vecinity's workers and its Service Worker reachable in development and in builds, mounts
+ * folders of models, and sends the headers of cross-origin isolation when asked to.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Connect, Plugin } from 'vite';
+import { serveModels } from './models.js';
+import { toMounts, type VecinityPluginOptions } from './options.js';
+
+export type { Folders, VecinityPluginOptions } from './options.js';
+
+const serviceWorkerFile = 'vecinity-sw.js';
+
+const isolationHeaders = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+};
+
+/** `plugins: [vecinity({ modelsDir: 'models' })]` */
+export function vecinity(options: VecinityPluginOptions = {}): Plugin {
+  return createPlugin(options, () => readFile(new URL(`./${serviceWorkerFile}`, import.meta.url), 'utf8'));
+}
+
+/** The plugin with another source of the Service Worker's code, for this repository's own server. */
+export function createPlugin(options: VecinityPluginOptions, readServiceWorker: () => Promise<string>): Plugin {
+  const { isolate = false, serviceWorker = true, modelsDir } = options;
+  let base = '/';
+
+  function mount(middlewares: Connect.Server): void {
+    for (const [url, folders] of toMounts(modelsDir)) middlewares.use(serveModels(url, folders));
+  }
+
+  return {
+    name: 'vecinity',
+    config: () => ({
+      // A pre-bundled copy would look for the workers and the WASM in the wrong folder.
+      optimizeDeps: { exclude: ['vecinity'] },
+      worker: { format: 'es' as const },
+      ...(isolate ? { server: { headers: isolationHeaders }, preview: { headers: isolationHeaders } } : {}),
+    }),
+    configResolved(config) {
+      base = config.base;
+    },
+    configureServer({ middlewares }) {
+      mount(middlewares);
+      if (serviceWorker) middlewares.use(serveScript(`${base}${serviceWorkerFile}`, readServiceWorker));
+    },
+    configurePreviewServer({ middlewares }) {
+      mount(middlewares);
+    },
+    async generateBundle() {
+      // Workers are built in environments of their own, which must not emit it again.
+      if (!serviceWorker || this.environment.name !== 'client') return;
+      this.emitFile({ type: 'asset', fileName: serviceWorkerFile, source: await readServiceWorker() });
+    },
+  };
+}
+
+function serveScript(url: string, read: () => Promise<string>): Connect.NextHandleFunction {
+  return (request, response, next) => {
+    if (new URL(request.url ?? '/', 'http://localhost').pathname !== url) return next();
+    read().then((code) => {
+      response.setHeader('content-type', 'text/javascript');
+      response.setHeader('cache-control', 'no-cache');
+      response.end(code);
+    }, next);
+  };
+}
