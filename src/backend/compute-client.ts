@@ -176,7 +176,10 @@ class ComputeConnection {
   #receive(message: FromCompute): void {
     const waiter = this.#waiters.get(message.id);
     if (!waiter) return;
-    if (message.type === 'progress') return this.#progress(waiter, message);
+    if (message.type === 'progress') {
+      this.#progress(waiter, message);
+      return;
+    }
     this.#settle(message.id);
     if (message.type === 'error') waiter.reject(fromErrorData(message.error));
     else waiter.resolve(message);
@@ -210,7 +213,7 @@ function expectType<T extends Answer['type']>(answer: Answer, type: T): Extract<
 }
 
 function batchBuffers(batch: TokenBatch): Transferable[] {
-  const arrays = [batch.inputIds, batch.offsets, ...(batch.typeIds ? [batch.typeIds] : [])];
+  const arrays = [batch.inputIds, batch.offsets, batch.typeIds, batch.skippedTokens].filter((array) => array != null);
   // A view of shared memory is copied by `postMessage`; only own buffers can be handed over.
   return arrays.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
 }

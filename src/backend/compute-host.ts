@@ -13,7 +13,7 @@ export interface ComputePort {
 }
 
 /** Gets a backend's loader; each is imported only when it is asked for. */
-export type LoaderTable = Record<BackendName, () => Promise<BackendLoader>>;
+export type LoaderTable = Partial<Record<BackendName, () => Promise<BackendLoader>>>;
 
 /** Answers every message on this port: each with a result or with an error as data. */
 export function serveCompute(port: ComputePort, loaders: LoaderTable): void {
@@ -62,8 +62,7 @@ class ComputeHost {
     }
     this.#loading = true;
     try {
-      const loader = await this.#loaders[request.backend]();
-      this.#backend = await loader(request, {
+      this.#backend = await (await this.#loader(request.backend))(request, {
         onProgress: (progress) => this.#port.postMessage({ type: 'progress', id, progress }, []),
       });
     } finally {
@@ -71,6 +70,12 @@ class ComputeHost {
     }
     const { info, width, padded, lanes } = this.#backend;
     return { type: 'loaded', id, info, width, padded, lanes };
+  }
+
+  async #loader(name: BackendName): Promise<BackendLoader> {
+    const load = this.#loaders[name];
+    if (load) return await load();
+    throw new VecinityError('device_unavailable', `The backend '${name}' is not a part of this build.`);
   }
 
   async #run(batch: TokenBatch): Promise<Float32Array<ArrayBuffer>> {

@@ -1,17 +1,11 @@
-/** Which backends and devices can serve a model here, best first. Only lists; `ladder.ts` tries them. */
+/**
+ * Which backends and devices may serve a model here, best first. Only lists; `ladder.ts` tries them, and a backend whose
+ * weight files are not there says so when it is tried.
+ */
 import type { Attempt } from '../core/engine.js';
-import { VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 import type { WebGpuSupport } from './adapter.js';
 import type { BackendName, Device, DevicePreference, DtypePreference } from './backend.js';
-
-/** Which weight files a model has. */
-export interface WeightFiles {
-  /** `model.safetensors` or its sharded index. */
-  safetensors: boolean;
-  /** Files below `onnx/`. */
-  onnx: boolean;
-}
 
 export interface Candidate {
   backend: BackendName;
@@ -21,7 +15,6 @@ export interface Candidate {
 
 export interface SelectOptions {
   spec: ModelSpec;
-  weights: WeightFiles;
   device: DevicePreference;
   dtype: DtypePreference;
   webgpu: WebGpuSupport;
@@ -37,15 +30,15 @@ export interface Selection {
   skipped: Attempt[];
 }
 
-/** Throws `device_unavailable` with every reason when nothing can serve the model. */
+/** Never empty: onnxruntime on the CPU is always worth a try. */
 export function selectCandidates(options: SelectOptions): Selection {
   const gpu = selectGpu(options);
   const cpu = selectCpu(options);
-  const candidates = [...gpu.candidates, ...cpu.candidates];
-  const skipped = [...gpu.skipped, ...cpu.skipped];
-  if (candidates.length === 0) throw nothingServes(options.spec, skipped);
-  const measure = options.device === 'auto' && gpu.candidates.length > 0 && cpu.candidates.length > 0;
-  return { candidates, measure, skipped };
+  return {
+    candidates: [...gpu.candidates, ...cpu.candidates],
+    measure: options.device === 'auto' && gpu.candidates.length > 0,
+    skipped: [...gpu.skipped, ...cpu.skipped],
+  };
 }
 
 type Part = Pick<Selection, 'candidates' | 'skipped'>;
@@ -58,30 +51,16 @@ function selectGpu(options: SelectOptions): Part {
   return { candidates: [{ backend: 'onnx', device: 'webgpu', dtype }], skipped: [] };
 }
 
-function whyNotGpu({ webgpu, weights, device }: SelectOptions): string | null {
+function whyNotGpu({ webgpu, device }: SelectOptions): string | null {
   if (webgpu.kind === 'none') return 'there is no WebGPU adapter';
-  if (!weights.onnx) return 'the model has no ONNX files';
   if (webgpu.kind === 'software' && device === 'auto') return `the adapter is software (${webgpu.adapter})`;
   return null;
 }
 
 /** Our own engine first, onnxruntime for what it does not know. */
-function selectCpu({ spec, weights, dtype, wasmSupports }: SelectOptions): Part {
-  const candidates: Candidate[] = [];
-  const skipped: Attempt[] = [];
-  const skip = (backend: BackendName, reason: string) => skipped.push({ backend, device: 'wasm', ok: false, reason });
-  if (!wasmSupports(spec)) skip('wasm', `the architecture '${spec.architecture}' is not known to the engine`);
-  else if (!weights.safetensors) skip('wasm', 'the model has no model.safetensors');
-  else candidates.push({ backend: 'wasm', device: 'wasm', dtype });
-  if (weights.onnx) candidates.push({ backend: 'onnx', device: 'wasm', dtype });
-  else skip('onnx', 'the model has no ONNX files');
-  return { candidates, skipped };
-}
-
-function nothingServes(spec: ModelSpec, skipped: readonly Attempt[]): VecinityError {
-  const reasons = skipped.map(({ backend, device, reason }) => `${backend} on ${device}: ${reason}`);
-  return new VecinityError(
-    'device_unavailable',
-    `Nothing here can run the model '${spec.id}' (${reasons.join('; ')}).`,
-  );
+function selectCpu({ spec, dtype, wasmSupports }: SelectOptions): Part {
+  const onnx: Candidate = { backend: 'onnx', device: 'wasm', dtype };
+  if (wasmSupports(spec)) return { candidates: [{ backend: 'wasm', device: 'wasm', dtype }, onnx], skipped: [] };
+  const reason = `the engine does not know the architecture '${spec.architecture}'`;
+  return { candidates: [onnx], skipped: [{ backend: 'wasm', device: 'wasm', ok: false, reason }] };
 }

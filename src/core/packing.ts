@@ -9,6 +9,8 @@ export interface TokenizedText {
   inputIds: ArrayLike<number>;
   /** Null when every segment id is zero. */
   typeIds: ArrayLike<number> | null;
+  /** Leading tokens that pooling leaves out; absent: none. */
+  skippedTokens?: number;
 }
 
 /** A text of a job: `index` is its place among the job's inputs. */
@@ -97,5 +99,7 @@ export function packBatch(texts: readonly TokenizedText[]): TokenBatch {
     inputIds.set(text.inputIds, offsets[i]);
     if (text.typeIds) typeIds?.set(text.typeIds, offsets[i]);
   });
-  return { inputIds, typeIds, offsets };
+  const skipped = texts.map((text) => text.skippedTokens ?? 0);
+  const skippedTokens = skipped.some((count) => count > 0) ? Int32Array.from(skipped) : null;
+  return { inputIds, typeIds, offsets, skippedTokens };
 }

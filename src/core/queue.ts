@@ -28,8 +28,9 @@ export class QueuedJob {
   /** Adds the next inputs; their places in the job follow from the order of the calls. */
   add(texts: readonly TokenizedText[]): void {
     for (const text of texts) {
-      this.waiting.push({ index: this.#added++, inputIds: text.inputIds, typeIds: text.typeIds });
-      this.tokens += text.inputIds.length;
+      const { inputIds, typeIds, skippedTokens = 0 } = text;
+      this.waiting.push({ index: this.#added++, inputIds, typeIds, skippedTokens });
+      this.tokens += inputIds.length;
     }
     sortByLength(this.waiting);
   }

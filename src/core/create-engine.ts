@@ -1,0 +1,131 @@
+/** The engine: which models are loaded or loading, which one answers a request, and the end of all of them. */
+import { VecinityError } from '../errors.js';
+import type {
+  EmbedRequest,
+  EmbedResult,
+  Engine,
+  EngineStatus,
+  LoadOptions,
+  ModelStatus,
+  RerankRequest,
+  RerankResult,
+} from './engine.js';
+import type { LoadedModel } from './loaded-model.js';
+import { ModelEntry } from './model-entry.js';
+import type { EngineParts } from './model-loader.js';
+
+export type { EngineParts, OpenedModel, OpenModelOptions } from './model-loader.js';
+
+/** Makes an engine without a model. */
+export function createEngine(parts: EngineParts): Engine {
+  return new ModelEngine(parts);
+}
+
+class ModelEngine implements Engine {
+  readonly #parts: EngineParts;
+  /** By id, in the order of loading: the first one that is usable is the default. */
+  readonly #entries = new Map<string, ModelEntry>();
+  #disposed = false;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Loads a model, or joins the load of the same model. Another device, dtype or revision than the one that is loaded
+   * replaces it. Rejects with the load's error or the caller's abort.
+   */
+  async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
+    this.#requireLife();
+    const id = this.#parts.modelIdOf(model);
+    let entry = this.#entries.get(id);
+    if (!entry?.usable || differs(entry, options)) entry = this.#replace(id, model, options);
+    await entry.wait({ signal: options.signal, onProgress: options.onProgress });
+    return entry.status;
+  }
+
+  async unload(model: string): Promise<void> {
+    const entry = this.#find(model);
+    this.#entries.delete(entry.options.id);
+    await entry.dispose();
+  }
+
+  async embed(request: EmbedRequest): Promise<EmbedResult> {
+    const model = await this.#ready(request);
+    return await model.embed(request);
+  }
+
+  async rerank(request: RerankRequest): Promise<RerankResult> {
+    const model = await this.#ready(request);
+    return await model.rerank(request);
+  }
+
+  status(): EngineStatus {
+    const entries = [...this.#entries.values()];
+    const queue = { inputs: 0, tokens: 0, maxInputs: this.#parts.config.maxQueue };
+    for (const entry of entries) {
+      queue.inputs += entry.queue.inputs;
+      queue.tokens += entry.queue.tokens;
+    }
+    return { models: entries.map((entry) => entry.status), defaultModel: this.#default()?.options.id ?? null, queue };
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(entries.map((entry) => entry.dispose()));
+  }
+
+  /** The model of a request; while it loads, the request waits. */
+  async #ready({ model, signal }: EmbedRequest | RerankRequest): Promise<LoadedModel> {
+    this.#requireLife();
+    const entry = model === null ? this.#default() : this.#find(model);
+    if (entry) return await entry.wait({ signal });
+    throw new VecinityError('model_not_loaded', 'No model is loaded; load one first.', { param: 'model' });
+  }
+
+  #find(name: string): ModelEntry {
+    const entry = this.#entries.get(name) ?? this.#entries.get(this.#parts.modelIdOf(name));
+    if (entry) return entry;
+    const loaded = [...this.#entries.keys()].join(', ') || 'none';
+    throw new VecinityError('model_not_found', `The model '${name}' is not loaded; loaded: ${loaded}.`, {
+      param: 'model',
+    });
+  }
+
+  /** A failed model is the default only while there is no other, so that a request learns why there is none. */
+  #default(): ModelEntry | undefined {
+    const entries = [...this.#entries.values()];
+    return entries.find((entry) => entry.usable) ?? entries[0];
+  }
+
+  /** Starts a load in the old entry's place, which ends at once: two copies of a model may not fit into memory. */
+  #replace(id: string, name: string, options: LoadOptions): ModelEntry {
+    const { device, dtype } = this.#parts.config;
+    // Whether the old copy goes cleanly is not the concern of the one who loads the new.
+    this.#entries
+      .get(id)
+      ?.dispose()
+      .catch(() => {});
+    const entry = new ModelEntry(this.#parts, { id, name, device, dtype, revision: undefined, ...pickChosen(options) });
+    this.#entries.set(id, entry);
+    return entry;
+  }
+
+  #requireLife(): void {
+    if (this.#disposed) throw new VecinityError('disposed', 'The engine was disposed.');
+  }
+}
+
+type Chosen = Pick<LoadOptions, 'device' | 'dtype' | 'revision'>;
+
+/** The options that decide what is loaded, without those that were left out. */
+function pickChosen({ device, dtype, revision }: LoadOptions): Chosen {
+  const chosen = Object.entries({ device, dtype, revision }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(chosen);
+}
+
+function differs(entry: ModelEntry, options: LoadOptions): boolean {
+  return Object.entries(pickChosen(options)).some(([name, value]) => entry.options[name as keyof Chosen] !== value);
+}

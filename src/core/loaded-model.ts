@@ -1,0 +1,223 @@
+/**
+ * One model that is ready: requests in, vectors and scores out. Tokenizes in turns while the first texts already run.
+ * Where the model runs and what happens when a device fails is hidden behind the batcher and its backend.
+ */
+import type { Backend } from '../backend/backend.js';
+import { toVecinityError, VecinityError } from '../errors.js';
+import { resolvePrompt } from '../models/prompts.js';
+import type { ModelSpec } from '../models/spec.js';
+import { Batcher, type OpenJob } from './batcher.js';
+import type {
+  EmbedRequest,
+  EmbedResult,
+  EngineInput,
+  RequestOptions,
+  RerankRequest,
+  RerankResult,
+  Timing,
+  Usage,
+} from './engine.js';
+import { cosine } from './similarity.js';
+import type { Encoding, Tokenizer } from './tokenizer.js';
+import { inTurns } from './turns.js';
+import { shapeRows, sigmoid } from './vectors.js';
+
+export interface LoadedModelParts {
+  spec: ModelSpec;
+  tokenizer: Tokenizer;
+  backend: Backend;
+  maxBatchTokens: number;
+  maxQueue: number;
+  now: () => number;
+}
+
+/** What a job of encodings gave. */
+interface Computed {
+  /** `[count, width]` */
+  values: Float32Array<ArrayBuffer>;
+  usage: Usage;
+  truncated: number;
+  timing: Timing;
+}
+
+interface ComputeRequest extends RequestOptions {
+  count: number;
+  /** The tokens of one input; what it throws ends the request. */
+  encode: (index: number) => Encoding;
+}
+
+export class LoadedModel {
+  readonly spec: ModelSpec;
+  readonly backend: Backend;
+  readonly #tokenizer: Tokenizer;
+  readonly #batcher: Batcher;
+  readonly #now: () => number;
+
+  constructor(parts: LoadedModelParts) {
+    const { maxBatchTokens, maxQueue, now } = parts;
+    this.spec = parts.spec;
+    this.backend = parts.backend;
+    this.#tokenizer = parts.tokenizer;
+    this.#now = now;
+    this.#batcher = new Batcher({ runner: parts.backend, maxBatchTokens, maxQueue, now });
+  }
+
+  /** Inputs and tokens that wait. */
+  get queue(): { inputs: number; tokens: number } {
+    return this.#batcher.statistics;
+  }
+
+  async embed(request: EmbedRequest): Promise<EmbedResult> {
+    const { inputs, truncate, truncateSide, maxTokens } = request;
+    this.#requireEmbeddings();
+    requireSome(inputs.length, 'input');
+    const dimensions = this.#dimensions(request.dimensions);
+    const prompt = resolvePrompt(this.spec, request);
+    const options = { truncate, truncateSide, maxTokens, prompt };
+    const encode = (index: number) => this.#encodeInput(inputs[index] ?? '', { ...options, index });
+    const computed = await this.#compute({ ...request, count: inputs.length, encode });
+    const normalize = request.normalize ?? (this.spec.normalize || dimensions < this.spec.dimensions);
+    const embeddings = shapeRows(computed.values, { width: this.backend.width, dimensions, normalize });
+    const { usage, truncated, timing } = computed;
+    return { model: this.spec.id, embeddings, count: inputs.length, dimensions, usage, truncated, timing };
+  }
+
+  async rerank(request: RerankRequest): Promise<RerankResult> {
+    requireSome(request.documents.length, 'documents');
+    if (this.spec.task !== 'rerank') return await this.#rerankByCosine(request);
+    if (this.backend.width !== 1) throw this.#unsupported(`it has ${this.backend.width} labels and a reranker has one`);
+    const { query, documents, truncate, maxTokensPerDocument } = request;
+    const encode = (index: number) =>
+      this.#tokenizer.encodePair(query, documents[index] ?? '', { truncate, maxTokensPerDocument, index });
+    const { values, ...rest } = await this.#compute({ ...request, count: documents.length, encode });
+    return {
+      model: this.spec.id,
+      scores: request.scoreActivation === 'sigmoid' ? values.map(sigmoid) : values,
+      ...rest,
+    };
+  }
+
+  /** Ends what waits; what runs ends with the backend. */
+  async dispose(): Promise<void> {
+    this.#batcher.dispose();
+    await this.backend.dispose();
+  }
+
+  /** The query is the first row, the documents follow. */
+  async #rerankByCosine(request: RerankRequest): Promise<RerankResult> {
+    const { documents } = request;
+    const encode = (index: number) =>
+      index === 0 ? this.#encodeQuery(request) : this.#encodeDocument(request, index - 1);
+    const { values, ...rest } = await this.#compute({ ...request, count: documents.length + 1, encode });
+    const { width } = this.backend;
+    const query = values.subarray(0, width);
+    const score = (_: unknown, i: number) => cosine(query, values.subarray((i + 1) * width, (i + 2) * width));
+    return { model: this.spec.id, scores: Float32Array.from(documents, score), ...rest };
+  }
+
+  #encodeQuery({ query }: RerankRequest): Encoding {
+    const prompt = resolvePrompt(this.spec, { inputType: 'query' });
+    const encoding = this.#tokenizer.encode(query, { prompt, truncate: true });
+    if (!encoding.truncated) return encoding;
+    const { id, maxTokens } = this.spec;
+    const message = `The query has ${encoding.totalTokens} tokens; the model ${id} takes ${maxTokens} at most.`;
+    throw new VecinityError('context_length_exceeded', message, { param: 'query' });
+  }
+
+  #encodeDocument({ documents, truncate, maxTokensPerDocument }: RerankRequest, index: number): Encoding {
+    const prompt = resolvePrompt(this.spec, { inputType: 'document' });
+    const text = documents[index] ?? '';
+    try {
+      // A limit on the document always cuts; only the model's own limit may be an error.
+      if (maxTokensPerDocument === null) return this.#tokenizer.encode(text, { prompt, truncate, index });
+      const maxTokens = maxTokensPerDocument + this.#tokenizer.countTokens('');
+      return this.#tokenizer.encode(text, {
+        prompt,
+        truncate: truncate || maxTokens < this.spec.maxTokens,
+        maxTokens,
+        index,
+      });
+    } catch (thrown) {
+      throw withParam(thrown, 'documents');
+    }
+  }
+
+  #encodeInput(input: EngineInput, options: Parameters<Tokenizer['encode']>[1]): Encoding {
+    if (typeof input === 'string') return this.#tokenizer.encode(input, options);
+    if (input.length > 0) return this.#tokenizer.encodeIds(input, options);
+    throw new VecinityError('invalid_request', 'An input is an empty list of token ids; it must hold one at least.', {
+      param: 'input',
+    });
+  }
+
+  /** Tokenizes and runs at the same time; the batcher sorts what has arrived and starts with it. */
+  async #compute(request: ComputeRequest): Promise<Computed> {
+    const startedAt = this.#now();
+    const { count, signal, onProgress } = request;
+    const job = this.#batcher.open(count, { signal, onProgress });
+    const tally = { promptTokens: 0, truncated: 0, tokenizeMs: 0 };
+    try {
+      await this.#feed(job, request, tally);
+    } catch (thrown) {
+      job.fail(toVecinityError(thrown));
+    }
+    const { values, queueMs, inferenceMs } = await job.result;
+    const { promptTokens, truncated, tokenizeMs } = tally;
+    const timing = { tokenizeMs, queueMs, inferenceMs, totalMs: this.#now() - startedAt };
+    return { values, usage: { promptTokens }, truncated, timing };
+  }
+
+  async #feed(
+    job: OpenJob,
+    { count, encode }: ComputeRequest,
+    tally: { promptTokens: number; truncated: number; tokenizeMs: number },
+  ): Promise<void> {
+    const takeTurn = (from: number, mayGoOn: () => boolean): number => {
+      const turnStart = this.#now();
+      const encodings: Encoding[] = [];
+      do encodings.push(encode(from + encodings.length));
+      while (from + encodings.length < count && mayGoOn());
+      for (const { inputIds, truncated } of encodings) {
+        tally.promptTokens += inputIds.length;
+        tally.truncated += Number(truncated);
+      }
+      tally.tokenizeMs += this.#now() - turnStart;
+      job.add(encodings);
+      return from + encodings.length;
+    };
+    await inTurns(takeTurn, { count, now: this.#now, stopped: () => job.ended });
+  }
+
+  #requireEmbeddings(): void {
+    if (this.spec.task === 'rerank') throw this.#unsupported('it is a reranker and makes no embeddings');
+  }
+
+  #unsupported(reason: string): VecinityError {
+    return new VecinityError('unsupported_task', `The model ${this.spec.id} cannot do this: ${reason}.`, {
+      param: 'model',
+    });
+  }
+
+  /** The width to return. Throws `invalid_request` for one that the model cannot be cut to. */
+  #dimensions(asked: number | null): number {
+    const { dimensions, matryoshkaDimensions: declared, id } = this.spec;
+    if (asked === null || asked === dimensions) return dimensions;
+    const inRange = Number.isInteger(asked) && asked >= 1 && asked <= dimensions;
+    if (inRange && (declared.length === 0 || declared.includes(asked))) return asked;
+    const allowed = declared.length === 0 ? `from 1 to ${dimensions}` : `one of ${declared.join(', ')}`;
+    throw new VecinityError('invalid_request', `dimensions is ${asked}; for ${id} it must be ${allowed}.`, {
+      param: 'dimensions',
+    });
+  }
+}
+
+function requireSome(count: number, param: 'input' | 'documents'): void {
+  if (count > 0) return;
+  throw new VecinityError('invalid_request', `${param} is an empty list; it must hold one text at least.`, { param });
+}
+
+/** The same error about another parameter: a document is an input to the tokenizer. */
+function withParam(thrown: unknown, param: string): VecinityError {
+  const error = toVecinityError(thrown);
+  return new VecinityError(error.code, error.message, { param, cause: error });
+}

@@ -1,0 +1,142 @@
+/**
+ * From a model's name to a model that is ready: files, tokenizer, devices in order, check text.
+ * Everything that touches the network or a worker is passed in, so that tests load models out of nothing.
+ */
+import type { WebGpuSupport } from '../backend/adapter.js';
+import type {
+  Backend,
+  BackendLoadOptions,
+  BackendRequest,
+  DevicePreference,
+  DtypePreference,
+  FileProgress,
+  TokenBatch,
+} from '../backend/backend.js';
+import { checkCanary, defaultCanaryText } from '../backend/canary.js';
+import { Ladder } from '../backend/ladder.js';
+import { measureBackend } from '../backend/measure.js';
+import { ResilientBackend } from '../backend/resilient.js';
+import { type Candidate, selectCandidates } from '../backend/select.js';
+import type { EngineConfig } from '../config.js';
+import type { ModelLocation } from '../models/files.js';
+import type { ModelSpec } from '../models/spec.js';
+import type { VerdictStore } from '../storage/verdicts.js';
+import type { Attempt } from './engine.js';
+import type { LoadTracker } from './load-progress.js';
+import { LoadedModel } from './loaded-model.js';
+import { packBatch } from './packing.js';
+import type { Tokenizer } from './tokenizer.js';
+
+/** A model whose small files are read. */
+export interface OpenedModel {
+  spec: ModelSpec;
+  location: ModelLocation;
+  tokenizer: Tokenizer;
+}
+
+export interface OpenModelOptions {
+  revision: string | undefined;
+  signal: AbortSignal;
+  onProgress: (progress: FileProgress) => void;
+}
+
+/** What an engine stands on. */
+export interface EngineParts {
+  config: EngineConfig;
+  openModel: (name: string, options: OpenModelOptions) => Promise<OpenedModel>;
+  /** Loads a model on a device, in a compute worker of its own where there are workers. */
+  openBackend: (request: BackendRequest, options: BackendLoadOptions) => Promise<Backend>;
+  probeWebGpu: () => Promise<WebGpuSupport>;
+  /** Whether our own engine knows the model's architecture. */
+  wasmSupports: (spec: ModelSpec) => boolean;
+  verdicts: VerdictStore;
+  /** The same id for every spelling of a model's name. */
+  modelIdOf: (name: string) => string;
+  /** Monotonic milliseconds. */
+  now?: () => number;
+}
+
+export interface LoadRequest {
+  model: string;
+  device: DevicePreference;
+  dtype: DtypePreference;
+  revision: string | undefined;
+  signal: AbortSignal;
+  tracker: LoadTracker;
+  /** Told as soon as it is known, so that `status` can show it while weights load. */
+  onSpec: (spec: ModelSpec) => void;
+  onLadder: (tried: () => Attempt[]) => void;
+}
+
+export interface ReadyModel {
+  model: LoadedModel;
+  backend: ResilientBackend;
+}
+
+/** Rejects with what the files, the tokenizer or all devices together failed with, and when aborted. */
+export async function loadModel(parts: EngineParts, request: LoadRequest): Promise<ReadyModel> {
+  const { signal, tracker, revision } = request;
+  const opened = await parts.openModel(request.model, { revision, signal, onProgress: tracker.file });
+  request.onSpec(opened.spec);
+  const ladder = await createLadder(parts, opened, request);
+  request.onLadder(() => ladder.tried);
+  const backend = new ResilientBackend(ladder, await ladder.start(signal));
+  const { maxBatchTokens, maxQueue } = parts.config;
+  const now = parts.now ?? (() => performance.now());
+  const { spec, tokenizer } = opened;
+  return { model: new LoadedModel({ spec, tokenizer, backend, maxBatchTokens, maxQueue, now }), backend };
+}
+
+async function createLadder(parts: EngineParts, opened: OpenedModel, request: LoadRequest): Promise<Ladder> {
+  const { spec } = opened;
+  const { device, dtype, tracker } = request;
+  const webgpu = await parts.probeWebGpu();
+  const selection = selectCandidates({ spec, device, dtype, webgpu, wasmSupports: parts.wasmSupports });
+  const open = (candidate: Candidate, signal: AbortSignal | undefined) =>
+    parts.openBackend(backendRequest(parts.config, opened, candidate), {
+      onProgress: tracker.weights,
+      ...(signal ? { signal } : {}),
+    });
+  const batch = () => canaryBatch(opened);
+  const openReference = () => openCpu(selection.candidates, open);
+  return new Ladder({
+    selection,
+    open,
+    check: (backend) => {
+      tracker.check();
+      return checkCanary(backend, { spec, batch, store: parts.verdicts, openReference });
+    },
+    measure: (backend) =>
+      measureBackend(backend, { tokens: batch().inputIds, ...(parts.now ? { now: parts.now } : {}) }),
+    store: parts.verdicts,
+    verdictKey: `device/${spec.repository}@${spec.revision}/${dtype}/${webgpu.adapter}`,
+  });
+}
+
+function backendRequest(config: EngineConfig, opened: OpenedModel, candidate: Candidate): BackendRequest {
+  const { spec, location } = opened;
+  return { spec, location, ...candidate, threads: config.threads, assetsUrl: config.assetsUrl };
+}
+
+/** A reranker's check text is a pair of the text with itself. */
+function canaryBatch({ spec, tokenizer }: OpenedModel): TokenBatch {
+  const text = spec.canary?.text ?? defaultCanaryText;
+  const isPair = spec.task === 'rerank';
+  const encoding = isPair
+    ? tokenizer.encodePair(text, text, { truncate: true })
+    : tokenizer.encode(text, { truncate: true });
+  return packBatch([encoding]);
+}
+
+/** The first CPU device that loads, for a reference; null when none does. */
+async function openCpu(
+  candidates: readonly Candidate[],
+  open: (candidate: Candidate, signal: AbortSignal | undefined) => Promise<Backend>,
+): Promise<Backend | null> {
+  for (const candidate of candidates) {
+    if (candidate.device !== 'wasm') continue;
+    const backend = await open(candidate, undefined).catch(() => null);
+    if (backend) return backend;
+  }
+  return null;
+}

@@ -1,0 +1,20 @@
+/** Finds a model by name and reads its small files: what the model is, and its tokenizer. */
+import type { EngineConfig } from '../config.js';
+import { openModelFiles } from '../models/files.js';
+import { resolveModel } from '../models/resolve.js';
+import { loadModelSpec } from '../models/spec-files.js';
+import type { OpenedModel, OpenModelOptions } from './model-loader.js';
+import { loadTokenizer } from './tokenizer.js';
+
+/** Rejects with `model_not_found`, `model_file_missing`, `model_file_invalid`, `download_failed`, `aborted`. */
+export async function openModel(
+  name: string,
+  config: Pick<EngineConfig, 'hubUrl' | 'hubToken' | 'modelsUrl'>,
+  { revision, signal, onProgress }: OpenModelOptions,
+): Promise<OpenedModel> {
+  const resolved = await resolveModel(name, config, { signal, ...(revision === undefined ? {} : { revision }) });
+  const files = openModelFiles(resolved.location);
+  const spec = await loadModelSpec(files, { ...resolved, signal, onProgress });
+  const tokenizer = await loadTokenizer(files, spec, { signal, onProgress });
+  return { spec, location: resolved.location, tokenizer };
+}

@@ -1,0 +1,37 @@
+/** Long work in turns: the event loop of the worker stays free for aborts, new requests and finished runs. */
+
+/** How long one turn lasts at most, unless a single item takes longer. */
+const turnMs = 8;
+
+export interface TurnOptions {
+  count: number;
+  now: () => number;
+  /** Asked before each turn; true ends the work early. */
+  stopped: () => boolean;
+}
+
+/** Calls `work(from, until)` turn by turn, where `until` says whether a turn may go on; it returns the next index. */
+export async function inTurns(
+  work: (from: number, mayGoOn: () => boolean) => number,
+  options: TurnOptions,
+): Promise<void> {
+  const { count, now, stopped } = options;
+  let next = 0;
+  while (next < count && !stopped()) {
+    const endMs = now() + turnMs;
+    next = work(next, () => now() < endMs);
+    if (next < count) await nextTask();
+  }
+}
+
+/** A message to oneself is a task of its own and, unlike a timer, is not delayed by 4 ms. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

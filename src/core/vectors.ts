@@ -1,0 +1,41 @@
+/** Rows of raw embeddings to what a caller gets: cut to a width, normalised, in a buffer of their own. */
+
+export interface ShapeOptions {
+  /** Values per row as the backend gave them. */
+  width: number;
+  /** Values per row to keep. */
+  dimensions: number;
+  normalize: boolean;
+}
+
+/** `[count, width]` to `[count, dimensions]`; hands back the same array when nothing changes. */
+export function shapeRows(values: Float32Array<ArrayBuffer>, options: ShapeOptions): Float32Array<ArrayBuffer> {
+  const { width, dimensions, normalize } = options;
+  const rows = dimensions === width ? values : cutRows(values, width, dimensions);
+  if (normalize) {
+    for (let start = 0; start < rows.length; start += dimensions)
+      normalizeRow(rows.subarray(start, start + dimensions));
+  }
+  return rows;
+}
+
+/** Scales to length 1 in place, with the sum in f64; a row of zeros points nowhere and stays. */
+export function normalizeRow(row: Float32Array): void {
+  let sum = 0;
+  for (const value of row) sum += value * value;
+  if (sum === 0) return;
+  const scale = 1 / Math.sqrt(sum);
+  for (let i = 0; i < row.length; i++) row[i] = (row[i] as number) * scale; // The index is in range.
+}
+
+/** The logistic function, without overflow on either side. */
+export function sigmoid(logit: number): number {
+  return 1 / (1 + Math.exp(-logit));
+}
+
+function cutRows(values: Float32Array, width: number, dimensions: number): Float32Array<ArrayBuffer> {
+  const count = values.length / width;
+  const rows = new Float32Array(count * dimensions);
+  for (let i = 0; i < count; i++) rows.set(values.subarray(i * width, i * width + dimensions), i * dimensions);
+  return rows;
+}

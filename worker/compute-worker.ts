@@ -1,0 +1,6 @@
+/** The compute worker: one backend that computes, and nothing else. Each backend is downloaded only when it is asked for. */
+import { serveCompute } from '../src/backend/compute-host.js';
+
+serveCompute(self as DedicatedWorkerGlobalScope, {
+  onnx: async () => (await import('../src/backend/onnx/index.js')).loadOnnxBackend,
+});
