@@ -1,0 +1,244 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { defaultApiConfig, defaultEngineConfig } from '../../src/config.js';
+import type { ModelStatus } from '../../src/core/engine.js';
+import { EngineLink } from '../../src/engine-link.js';
+import { VecinityError } from '../../src/errors.js';
+import { servePort } from '../../src/port-server.js';
+import type { CallOptions, EmbeddingsResponse, EngineWorkerApi } from '../../src/protocol.js';
+import { moveVectors } from '../../src/transfer.js';
+import { deferred } from './deferred.js';
+import { engineApi, FakeWorker } from './fake-engine.js';
+
+const links: EngineLink[] = [];
+
+afterEach(() => {
+  vi.useRealTimers();
+  for (const link of links.splice(0)) link.dispose();
+});
+
+/** A link whose workers are made by `api`, one after the other. */
+function createLink(api: (start: number) => Partial<EngineWorkerApi>) {
+  const workers: FakeWorker[] = [];
+  const deaths: string[] = [];
+  const link = new EngineLink({
+    startWorker: () => {
+      const worker = new FakeWorker(engineApi(api(workers.length)));
+      workers.push(worker);
+      return worker;
+    },
+    engine: defaultEngineConfig,
+    api: defaultApiConfig,
+    onEnd: (error) => deaths.push(error.code),
+  });
+  links.push(link);
+  return { link, workers, deaths };
+}
+
+const status = { models: [], defaultModel: null, queue: { inputs: 0, tokens: 0, maxInputs: 1 } };
+// The tests look at the id alone.
+const loaded = (id: string) => ({ id, state: 'ready' }) as ModelStatus;
+const never = () => new Promise<never>(() => {});
+const codeOf = (promise: Promise<unknown>) => promise.then(() => 'resolved', (error: VecinityError) => error.code);
+
+describe('what crosses between page and engine worker', () => {
+  it('keeps the code, the parameter and the retry time of an error', async () => {
+    const { link } = createLink(() => ({
+      status() {
+        throw new VecinityError('overloaded', 'The queue is full.', { param: 'input', retryAfterMs: 250 });
+      },
+    }));
+    const error = await link.call((api) => api.status()).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(VecinityError);
+    expect(error).toMatchObject({ code: 'overloaded', status: 429, param: 'input', retryAfterMs: 250 });
+  });
+
+  it('turns an error that is not ours into internal_error', async () => {
+    const { link } = createLink(() => ({
+      status() {
+        throw new TypeError('x is not a function');
+      },
+    }));
+    expect(await codeOf(link.call((api) => api.status()))).toBe('internal_error');
+  });
+
+  it('moves vectors: one buffer for all rows, empty afterwards at the sender', async () => {
+    const values = Float32Array.of(1, 2, 3, 4);
+    const { link } = createLink(() => ({ embeddings: { create: async () => moveVectors(twoRows(values)) } }));
+    const { data } = await link.call((api) => api.embeddings.create({}));
+    expect(data.map(({ embedding }) => [...embedding])).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect((data[0]?.embedding as Float32Array).buffer).toBe((data[1]?.embedding as Float32Array).buffer);
+    expect(values.byteLength).toBe(0);
+  });
+
+  it('carries progress to the caller and the abort to the engine', async () => {
+    const inEngine = deferred<string>();
+    const { link } = createLink(() => ({
+      embeddings: {
+        create: (_body, options: CallOptions = {}) => {
+          options.onProgress?.({ done: 1, total: 2 });
+          options.signal?.addEventListener('abort', () => inEngine.resolve('aborted in the engine'));
+          return never();
+        },
+      },
+    }));
+    const controller = new AbortController();
+    const progressed = deferred<unknown>();
+    const options = { signal: controller.signal, onProgress: progressed.resolve };
+    const call = codeOf(link.callWith(options, (api, line) => api.embeddings.create({}, line)));
+    expect(await progressed.promise).toEqual({ done: 1, total: 2 });
+    controller.abort();
+    expect(await call).toBe('aborted');
+    expect(await inEngine.promise).toBe('aborted in the engine');
+  });
+
+  it('tells the engine of a signal that was aborted before the call', async () => {
+    const { link, workers } = createLink(() => ({ status: () => status }));
+    expect(await codeOf(link.call((api) => api.status(), AbortSignal.abort()))).toBe('aborted');
+    expect(workers).toHaveLength(0);
+  });
+});
+
+describe('a worker that dies', () => {
+  it('rejects every waiting call at once with worker_died', async () => {
+    const { link, workers, deaths } = createLink(() => ({ status: never, models: { list: never } }));
+    const calls = [codeOf(link.call((api) => api.status())), codeOf(link.call((api) => api.models.list()))];
+    await vi.waitFor(() => expect(workers).toHaveLength(1));
+    workers[0]?.crash('boom');
+    expect(await Promise.all(calls)).toEqual(['worker_died', 'worker_died']);
+    expect(deaths).toEqual(['worker_died']);
+    expect(workers[0]?.isTerminated).toBe(true);
+  });
+
+  it('is replaced by the next call, which finds the same models loaded', async () => {
+    const loads: string[] = [];
+    const { link, workers } = createLink((start) => ({
+      load: async (model) => {
+        loads.push(`${start}:${model}`);
+        return loaded(model);
+      },
+      status: () => status,
+    }));
+    await link.load('a', { revision: 'r1' });
+    await link.load('b', {});
+    workers[0]?.crash('boom');
+    expect(await link.call((api) => api.status())).toEqual(status);
+    expect(loads).toEqual(['0:a', '0:b', '1:a', '1:b']);
+  });
+
+  it('does not load a model again that was unloaded', async () => {
+    const loads: string[] = [];
+    const { link, workers } = createLink((start) => ({
+      load: async (model) => {
+        loads.push(`${start}:${model}`);
+        return loaded(model);
+      },
+      unload: async () => {},
+      status: () => status,
+    }));
+    await link.load('a', {});
+    await link.unload('a');
+    workers[0]?.crash('boom');
+    await link.call((api) => api.status());
+    expect(loads).toEqual(['0:a']);
+  });
+
+  it('counts as dead when its heartbeat stops while calls wait', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const asked = deferred();
+    const stuck = () => {
+      asked.resolve();
+      return never() as never;
+    };
+    const { link } = createLink(() => ({ status: stuck, ping: never }));
+    const call = codeOf(link.call((api) => api.status()));
+    await asked.promise;
+    await vi.advanceTimersByTimeAsync(25 * 5_000);
+    expect(await call).toBe('worker_died');
+  });
+
+  it('says which failure kept the models from being loaded again', async () => {
+    const { link, workers } = createLink((start) => ({
+      load: async (model) => {
+        if (start === 0) return loaded(model);
+        throw new VecinityError('model_file_missing', 'gone');
+      },
+      status: () => status,
+    }));
+    await link.load('a', {});
+    workers[0]?.crash('boom');
+    expect(await codeOf(link.call((api) => api.status()))).toBe('model_file_missing');
+    expect(workers[1]?.isTerminated).toBe(true);
+  });
+});
+
+describe('dispose', () => {
+  it('rejects what waits and what comes later with disposed, and ends the worker', async () => {
+    const { link, workers } = createLink(() => ({ status: never }));
+    const waiting = codeOf(link.call((api) => api.status()));
+    await vi.waitFor(() => expect(workers).toHaveLength(1));
+    link.dispose();
+    expect(await waiting).toBe('disposed');
+    expect(await codeOf(link.call((api) => api.status()))).toBe('disposed');
+    expect(workers[0]?.isTerminated).toBe(true);
+    expect(workers).toHaveLength(1);
+  });
+});
+
+describe('whole requests', () => {
+  const handler = async (request: Request) =>
+    new Response(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`, { status: 201 });
+  const request = { method: 'POST', url: 'http://x/v1/embeddings', headers: [], body: new TextEncoder().encode('hi').buffer };
+
+  it('come back as the handler answered them', async () => {
+    const { link } = createLink(() => ({ connect: (port) => servePort(port, { handler, engineId: 'e' }) }));
+    const response = await link.exchange(request, new AbortController().signal);
+    expect(response.status).toBe(201);
+    expect(new TextDecoder().decode(response.body ?? undefined)).toBe('POST /v1/embeddings hi');
+  });
+
+  it('end with worker_died when the engine dies after it took the request', async () => {
+    const { link, workers } = createLink(() => ({ connect: (port) => servePort(port, { handler: never, engineId: 'e' }) }));
+    const response = codeOf(link.exchange(request, new AbortController().signal));
+    await vi.waitFor(() => expect(workers).toHaveLength(1));
+    workers[0]?.crash('boom');
+    expect(await response).toBe('worker_died');
+  });
+
+  it('abort in the handler when the caller aborts', async () => {
+    const inHandler = deferred();
+    const started = deferred();
+    const waits = (received: Request) => {
+      received.signal.addEventListener('abort', () => inHandler.resolve());
+      started.resolve();
+      return never();
+    };
+    const { link } = createLink(() => ({ connect: (port) => servePort(port, { handler: waits, engineId: 'e' }) }));
+    const controller = new AbortController();
+    const response = codeOf(link.exchange(request, controller.signal));
+    await started.promise;
+    controller.abort();
+    expect(await response).toBe('aborted');
+    await inHandler.promise;
+  });
+
+  it('are answered with an error of our shape when the handler throws', async () => {
+    const broken = () => Promise.reject(new VecinityError('overloaded', 'full'));
+    const { link } = createLink(() => ({ connect: (port) => servePort(port, { handler: broken, engineId: 'e' }) }));
+    const response = await link.exchange(request, new AbortController().signal);
+    expect(response.status).toBe(429);
+    expect(JSON.parse(new TextDecoder().decode(response.body ?? undefined)).error.code).toBe('overloaded');
+  });
+});
+
+function twoRows(values: Float32Array<ArrayBuffer>): EmbeddingsResponse {
+  const rows = [values.subarray(0, 2), values.subarray(2, 4)];
+  return {
+    object: 'list',
+    data: rows.map((embedding, index) => ({ object: 'embedding', index, embedding })),
+    model: 'm',
+    usage: { prompt_tokens: 2, total_tokens: 2 },
+  };
+}
