@@ -1,5 +1,5 @@
 /** The OpenAI embeddings call: body → engine request → response object. Used over HTTP and by the page's typed API. */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { EmbedResult } from '../core/engine.js';
 import type { EmbeddingsResponse } from '../protocol.js';
 import { encodeBase64 } from './encoding.js';
@@ -14,17 +14,17 @@ export type EncodingFormat = 'float' | 'base64';
 /** Body of `POST /v1/embeddings`; fields that are not named here are ignored. */
 export const embeddingsBody = z.object({
   input: inputs('input'),
-  model: text().nullish(),
-  encoding_format: choice(['float', 'base64']).nullish(),
-  dimensions: positiveInteger().nullish(),
-  user: text().nullish(),
-  prompt: text().nullish(),
-  prompt_name: text().nullish(),
-  input_type: text().nullish(),
-  task: text().nullish(),
-  truncate: flag().nullish(),
-  truncation_direction: choice(['right', 'left', 'Right', 'Left']).nullish(),
-  normalize: flag().nullish(),
+  model: z.nullish(text()),
+  encoding_format: z.nullish(choice(['float', 'base64'])),
+  dimensions: z.nullish(positiveInteger()),
+  user: z.nullish(text()),
+  prompt: z.nullish(text()),
+  prompt_name: z.nullish(text()),
+  input_type: z.nullish(text()),
+  task: z.nullish(text()),
+  truncate: z.nullish(flag()),
+  truncation_direction: z.nullish(choice(['right', 'left', 'Right', 'Left'])),
+  normalize: z.nullish(flag()),
 });
 
 type EmbeddingsBody = z.output<typeof embeddingsBody>;

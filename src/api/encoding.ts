@@ -11,8 +11,8 @@ export interface VectorRows {
   dimensions: number;
 }
 
-/** Longest JSON text of a float32 written as its full double (`-1.1754943508222875e-38`), and a comma. */
-const floatTextBytes = 24;
+/** Longest JSON text of a float32 written as its full double: sign, `0.`, five zeros, 17 digits; and a comma. */
+const floatTextBytes = 26;
 
 /**
  * Writes OpenAI's embeddings response as UTF-8 JSON. `float` writes each float32 as its full double, so that both

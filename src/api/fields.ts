@@ -1,5 +1,5 @@
 /** Validators of the fields that several dialects share, each with the words for what it allows. */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { EngineInput } from '../core/engine.js';
 import { count, type FieldPath, invalidField } from './validate.js';
 
@@ -21,7 +21,7 @@ export const flag = () => z.boolean('true or false');
 /** An integer ≥ 1. */
 export function positiveInteger() {
   const allowed = 'an integer of at least 1';
-  return z.int(allowed).min(1, allowed);
+  return z.int(allowed).check(z.minimum(1, allowed));
 }
 
 /** One of a few words. */
@@ -31,21 +31,18 @@ export function choice<const Values extends readonly string[]>(values: Values) {
 
 /** A text, bare or as `{ "text": … }`; comes out as the string. */
 export function textOrObject(allowed: string, minLength = 0) {
-  const string = z.string(allowed).min(minLength, allowed);
+  const string = z.string(allowed).check(z.minLength(minLength, allowed));
   const bare = (value: unknown) => (isTextObject(value) ? value.text : value);
-  return z
-    .preprocess(bare, string)
-    .meta({ anyOf: [{ type: 'string' }, { type: 'object', properties: { text: { type: 'string' } } }] });
+  const forms = [{ type: 'string' }, { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] }];
+  return z.pipe(z.unknown(), z.pipe(z.transform(bare), string)).register(z.globalRegistry, { anyOf: forms });
 }
 
 /** Texts or token ids in every form of the OpenAI API: string, string[], int[] (one sequence), int[][], or mixed arrays. */
 export function inputs(name: string) {
   const ids = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 };
   const many = { type: 'array', items: { anyOf: [{ type: 'string' }, ids] }, minItems: 1, maxItems: maxInputs };
-  return z
-    .unknown()
-    .transform((value) => parseInputs(value, name))
-    .meta({ anyOf: [{ type: 'string' }, ids, many] });
+  const parse = z.transform((value: unknown) => parseInputs(value, name));
+  return z.pipe(z.unknown(), parse).register(z.globalRegistry, { anyOf: [{ type: 'string' }, ids, many] });
 }
 
 // Written by hand: a union's own messages say nothing useful, and 2,048 long id arrays would be walked several times.

@@ -1,5 +1,5 @@
 /** The rerank call of Jina, Cohere and vLLM: body → engine request → sorted results. Used over HTTP and by the page. */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { RerankResult } from '../core/engine.js';
 import type { RerankResponse } from '../protocol.js';
 import { toUsage } from './embeddings.js';
@@ -16,16 +16,15 @@ export const rerankBody = z.object({
   query: textOrObject('a string that is not empty, or {"text": string}', 1),
   documents: z
     .array(textOrObject('a string or {"text": string}'), allowedDocuments)
-    .min(1, allowedDocuments)
-    .max(maxInputs, allowedDocuments),
-  model: text().nullish(),
-  user: text().nullish(),
-  top_n: positiveInteger().nullish(),
-  return_documents: flag().nullish(),
-  raw_scores: flag().nullish(),
-  use_activation: flag().nullish(),
-  max_tokens_per_doc: positiveInteger().nullish(),
-  truncate: flag().nullish(),
+    .check(z.minLength(1, allowedDocuments), z.maxLength(maxInputs, allowedDocuments)),
+  model: z.nullish(text()),
+  user: z.nullish(text()),
+  top_n: z.nullish(positiveInteger()),
+  return_documents: z.nullish(flag()),
+  raw_scores: z.nullish(flag()),
+  use_activation: z.nullish(flag()),
+  max_tokens_per_doc: z.nullish(positiveInteger()),
+  truncate: z.nullish(flag()),
 });
 
 type RerankBody = z.output<typeof rerankBody>;

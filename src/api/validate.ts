@@ -2,14 +2,14 @@
  * From an unknown JSON body to a typed one, or to one clear sentence. A field's validator carries as its message the
  * words for what is allowed ("an integer of at least 1"); this file adds the field's name and what came instead.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { VecinityError } from '../errors.js';
 
 // Zod's compiled validators need `new Function`; trying it is reported as a violation on pages with a strict CSP.
 z.config({ jitless: true });
 
 /** Any validator of a request body. */
-export type BodySchema = z.ZodType;
+export type BodySchema = z.ZodMiniType;
 export type FieldPath = readonly PropertyKey[];
 
 /** Validates a request body. Throws `invalid_request` that names the first wrong field, what came and what is allowed. */

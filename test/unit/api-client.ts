@@ -2,7 +2,7 @@
 
 import { createHandler, type Handler } from '../../src/api/handler.js';
 import type { ApiConfig } from '../../src/config.js';
-import { FakeEngine } from './fake-engine.js';
+import { FakeEngine } from './api-engine.js';
 
 export const origin = 'https://site.example';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createEmbeddings } from '../../src/api/embeddings.js';
 import { defaultApiConfig } from '../../src/config.js';
 import { createApi, errorOf } from './api-client.js';
-import { FakeEngine, fakeEmbedding, fakeModel } from './fake-engine.js';
+import { FakeEngine, fakeEmbedding, fakeModel } from './api-engine.js';
 
 const path = '/v1/embeddings';
 

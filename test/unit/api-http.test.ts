@@ -3,7 +3,7 @@ import { createHandler, dialects } from '../../src/api/handler.js';
 import { isApiPath, toApiPath } from '../../src/api/paths.js';
 import { VecinityError } from '../../src/errors.js';
 import { createApi, errorOf, origin } from './api-client.js';
-import { FakeEngine } from './fake-engine.js';
+import { FakeEngine } from './api-engine.js';
 
 const path = '/v1/embeddings';
 const body = { input: 'a' };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createApi, errorOf } from './api-client.js';
-import { FakeEngine, fakeModel } from './fake-engine.js';
+import { FakeEngine, fakeModel } from './api-engine.js';
 
 const embedder = fakeModel('all-MiniLM-L6-v2', 'embedding');
 const reranker = fakeModel('bge-reranker-base', 'rerank');

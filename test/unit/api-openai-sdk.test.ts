@@ -9,7 +9,7 @@ import OpenAI, {
 import { describe, expect, it } from 'vitest';
 import { VecinityError } from '../../src/errors.js';
 import { type Api, createApi, origin } from './api-client.js';
-import { fakeEmbedding } from './fake-engine.js';
+import { fakeEmbedding } from './api-engine.js';
 
 function sdk({ handler }: Api, options: { apiKey?: string; maxRetries?: number } = {}) {
   const bodies: string[] = [];

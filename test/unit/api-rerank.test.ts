@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createRerank } from '../../src/api/rerank.js';
 import { defaultApiConfig } from '../../src/config.js';
 import { createApi, errorOf } from './api-client.js';
-import { FakeEngine, fakeModel } from './fake-engine.js';
+import { FakeEngine, fakeModel } from './api-engine.js';
 
 const path = '/v1/rerank';
 /** The fake engine's logit of a document is its length less 3. */

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { encodeBase64, writeEmbeddings } from '../../src/api/encoding.js';
+
+const dimensions = 64;
+const count = 3;
+
+/** Values whose texts are among the longest that a float32 has, with and without an exponent. */
+const longest = [-0.0000012345678, -1.1754943508222875e-38, -3.4028234663852886e38, -0.0000010000001, -1.4e-45];
+
+async function write(values: readonly number[], format: 'float' | 'base64', tail: object) {
+  const embeddings = Float32Array.from({ length: count * dimensions }, (_, at) => values[at % values.length] ?? 0);
+  const bytes = await writeEmbeddings({ embeddings, count, dimensions }, format, tail);
+  return { embeddings, json: JSON.parse(new TextDecoder().decode(bytes)) };
+}
+
+describe('writeEmbeddings', () => {
+  it.each(longest)('has room for vectors full of %d', async (value) => {
+    const { embeddings, json } = await write([value], 'float', { model: 'm' });
+    expect(json.data.flatMap(({ embedding }: { embedding: number[] }) => embedding)).toEqual([...embeddings]);
+  });
+
+  it.each(['float', 'base64'] as const)(
+    'writes %s rows between their index and a model named in any script',
+    async (format) => {
+      const { json } = await write([0.5], format, { model: '模型/😀"\\', usage: { prompt_tokens: 1 } });
+      expect(json).toMatchObject({ object: 'list', model: '模型/😀"\\', usage: { prompt_tokens: 1 } });
+      expect(json.data.map(({ index }: { index: number }) => index)).toEqual([0, 1, 2]);
+    },
+  );
+});
+
+describe('encodeBase64', () => {
+  it('encodes every byte value as Node does', () => {
+    const row = new Float32Array(Uint8Array.from({ length: 256 }, (_, byte) => byte).buffer);
+    expect(encodeBase64(row)).toBe(Buffer.from(row.buffer).toString('base64'));
+  });
+
+  it('encodes a view, not the buffer behind it', () => {
+    const row = new Float32Array([1, 2, 3, 4]).subarray(1, 3);
+    expect(encodeBase64(row)).toBe(Buffer.from(new Float32Array([2, 3]).buffer).toString('base64'));
+  });
+});

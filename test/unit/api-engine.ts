@@ -1,0 +1,120 @@
+/** An engine without a model: vectors and scores follow from the inputs alone, and it keeps what it was asked. */
+import type {
+  EmbedRequest,
+  EmbedResult,
+  Engine,
+  EngineInput,
+  EngineStatus,
+  ModelState,
+  ModelStatus,
+  RerankRequest,
+  RerankResult,
+} from '../../src/core/engine.js';
+import type { ModelSpec, Task } from '../../src/models/spec.js';
+
+const timing = { tokenizeMs: 1.25, queueMs: 2, inferenceMs: 30.5, totalMs: 33.756 };
+
+export class FakeEngine implements Engine {
+  readonly embedRequests: EmbedRequest[] = [];
+  readonly rerankRequests: RerankRequest[] = [];
+  readonly loads: string[] = [];
+  models: ModelStatus[];
+  defaultModel: string | null;
+  /** Awaited before each answer; throws to make the call fail. */
+  before: (request: EmbedRequest | RerankRequest) => void | Promise<void> = () => {};
+
+  constructor(models: ModelStatus[] = [fakeModel('all-MiniLM-L6-v2', 'embedding')]) {
+    this.models = models;
+    this.defaultModel = models[0]?.id ?? null;
+  }
+
+  async load(model: string): Promise<ModelStatus> {
+    this.loads.push(model);
+    const status = fakeModel(model, 'embedding');
+    this.models = this.models.map((known) => (known.id === model ? status : known));
+    return status;
+  }
+
+  async unload(): Promise<void> {}
+
+  async embed(request: EmbedRequest): Promise<EmbedResult> {
+    this.embedRequests.push(request);
+    await this.before(request);
+    const dimensions = request.dimensions ?? 4;
+    return {
+      model: request.model ?? 'default',
+      embeddings: Float32Array.from(request.inputs.flatMap((input) => [...fakeEmbedding(input, dimensions)])),
+      count: request.inputs.length,
+      dimensions,
+      usage: { promptTokens: request.inputs.reduce((sum, input) => sum + input.length + 2, 0) },
+      truncated: 0,
+      timing,
+    };
+  }
+
+  async rerank(request: RerankRequest): Promise<RerankResult> {
+    this.rerankRequests.push(request);
+    await this.before(request);
+    const logits = request.documents.map((document) => document.length - 3);
+    const scores = request.scoreActivation === 'none' ? logits : logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+    return {
+      model: request.model ?? 'default',
+      scores: Float32Array.from(scores),
+      usage: { promptTokens: 7 },
+      truncated: 1,
+      timing,
+    };
+  }
+
+  status(): EngineStatus {
+    return { models: this.models, defaultModel: this.defaultModel, queue: { inputs: 3, tokens: 40, maxInputs: 8192 } };
+  }
+
+  async dispose(): Promise<void> {}
+}
+
+/** The vector that the fake engine gives for an input. */
+export function fakeEmbedding(input: EngineInput, dimensions: number): Float32Array<ArrayBuffer> {
+  const seed = typeof input === 'string' ? input.length : input.reduce((sum, id) => sum + id, 0);
+  return Float32Array.from({ length: dimensions }, (_, column) => Math.sin(seed + column / 7));
+}
+
+export function fakeModel(id: string, task: Task, { state = 'ready', spec = {} }: FakeModelOptions = {}): ModelStatus {
+  return {
+    id,
+    state,
+    spec: state === 'ready' ? { ...fakeSpec(id, task), ...spec } : null,
+    backend: state === 'ready' ? { backend: 'onnx', device: 'wasm', dtype: 'f32', threads: 2, details: {} } : null,
+    tried: [{ backend: 'onnx', device: 'webgpu', ok: false, reason: 'no adapter' }],
+    progress: null,
+    error: state === 'failed' ? { code: 'model_file_missing', message: 'model.onnx is not there.' } : null,
+  };
+}
+
+interface FakeModelOptions {
+  state?: ModelState;
+  spec?: Partial<ModelSpec>;
+}
+
+function fakeSpec(id: string, task: Task): ModelSpec {
+  return {
+    id,
+    repository: `sentence-transformers/${id}`,
+    revision: 'main',
+    task,
+    architecture: 'bert',
+    pooling: 'mean',
+    normalize: true,
+    dimensions: 4,
+    matryoshkaDimensions: [],
+    maxTokens: 256,
+    vocabSize: 30_522,
+    prompts: { query: 'query: ', passage: 'passage: ' },
+    defaultPromptName: null,
+    similarity: 'cosine',
+    includePrompt: true,
+    license: 'apache-2.0',
+    config: {},
+    canary: null,
+  };
+}

@@ -1,0 +1,28 @@
+/** The validators describe themselves: what the OpenAPI document is made from. */
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
+import { inputs, textOrObject } from '../../src/api/fields.js';
+import { dialects } from '../../src/api/handler.js';
+
+const schemaOf = (schema: z.ZodMiniType) =>
+  z.toJSONSchema(z.object({ field: schema }), { io: 'input' }).properties?.field;
+
+describe('validators as JSON Schema', () => {
+  it('every body of every route can be described', () => {
+    const bodies = dialects
+      .flat()
+      .flatMap(({ body }) => (body === null ? [] : [z.toJSONSchema(body, { io: 'input' })]));
+    expect(bodies.map(({ required }) => required)).toEqual([['input'], ['query', 'documents']]);
+  });
+
+  it('an input is a string, token ids, or an array of both', () => {
+    const ids = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 };
+    const many = { type: 'array', items: { anyOf: [{ type: 'string' }, ids] }, minItems: 1, maxItems: 2048 };
+    expect(schemaOf(inputs('input'))).toEqual({ anyOf: [{ type: 'string' }, ids, many] });
+  });
+
+  it('a document is a string or an object with a text', () => {
+    const object = { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] };
+    expect(schemaOf(textOrObject('x'))).toEqual({ anyOf: [{ type: 'string' }, object] });
+  });
+});
