@@ -19,7 +19,6 @@ export function Editor({ text, onText, marked, describedBy }: EditorProps) {
         <div class="editor-mirror" aria-hidden="true">
           {numberLines(text).map((line, index) => (
             <div
-              // biome-ignore lint/suspicious/noArrayIndexKey: a line has no other identity than its place.
               key={index}
               class={line.number !== null && marked.includes(line.number) ? 'editor-line marked' : 'editor-line'}
             >

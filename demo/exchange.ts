@@ -2,7 +2,7 @@
 
 export interface EmbeddingsBody {
   model: string;
-  input: string[];
+  input: readonly string[];
   encoding_format: 'float';
 }
 

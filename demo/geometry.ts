@@ -10,8 +10,9 @@ export interface Geometry {
   top: number;
   /** Cells are large enough for numbers. */
   showValues: boolean;
-  /** Latin letters that fit into a row's label. */
-  labelLetters: number;
+  /** Room of a row's text: pixels of width, and lines. */
+  labelWidth: number;
+  labelLines: number;
   fontSize: number;
 }
 
@@ -25,7 +26,7 @@ export const numberRoom = 30;
 export function layOut(width: number, size: number): Geometry {
   const narrow = width < 520;
   const fontSize = narrow ? 11 : 12.5;
-  const wanted = narrow ? width * 0.34 : Math.min(230, width * 0.32);
+  const wanted = narrow ? width * 0.38 : Math.min(230, width * 0.32);
   const cell = clamp(Math.floor((width - wanted) / size), minCell, maxCell);
   const left = Math.floor(clamp(width - cell * size, wanted, narrow ? wanted : 300));
   const top = fontSize + 14;
@@ -36,7 +37,8 @@ export function layOut(width: number, size: number): Geometry {
     left,
     top,
     showValues: cell >= minCellWithValue,
-    labelLetters: Math.max(6, Math.floor((left - numberRoom - 4) / (fontSize * 0.53))),
+    labelWidth: left - numberRoom,
+    labelLines: Math.min(3, Math.max(1, Math.floor((cell - 4) / (fontSize * 1.15)))),
     fontSize,
   };
 }

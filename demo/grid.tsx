@@ -1,5 +1,4 @@
 /** Rows and cells of the map for screen readers: transparent, over the drawing, each cell with its two texts and value. */
-import { memo } from 'preact/compat';
 import type { Place } from './geometry.js';
 import { formatScore, valueAt } from './matrix.js';
 import type { MapView } from './plot.js';
@@ -9,16 +8,15 @@ export function cellId({ row, column }: Place): string {
   return `cell-${row}-${column}`;
 }
 
-/** Moving the cursor draws nothing here again: only another view does. */
-export const GridRows = memo(function GridRows({ view }: { view: MapView }) {
+export function GridRows({ view }: { view: MapView }) {
   return (
-    <>
+    <div class="grid-rows">
       {view.order.map((sentence, row) => (
         <Row key={sentence} view={view} row={row} />
       ))}
-    </>
+    </div>
   );
-});
+}
 
 function Row({ view, row }: { view: MapView; row: number }) {
   const { order, texts, values } = view;

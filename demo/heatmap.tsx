@@ -69,6 +69,8 @@ interface OverlayProps extends Pick<HeatmapProps, 'view' | 'cursor' | 'onCursor'
 
 function Overlay({ view, geometry, cursor, onCursor }: OverlayProps) {
   const size = view.order.length;
+  // The same element again is not compared again: moving the cursor leaves the rows alone.
+  const rows = useMemo(() => <GridRows view={view} />, [view]);
   const shown = cursor === null ? null : toPosition(view.order, cursor);
   const moveTo = (position: Place | null) => {
     if (position === null || (shown?.row === position.row && shown.column === position.column)) return;
@@ -106,7 +108,7 @@ function Overlay({ view, geometry, cursor, onCursor }: OverlayProps) {
       onKeyDown={onKeyDown}
       onFocus={() => shown === null && moveTo({ row: 0, column: 0 })}
     >
-      <GridRows view={view} />
+      {rows}
       {shown !== null && <Cursor geometry={geometry} place={shown} />}
     </div>
   );

@@ -1,4 +1,4 @@
-/** From the text of the editor to the sentences that are compared, and back to labels that fit an axis. */
+/** From the text of the editor to the sentences that are compared, and the numbers of its lines. */
 
 /** More rows than this make cells too small to read and a request too long to feel live. */
 export const maxSentences = 60;
@@ -32,27 +32,4 @@ export function numberLines(text: string): EditorLine[] {
     const compared = line.trim() !== '' && next <= maxSentences;
     return { text: line, number: compared ? next++ : null };
   });
-}
-
-const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** East Asian scripts and emoji: twice as wide as Latin letters in most fonts. */
-const wide =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]|\p{Extended_Pictographic}/u;
-
-/** Cuts a text to about `width` Latin letters, never inside a grapheme; what was cut shows as one ellipsis. */
-export function shorten(text: string, width: number): string {
-  let used = 0;
-  let kept = '';
-  for (const { segment } of segmenter.segment(text)) {
-    used += wide.test(segment) ? 2 : 1;
-    if (used > width) return `${dropLast(kept).trimEnd()}…`;
-    kept += segment;
-  }
-  return text;
-}
-
-/** Makes room for the ellipsis. */
-function dropLast(text: string): string {
-  const segments = Array.from(segmenter.segment(text), (part) => part.segment);
-  return segments.slice(0, -1).join('');
 }

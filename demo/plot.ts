@@ -1,8 +1,8 @@
 /** Draws the map with Observable Plot. Colours and sizes are written out, so that the drawing also stands alone as an image. */
 import * as Plot from '@observablehq/plot';
 import { inkOn, scaleColor, type Theme } from './color.js';
-import type { Geometry } from './geometry.js';
-import { shorten } from './lines.js';
+import { type Geometry, numberRoom } from './geometry.js';
+import { fitLabel, type Measure } from './labels.js';
 import { formatScore, valueAt } from './matrix.js';
 
 /** A map as it is to be shown. */
@@ -34,10 +34,11 @@ export const plotInk = {
 /** The map as SVG; `geometry` must come from the same number of texts. */
 export function drawMap(view: MapView, geometry: Geometry): SVGSVGElement {
   const { order, theme, texts } = view;
-  const { left, top, width, height, fontSize } = geometry;
+  const { left, top, width, height, fontSize, labelWidth, labelLines } = geometry;
   const soft = plotInk[theme].soft;
   const number = (position: number) => String((order[position] ?? 0) + 1);
-  const label = (position: number) => shorten(texts[order[position] ?? 0] ?? '', geometry.labelLetters);
+  const room = { width: labelWidth, lines: labelLines, measure: measureIn(fontSize) };
+  const label = (position: number) => fitLabel(texts[order[position] ?? 0] ?? '', room).join('\n');
   const axis = { tickSize: 0, label: null, fontSize } as const;
   const drawing = Plot.plot({
     width,
@@ -53,12 +54,20 @@ export function drawMap(view: MapView, geometry: Geometry): SVGSVGElement {
     marks: [
       Plot.axisX({ ...axis, anchor: 'top', tickFormat: number, tickPadding: 7, fill: soft, className: 'map-column' }),
       Plot.axisY({ ...axis, tickFormat: number, tickPadding: 9, fill: soft, className: 'map-number' }),
-      Plot.axisY({ ...axis, tickFormat: label, tickPadding: 30, className: 'map-label' }),
+      Plot.axisY({ ...axis, tickFormat: label, tickPadding: numberRoom, lineHeight: 1.15, className: 'map-label' }),
       ...cellMarks(view, geometry),
     ],
   });
   if (!(drawing instanceof SVGSVGElement)) throw new TypeError('A plot without legend and title is one SVG element.');
   return drawing;
+}
+
+function measureIn(fontSize: number): Measure {
+  const context = document.createElement('canvas').getContext('2d');
+  // Without a canvas, half the font's size is a letter's usual width.
+  if (context === null) return (text) => text.length * fontSize * 0.5;
+  context.font = `${fontSize}px ${fontFamily}`;
+  return (text) => context.measureText(text).width;
 }
 
 function cellMarks(view: MapView, { cell, showValues }: Geometry): Plot.Markish[] {

@@ -11,7 +11,9 @@ export interface ReadingProps {
 export function Reading({ view, cursor }: ReadingProps) {
   if (cursor === null) {
     return (
-      <p class="reading reading-empty">Point at a cell, or reach the map with Tab and move with the arrow keys.</p>
+      <p class="reading reading-empty">
+        Point at a cell or tap it to read both sentences here. On the keyboard: Tab to the map, then arrow keys.
+      </p>
     );
   }
   const score = valueAt(view.values, view.texts.length, cursor.row, cursor.column);

@@ -13,6 +13,9 @@ import { type OrderChoice, Toolbar } from './toolbar.js';
 import type { Similarity } from './use-similarity.js';
 import { useTakeAway } from './use-take-away.js';
 
+/** A map with more rows needs the whole width; the pairs then stand below it. */
+const besideLimit = 12;
+
 export interface ResultProps {
   similarity: Similarity;
   pending: boolean;
@@ -45,7 +48,8 @@ export function Result({ similarity, pending, theme, link, cursor, onCursor }: R
       <p class={failed ? 'toast toast-failed' : 'toast'} role="status">
         {message}
       </p>
-      <div class="result-body" data-pending={pending} aria-busy={pending}>
+      <Reading view={view} cursor={cursor} />
+      <div class="result-body" data-wide={view.order.length > besideLimit} data-pending={pending} aria-busy={pending}>
         <div class="map">
           <Heatmap view={view} cursor={cursor} onCursor={onCursor} onDrawn={onDrawn} />
           <div class="map-foot">
@@ -53,10 +57,7 @@ export function Result({ similarity, pending, theme, link, cursor, onCursor }: R
             <Legend view={view} />
           </div>
         </div>
-        <div class="beside">
-          <Reading view={view} cursor={cursor} />
-          <Pairs view={view} cursor={cursor} onCursor={onCursor} />
-        </div>
+        <Pairs view={view} cursor={cursor} onCursor={onCursor} />
       </div>
     </>
   );

@@ -60,8 +60,8 @@ const shownNumbers = 4;
 /** The answer as JSON with the first numbers of each vector; says how many were left out. */
 export function shortAnswer({ answer }: Exchange): string {
   const marker = '\u0000';
-  const { data, ...rest } = answer;
-  const short = { object: rest.object, data: data.map((item) => ({ ...item, embedding: marker })), ...rest };
+  const { data } = answer;
+  const short = { ...answer, data: data.map((item) => ({ ...item, embedding: marker })) };
   let next = 0;
   return toJson(short).replaceAll(JSON.stringify(marker), () => shortVector(data, next++));
 }

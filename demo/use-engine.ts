@@ -21,7 +21,6 @@ export function useEngine(choice: EngineChoice): EngineHandle {
   const [attempt, setAttempt] = useState(0);
   const closed = useRef<Promise<void>>(Promise.resolve());
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `attempt` is read by nobody, it only asks for another start.
   useEffect(() => {
     const controller = new AbortController();
     const show = (next: EngineState) => {
@@ -43,6 +42,7 @@ export function useEngine(choice: EngineChoice): EngineHandle {
       controller.abort();
       closed.current = close(opening);
     };
+    // `attempt` only asks for another start.
   }, [choice, attempt]);
 
   return { state, retry: () => setAttempt((count) => count + 1) };

@@ -27,7 +27,6 @@ export function useSimilarity(session: Session | null, texts: readonly string[],
   const [state, setState] = useState<SimilarityState>(nothing);
   const key = texts.join('\n');
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for `texts`; `attempt` only asks again.
   useEffect(() => {
     if (texts.length < 2) return setState(nothing);
     if (session === null) return setState((former) => ({ ...former, pending: false }));
@@ -46,13 +45,14 @@ export function useSimilarity(session: Session | null, texts: readonly string[],
       clearTimeout(timer);
       controller.abort();
     };
+    // `key` stands for `texts`, which is another array after each stroke; `attempt` only asks again.
   }, [session, key, attempt]);
 
   return state;
 }
 
 async function compare(session: Session, texts: readonly string[], signal: AbortSignal): Promise<Similarity> {
-  const body = { model: session.choice.model, input: [...texts], encoding_format: 'float' } as const;
+  const body = { model: session.choice.model, input: texts, encoding_format: 'float' } as const;
   const exchange = await requestEmbeddings(session.send, body, signal);
   const values = cosineMatrix(exchange.answer.data.map(({ embedding }) => embedding));
   return { texts, values, exchange, session };
