@@ -40,7 +40,7 @@ export async function createVecinity(options: VecinityOptions = {}): Promise<Vec
     await vecinity.load(model, { ...(revision === undefined ? {} : { revision }), ...(signal ? { signal } : {}) });
     return vecinity;
   } catch (error) {
-    vecinity.dispose();
+    await vecinity.dispose();
     throw error;
   }
 }
@@ -169,7 +169,7 @@ export class Vecinity extends EventTarget {
   }
 
   /** Ends the worker and frees its memory. Waiting and later calls reject with `disposed`. */
-  dispose(): void {
+  async dispose(): Promise<void> {
     this.#serviceWorker.dispose();
     this.#link.dispose();
   }

@@ -23,16 +23,10 @@ export interface EngineLinkOptions {
   onEnd(error: VecinityError): void;
 }
 
-interface Running {
-  session: EngineSession;
-  /** Settled once the models of the worker before are loaded again. */
-  ready: Promise<unknown>;
-}
-
 export class EngineLink {
   readonly #options: EngineLinkOptions;
   readonly #models = new Map<string, LoadOptions>();
-  #running: Running | null = null;
+  #session: EngineSession | null = null;
   #disposed = false;
 
   constructor(options: EngineLinkOptions) {
@@ -42,11 +36,7 @@ export class EngineLink {
 
   /** Runs one call on the worker. Throws the worker's own errors, `aborted`, `worker_died` or `disposed`. */
   call<T>(work: (api: RemoteEngine) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return unlessAborted(signal, async () => {
-      const { session, ready } = this.#open();
-      await ready;
-      return await session.wait(work);
-    });
+    return unlessAborted(signal, async () => await this.#open().wait(work));
   }
 
   /** `call` for methods that take a signal and a progress callback; `options` is what the method is given. */
@@ -76,7 +66,7 @@ export class EngineLink {
 
   /** Gives a port to the engine, which says `hello` at once even while it loads models. */
   async connect(port: MessagePort): Promise<void> {
-    await this.#open().session.wait((api) => api.connect(transfer(port, [port])));
+    await this.#open().wait((api) => api.connect(transfer(port, [port])));
   }
 
   /** One whole request, answered by the engine's API. Throws `aborted`, `worker_died` or `disposed`. */
@@ -85,7 +75,7 @@ export class EngineLink {
     const port = new EnginePort(port1);
     try {
       return await unlessAborted(signal, () =>
-        this.#open().session.wait(async (api) => {
+        this.#open().wait(async (api) => {
           await api.connect(transfer(port2, [port2]));
           return await port.send(request, signal);
         }),
@@ -98,40 +88,39 @@ export class EngineLink {
   /** Ends the worker; waiting and later calls reject with `disposed`. */
   dispose(): void {
     this.#disposed = true;
-    this.#running?.session.end(disposedError());
+    this.#session?.end(disposedError());
   }
 
-  #open(): Running {
+  #open(): EngineSession {
     if (this.#disposed) throw disposedError();
-    this.#running ??= this.#start();
-    return this.#running;
+    this.#session ??= this.#start();
+    return this.#session;
   }
 
-  #start(): Running {
+  #start(): EngineSession {
     const session = new EngineSession(this.#options.startWorker(), {
       heartbeatMs,
       missedBeats,
       missedBeatsAtStart,
       onEnd: (error) => {
-        this.#running = null;
+        this.#session = null;
         this.#options.onEnd(error);
       },
     });
-    const ready = this.#prepare(session);
-    // Whoever waits for `ready` sees the failure; the session is over, so that the next call tries again.
-    ready.catch((error: unknown) => session.end(toVecinityError(error)));
-    return { session, ready };
+    // A worker that cannot be made ready is of no use: whoever waits sees why, and the next call tries again.
+    this.#prepare(session).catch((error: unknown) => session.end(toVecinityError(error)));
+    return session;
   }
 
   /** Everything is posted at once: the worker reads it in order, so no later call overtakes it. */
-  #prepare(session: EngineSession): Promise<unknown> {
+  async #prepare(session: EngineSession): Promise<void> {
     const { engine, api } = this.#options;
     const configured = session.wait((remote) => remote.configure(engine, api));
     const loaded = [...this.#models].map(async ([model, kept]) => {
       const options = { ...kept };
       await session.wait((remote) => remote.load(model, options)).finally(() => releaseCall(options));
     });
-    return Promise.all([configured, ...loaded]);
+    await Promise.all([configured, ...loaded]);
   }
 }
 

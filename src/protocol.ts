@@ -95,16 +95,17 @@ export interface ModelsResponse {
 
 /** What the engine worker exposes through Comlink: OpenAI-shaped calls with bodies as they would be sent by HTTP. */
 export interface EngineWorkerApi {
-  configure(engine: EngineConfig, api: ApiConfig): void;
+  /** Comes first and once: every other call waits for it. */
+  configure(engine: EngineConfig, api: ApiConfig): Promise<void>;
   embeddings: { create(body: unknown, options?: CallOptions): Promise<EmbeddingsResponse> };
   rerank: { create(body: unknown, options?: CallOptions): Promise<RerankResponse> };
-  models: { list(): ModelsResponse };
+  models: { list(): Promise<ModelsResponse> };
   load(model: string, options?: LoadOptions): Promise<ModelStatus>;
-  status(): EngineStatus;
+  status(): Promise<EngineStatus>;
   unload(model: string): Promise<void>;
   dispose(): Promise<void>;
   /** Answers whole requests that arrive on this port until it closes. */
-  connect(port: MessagePort): void;
+  connect(port: MessagePort): Promise<void>;
   /** Answers at once, whatever the engine does: the heartbeat. */
   ping(): void;
 }

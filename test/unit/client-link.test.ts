@@ -38,12 +38,16 @@ const status = { models: [], defaultModel: null, queue: { inputs: 0, tokens: 0, 
 // The tests look at the id alone.
 const loaded = (id: string) => ({ id, state: 'ready' }) as ModelStatus;
 const never = () => new Promise<never>(() => {});
-const codeOf = (promise: Promise<unknown>) => promise.then(() => 'resolved', (error: VecinityError) => error.code);
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'resolved',
+    (error: VecinityError) => error.code,
+  );
 
 describe('what crosses between page and engine worker', () => {
   it('keeps the code, the parameter and the retry time of an error', async () => {
     const { link } = createLink(() => ({
-      status() {
+      async status() {
         throw new VecinityError('overloaded', 'The queue is full.', { param: 'input', retryAfterMs: 250 });
       },
     }));
@@ -54,7 +58,7 @@ describe('what crosses between page and engine worker', () => {
 
   it('turns an error that is not ours into internal_error', async () => {
     const { link } = createLink(() => ({
-      status() {
+      async status() {
         throw new TypeError('x is not a function');
       },
     }));
@@ -95,7 +99,7 @@ describe('what crosses between page and engine worker', () => {
   });
 
   it('tells the engine of a signal that was aborted before the call', async () => {
-    const { link, workers } = createLink(() => ({ status: () => status }));
+    const { link, workers } = createLink(() => ({ status: async () => status }));
     expect(await codeOf(link.call((api) => api.status(), AbortSignal.abort()))).toBe('aborted');
     expect(workers).toHaveLength(0);
   });
@@ -119,7 +123,7 @@ describe('a worker that dies', () => {
         loads.push(`${start}:${model}`);
         return loaded(model);
       },
-      status: () => status,
+      status: async () => status,
     }));
     await link.load('a', { revision: 'r1' });
     await link.load('b', {});
@@ -136,7 +140,7 @@ describe('a worker that dies', () => {
         return loaded(model);
       },
       unload: async () => {},
-      status: () => status,
+      status: async () => status,
     }));
     await link.load('a', {});
     await link.unload('a');
@@ -150,7 +154,7 @@ describe('a worker that dies', () => {
     const asked = deferred();
     const stuck = () => {
       asked.resolve();
-      return never() as never;
+      return never();
     };
     const { link } = createLink(() => ({ status: stuck, ping: never }));
     const call = codeOf(link.call((api) => api.status()));
@@ -165,7 +169,7 @@ describe('a worker that dies', () => {
         if (start === 0) return loaded(model);
         throw new VecinityError('model_file_missing', 'gone');
       },
-      status: () => status,
+      status: never,
     }));
     await link.load('a', {});
     workers[0]?.crash('boom');
@@ -190,17 +194,24 @@ describe('dispose', () => {
 describe('whole requests', () => {
   const handler = async (request: Request) =>
     new Response(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`, { status: 201 });
-  const request = { method: 'POST', url: 'http://x/v1/embeddings', headers: [], body: new TextEncoder().encode('hi').buffer };
+  const request = {
+    method: 'POST',
+    url: 'http://x/v1/embeddings',
+    headers: [],
+    body: new TextEncoder().encode('hi').buffer,
+  };
 
   it('come back as the handler answered them', async () => {
-    const { link } = createLink(() => ({ connect: (port) => servePort(port, { handler, engineId: 'e' }) }));
+    const { link } = createLink(() => ({ connect: async (port) => servePort(port, { handler, engineId: 'e' }) }));
     const response = await link.exchange(request, new AbortController().signal);
     expect(response.status).toBe(201);
     expect(new TextDecoder().decode(response.body ?? undefined)).toBe('POST /v1/embeddings hi');
   });
 
   it('end with worker_died when the engine dies after it took the request', async () => {
-    const { link, workers } = createLink(() => ({ connect: (port) => servePort(port, { handler: never, engineId: 'e' }) }));
+    const { link, workers } = createLink(() => ({
+      connect: async (port) => servePort(port, { handler: never, engineId: 'e' }),
+    }));
     const response = codeOf(link.exchange(request, new AbortController().signal));
     await vi.waitFor(() => expect(workers).toHaveLength(1));
     workers[0]?.crash('boom');
@@ -215,7 +226,9 @@ describe('whole requests', () => {
       started.resolve();
       return never();
     };
-    const { link } = createLink(() => ({ connect: (port) => servePort(port, { handler: waits, engineId: 'e' }) }));
+    const { link } = createLink(() => ({
+      connect: async (port) => servePort(port, { handler: waits, engineId: 'e' }),
+    }));
     const controller = new AbortController();
     const response = codeOf(link.exchange(request, controller.signal));
     await started.promise;
@@ -226,7 +239,9 @@ describe('whole requests', () => {
 
   it('are answered with an error of our shape when the handler throws', async () => {
     const broken = () => Promise.reject(new VecinityError('overloaded', 'full'));
-    const { link } = createLink(() => ({ connect: (port) => servePort(port, { handler: broken, engineId: 'e' }) }));
+    const { link } = createLink(() => ({
+      connect: async (port) => servePort(port, { handler: broken, engineId: 'e' }),
+    }));
     const response = await link.exchange(request, new AbortController().signal);
     expect(response.status).toBe(429);
     expect(JSON.parse(new TextDecoder().decode(response.body ?? undefined)).error.code).toBe('overloaded');

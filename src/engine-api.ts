@@ -1,0 +1,63 @@
+/** What an engine worker can be asked: the typed calls of a page, and whole HTTP requests on ports. One engine, one API. */
+import { createEmbeddings } from './api/embeddings.js';
+import { createHandler } from './api/handler.js';
+import { listModels } from './api/models.js';
+import { createRerank } from './api/rerank.js';
+import type { ApiContext } from './api/route.js';
+import { probeWebGpu } from './backend/adapter.js';
+import type { Backend, BackendLoadOptions, BackendRequest } from './backend/backend.js';
+import type { EngineConfig } from './config.js';
+import { createEngine } from './core/create-engine.js';
+import { openModel } from './core/open-model.js';
+import { modelIdOf } from './models/resolve.js';
+import { servePort } from './port-server.js';
+import type { EngineWorkerApi } from './protocol.js';
+import { openVerdicts } from './storage/verdicts.js';
+import { moveVectors } from './transfer.js';
+
+export type OpenBackend = (
+  config: EngineConfig,
+  request: BackendRequest,
+  options: BackendLoadOptions,
+) => Promise<Backend>;
+
+/** The API of one engine, which is made by `configure`; every other call waits for that. */
+export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
+  const engineId = crypto.randomUUID();
+  let configure: (context: ApiContext) => void = () => {};
+  const configured = new Promise<ApiContext>((resolve) => {
+    configure = resolve;
+  });
+
+  return {
+    async configure(config, api) {
+      configure({ engine: await assemble(config, openBackend), api });
+    },
+    embeddings: {
+      create: async (body, options) => moveVectors(await createEmbeddings(body, { ...(await configured), ...options })),
+    },
+    rerank: { create: async (body, options) => createRerank(body, { ...(await configured), ...options }) },
+    models: { list: async () => listModels(await configured) },
+    load: async (model, options) => (await configured).engine.load(model, options),
+    status: async () => (await configured).engine.status(),
+    unload: async (model) => (await configured).engine.unload(model),
+    dispose: async () => (await configured).engine.dispose(),
+    async connect(port) {
+      const { engine, api } = await configured;
+      servePort(port, { handler: createHandler({ engine, api }), engineId });
+    },
+    ping() {},
+  };
+}
+
+async function assemble(config: EngineConfig, openBackend: OpenBackend) {
+  return createEngine({
+    config,
+    openModel: (name, options) => openModel(name, config, options),
+    openBackend: (request, options) => openBackend(config, request, options),
+    probeWebGpu,
+    wasmSupports: () => false,
+    verdicts: await openVerdicts(),
+    modelIdOf,
+  });
+}
