@@ -39,10 +39,6 @@ class FolderFiles implements ModelFiles {
     return this.#read(path, { start, end }, options);
   }
 
-  async purge(): Promise<boolean> {
-    return false;
-  }
-
   async #read(
     path: string,
     range: { start: number; end: number },

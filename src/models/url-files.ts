@@ -2,7 +2,7 @@
 import { VecinityError } from '../errors.js';
 import { type ModelCache, openModelCache } from '../storage/model-cache.js';
 import { isHtml, parseJson } from './content.js';
-import { type DownloadRequest, download } from './download.js';
+import { type DownloadRequest, type DownloadStream, download, openDownload } from './download.js';
 import type { ModelFiles, ModelLocation, OpenOptions, ReadOptions } from './files.js';
 import { createReporter } from './progress.js';
 
@@ -48,7 +48,7 @@ class UrlFiles implements ModelFiles {
     }
     const bytes = await download(this.#request(path, options));
     // Only what was checked is kept, so that a page of HTML or half a file can never stay for ever.
-    if (bytes !== null && this.#isSound(bytes, path)) await cache?.write(url, bytes);
+    if (bytes !== null && this.#isSound(bytes, path)) await cache?.write(url, bytes, bytes.length);
     return bytes;
   }
 
@@ -57,6 +57,18 @@ class UrlFiles implements ModelFiles {
     if (kept) return new Uint8Array(await kept.slice(start, end).arrayBuffer());
     if (end <= start) return new Uint8Array(0);
     return download({ ...this.#request(path, options), range: { start, end } });
+  }
+
+  async readStream(path: string, options: ReadOptions = {}): Promise<ReadableStream<Uint8Array> | null> {
+    const url = this.#url(path);
+    const cache = await this.#cache;
+    const kept = await cache?.read(url);
+    if (kept) {
+      createReporter(path, options.onProgress).finish(kept.size);
+      return kept.stream();
+    }
+    const opened = await openDownload(this.#request(path, options));
+    return opened && (cache ? keepWhileReading(cache, url, opened) : opened.body);
   }
 
   async purge(path: string): Promise<boolean> {
@@ -84,4 +96,16 @@ class UrlFiles implements ModelFiles {
       return false;
     }
   }
+}
+
+/** Half a file, or one that is not what it should be, errs before its end, and then nothing is kept. */
+function keepWhileReading(
+  cache: ModelCache,
+  url: string,
+  { body, totalBytes }: DownloadStream,
+): ReadableStream<Uint8Array> {
+  if (totalBytes === null) return body; // A kept file is known to be whole by its length only.
+  const [read, kept] = body.tee();
+  void cache.write(url, kept, totalBytes);
+  return read;
 }

@@ -7,11 +7,13 @@
 const cacheName = 'vecinity-models-v1';
 const lengthHeader = 'x-vecinity-bytes';
 
+export type CacheableBody = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
+
 export interface ModelCache {
   /** The kept file, or null when there is none or it is not as long as it was when written. */
   read(url: string): Promise<Blob | null>;
-  /** False when it could not be kept, for example because the quota is used up. */
-  write(url: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean>;
+  /** False when it could not be kept, because the quota is used up or the stream erred; never rejects. */
+  write(url: string, body: CacheableBody, sizeBytes: number): Promise<boolean>;
   /** False when there was nothing to remove. */
   remove(url: string): Promise<boolean>;
 }
@@ -49,9 +51,9 @@ class CacheStorageModelCache implements ModelCache {
     }
   }
 
-  async write(url: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  async write(url: string, body: CacheableBody, sizeBytes: number): Promise<boolean> {
     try {
-      await this.#cache.put(url, new Response(bytes, { headers: { [lengthHeader]: String(bytes.length) } }));
+      await this.#cache.put(url, new Response(body, { headers: { [lengthHeader]: String(sizeBytes) } }));
       return true;
     } catch {
       await this.remove(url);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, BackendRequest } from '../../src/backend/backend.js';
-import { loadOnnxBackend } from '../../src/backend/onnx/onnx.js';
+import { loadOnnxBackend } from '../../src/backend/onnx/index.js';
 import { resolvePrompt } from '../../src/models/prompts.js';
 import {
   cosine,

@@ -18,7 +18,7 @@ export async function startRuntime(request: BackendRequest, adapter: GPUAdapter 
   const { env } = runtime;
   if (started.has(request.device)) return runtime;
   started.add(request.device);
-  env.logLevel = 'error';
+  env.logLevel = 'fatal'; // What goes wrong is thrown; a library does not print.
   env.wasm.proxy = false;
   env.wasm.numThreads = threadsFor(request.threads);
   if (adapter) env.webgpu.adapter = adapter;
@@ -70,7 +70,7 @@ function open(runtime: OnnxRuntime, request: BackendRequest, weights: OnnxWeight
   return runtime.InferenceSession.create(weights.bytes, {
     executionProviders: [request.device],
     graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     ...(weights.external.length > 0 ? { externalData: weights.external } : {}),
   });
 }

@@ -90,7 +90,7 @@ class OnnxBackend implements Backend {
     const feeds = this.#feeds(padded);
     let outputs: Ort.InferenceSession.ReturnType | null = null;
     try {
-      outputs = await this.#session.run(feeds, [this.#output]);
+      outputs = await this.#session.run(feeds, [this.#output], { logSeverityLevel: 4 });
       const tensor = outputs[this.#output];
       if (!tensor) throw new Error(`the graph did not give ${this.#output}`);
       const values = this.#toRows(toFloats(await tensor.getData()), tensor.dims, batch);
