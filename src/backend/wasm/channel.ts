@@ -1,0 +1,81 @@
+/**
+ * One output channel of a linear in 8 bits: symmetric codes and their scale, small enough for the 16-bit sums of the
+ * kernels. Owns the rule on lane sums; where codes lie in memory is in `pack.ts`.
+ */
+import type { GemmForm } from './plan.js';
+
+/** 127 times this stays below 32,768: weights of one sign that share a 16-bit sum may add up to it. */
+export const laneLimit = 258;
+
+export interface Channel {
+  codes: Int8Array;
+  /** weight = scale * code. */
+  scale: number;
+}
+
+/** Consecutive inputs whose products meet in one pair of 16-bit sums, by form; 0: the form has no such sums. */
+export function laneSpan(form: GemmForm): number {
+  switch (form) {
+    case 'quad':
+      return 16;
+    case 'pair':
+      return 8;
+    case 'single':
+    case 'add':
+      return 4;
+    case 'i16':
+    case 'f32':
+      return 0;
+    default:
+      form satisfies never;
+      throw new TypeError(`Unknown form ${String(form)}.`);
+  }
+}
+
+/**
+ * The largest sum of codes of one sign that meet in a lane. Within a span, inputs 0, 1 of every four share the even
+ * lane, inputs 2, 3 the odd one.
+ */
+export function largestLaneSum(codes: Int8Array, span: number): number {
+  let largest = 0;
+  for (let start = 0; start < codes.length; start += span) {
+    for (let lane = 0; lane < 4; lane += 2) {
+      let positive = 0;
+      let negative = 0;
+      const end = Math.min(start + span, codes.length);
+      for (let k = start + lane; k < end; k += 4) {
+        const first = codes[k] as number;
+        const second = codes[k + 1] ?? 0;
+        if (first > 0) positive += first;
+        else negative -= first;
+        if (second > 0) positive += second;
+        else negative -= second;
+      }
+      largest = Math.max(largest, positive, negative);
+    }
+  }
+  return largest;
+}
+
+/** Rounds a channel with the finest scale that keeps every lane sum within the limit of `form`. */
+export function quantizeChannel(weights: Float32Array, form: GemmForm): Channel {
+  let most = 0;
+  for (const weight of weights) most = Math.max(most, Math.abs(weight));
+  const codes = new Int8Array(weights.length);
+  const span = laneSpan(form);
+  let scale = most > 0 ? most / 127 : 1;
+  for (;;) {
+    const inverse = 1 / scale;
+    for (let k = 0; k < weights.length; k++) codes[k] = Math.round((weights[k] as number) * inverse);
+    const sum = span === 0 ? 0 : largestLaneSum(codes, span);
+    if (sum <= laneLimit) return { codes, scale };
+    scale *= Math.max(1.0005, sum / (laneLimit + 2));
+  }
+}
+
+/** Codes from a file, coarser where they would overflow the lanes of `form`; usually the same codes. */
+export function fitChannel(codes: Int8Array, form: GemmForm): Channel {
+  const span = laneSpan(form);
+  if (span === 0 || largestLaneSum(codes, span) <= laneLimit) return { codes, scale: 1 };
+  return quantizeChannel(Float32Array.from(codes), form);
+}

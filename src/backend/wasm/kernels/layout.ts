@@ -1,0 +1,66 @@
+// Where the kernels find what they are given: field offsets of the structures that the engine writes. Read by both sides,
+// AssemblyScript and TypeScript, so without types that only one of them knows. All addresses are bytes in the imported
+// memory; the modules have no static data, so that instances can share it.
+
+/** Sixteen-bit ones, 16 bytes. Loaded and not spelled as a constant: V8 rebuilds constant vectors in every iteration. */
+export const ONES = 64;
+
+// A packed linear: panels of 8 output columns.
+export const LINEAR_WEIGHTS = 0;
+/** Per panel 8 scales and 8 biases, f32. */
+export const LINEAR_COLUMNS = 4;
+/** Per panel and block 8 column sums, f32. */
+export const LINEAR_SUMS = 8;
+/** Input width, a multiple of 16. */
+export const LINEAR_WIDTH = 12;
+/** Columns of the input that share one scale, a multiple of 16. */
+export const LINEAR_BLOCK = 16;
+export const LINEAR_BLOCKS = 20;
+/** Multipliers of the input before it is quantised, f32, or 0. */
+export const LINEAR_SMOOTH = 24;
+/** How the input is stored: one of the INPUT constants. */
+export const LINEAR_INPUT = 28;
+export const LINEAR_BYTES = 32;
+
+export const INPUT_F32 = 0;
+export const INPUT_U7 = 1;
+export const INPUT_I16 = 2;
+
+// An embedding table.
+export const TABLE_VALUES = 0;
+/** One f32 a row for tables of 8-bit values, or 0 for tables of f32. */
+export const TABLE_SCALES = 4;
+export const TABLE_BYTES = 8;
+
+// What attention needs of one text, for all heads.
+export const ATTEND_QUERY = 0;
+export const ATTEND_KEY = 4;
+export const ATTEND_VALUE = 8;
+/** Bytes from one panel of 8 columns to the next. */
+export const ATTEND_PANEL_STRIDE = 12;
+export const ATTEND_TOKENS = 16;
+export const ATTEND_HEADS = 20;
+export const ATTEND_HEAD_SIZE = 24;
+export const ATTEND_OUT = 28;
+export const ATTEND_OUT_STRIDE = 32;
+/** Queries from FIRST to LAST (exclusive) are answered; a thread may take a part of a long text. */
+export const ATTEND_FIRST = 52;
+export const ATTEND_LAST = 56;
+export const ATTEND_BYTES = 64;
+/** log2(e) / sqrt(head size), f32. */
+export const ATTEND_SCALE = 36;
+/** Address of distance 0 in the first head's biases (already times log2(e)), or 0. */
+export const ATTEND_BIAS = 40;
+/** Bytes from one head's biases to the next. */
+export const ATTEND_BIAS_STRIDE = 44;
+export const ATTEND_SCRATCH = 48;
+
+// Activations.
+export const ACTIVATION_NONE = 0;
+export const ACTIVATION_GELU = 1;
+export const ACTIVATION_GELU_TANH = 2;
+export const ACTIVATION_RELU = 3;
+export const ACTIVATION_TANH = 4;
+
+/** Queries that attention takes at a time. */
+export const QUERY_ROWS = 16;

@@ -1,0 +1,158 @@
+/**
+ * Writes one linear into the engine's memory in the order in which its kernel reads it: panels of 8 output columns.
+ * Takes channels (rows of the weight) one by one in any order, so that a file is packed while it streams in.
+ */
+import { type Channel, fitChannel, quantizeChannel } from './channel.js';
+import type { Heap } from './heap.js';
+import * as layout from './kernels/layout.js';
+import { blockCount, type GemmForm, type LinearPlan, roundUp } from './plan.js';
+
+export interface LinearShape {
+  form: GemmForm;
+  /** Output columns, padding included; a multiple of 8. */
+  columns: number;
+  /** Input columns as the file has them. */
+  width: number;
+  /** Input columns that share a scale, for 7-bit inputs. */
+  block: number;
+  /** The input is multiplied before it is quantised. */
+  smooth: boolean;
+}
+
+export class LinearPacker {
+  readonly plan: LinearPlan;
+  readonly #heap: Heap;
+  readonly #weights: number;
+  readonly #columns: number;
+  readonly #sums: number;
+  readonly #smooth: number;
+
+  constructor(heap: Heap, shape: LinearShape) {
+    const width = roundUp(shape.width, 16);
+    const panels = shape.columns / 8;
+    const block = isU7(shape.form) ? Math.min(shape.block, width) : width;
+    this.#heap = heap;
+    this.plan = { address: heap.allocate(layout.LINEAR_BYTES), form: shape.form, panels, width, block };
+    this.#weights = heap.allocate(panels * width * 8 * (shape.form === 'f32' ? 4 : 1));
+    this.#columns = heap.allocate(panels * 64);
+    this.#sums = isU7(shape.form) ? heap.allocate(panels * blockCount(this.plan) * 32) : 0;
+    this.#smooth = shape.smooth ? heap.allocate(width * 4) : 0;
+    this.#describe();
+    for (let column = 0; column < shape.columns; column++) this.#scaleBy(column, 1, true);
+  }
+
+  /** A channel of floating-point weights. */
+  writeFloats(column: number, weights: Float32Array): void {
+    if (this.plan.form === 'f32') this.#putFloats(column, weights);
+    else this.#putChannel(column, quantizeChannel(weights, this.plan.form));
+  }
+
+  /** A channel of 8-bit codes; its scale comes with `multiplyScale`, before or after. */
+  writeCodes(column: number, codes: Int8Array): void {
+    if (this.plan.form === 'f32') this.#putFloats(column, Float32Array.from(codes));
+    else this.#putChannel(column, fitChannel(codes, this.plan.form));
+  }
+
+  multiplyScale(column: number, scale: number): void {
+    this.#scaleBy(column, scale, false);
+  }
+
+  setBias(column: number, bias: number): void {
+    this.#heap.f32[this.#columnIndex(column) + 8] = bias;
+  }
+
+  /** Multipliers of the input. f32 products take them into the weights, which must all be written by then. */
+  setSmooth(multipliers: Float32Array): void {
+    const { f32 } = this.#heap;
+    if (this.#smooth !== 0) f32.set(multipliers, this.#smooth / 4);
+    if (this.plan.form !== 'f32') return;
+    const { width, panels } = this.plan;
+    for (let panel = 0; panel < panels; panel++) {
+      for (let k = 0; k < multipliers.length; k++) {
+        const at = this.#weights / 4 + (panel * width + k) * 8;
+        for (let c = 0; c < 8; c++) f32[at + c] = (f32[at + c] as number) * (multipliers[k] as number);
+      }
+    }
+  }
+
+  #describe(): void {
+    const { i32 } = this.#heap;
+    const { address, form, width, block } = this.plan;
+    const put = (field: number, value: number): void => {
+      i32[(address + field) / 4] = value;
+    };
+    put(layout.LINEAR_WEIGHTS, this.#weights);
+    put(layout.LINEAR_COLUMNS, this.#columns);
+    put(layout.LINEAR_SUMS, this.#sums);
+    put(layout.LINEAR_WIDTH, width);
+    put(layout.LINEAR_BLOCK, block);
+    put(layout.LINEAR_BLOCKS, blockCount(this.plan));
+    // f32 products have the multipliers in their weights.
+    put(layout.LINEAR_SMOOTH, form === 'f32' ? 0 : this.#smooth);
+    put(layout.LINEAR_INPUT, inputKind(form));
+  }
+
+  #putChannel(column: number, channel: Channel): void {
+    if (this.plan.form === 'i16') this.#putPairs(column, channel.codes);
+    else this.#putFours(column, channel.codes);
+    if (this.#sums !== 0) this.#putSums(column, channel.codes);
+    this.#scaleBy(column, channel.scale, false);
+  }
+
+  /** Four consecutive inputs of a column lie together. */
+  #putFours(column: number, codes: Int8Array): void {
+    const { i8 } = this.#heap;
+    let at = this.#panelAddress(column) + (column & 7) * 4;
+    for (let k = 0; k < codes.length; k += 4) {
+      for (let i = 0; i < 4 && k + i < codes.length; i++) i8[at + i] = codes[k + i] as number;
+      at += 32;
+    }
+  }
+
+  /** Two consecutive inputs of a column lie together; of every four, the first two of all columns come first. */
+  #putPairs(column: number, codes: Int8Array): void {
+    const { i8 } = this.#heap;
+    const base = this.#panelAddress(column) + (column & 7) * 2;
+    for (let k = 0; k < codes.length; k++) i8[base + (k >> 1) * 16 + (k & 1)] = codes[k] as number;
+  }
+
+  #putFloats(column: number, weights: Float32Array): void {
+    const { f32 } = this.#heap;
+    const base = (this.#weights + (column >> 3) * this.plan.width * 32) / 4 + (column & 7);
+    for (let k = 0; k < weights.length; k++) f32[base + k * 8] = weights[k] as number;
+  }
+
+  #putSums(column: number, codes: Int8Array): void {
+    const { block } = this.plan;
+    const blocks = blockCount(this.plan);
+    const base = this.#sums / 4 + (column >> 3) * blocks * 8 + (column & 7);
+    for (let b = 0; b < blocks; b++) {
+      let sum = 0;
+      for (let k = b * block; k < Math.min(codes.length, (b + 1) * block); k++) sum += codes[k] as number;
+      this.#heap.f32[base + b * 8] = sum;
+    }
+  }
+
+  #scaleBy(column: number, factor: number, reset: boolean): void {
+    const { f32 } = this.#heap;
+    const at = this.#columnIndex(column);
+    f32[at] = reset ? factor : (f32[at] as number) * factor;
+  }
+
+  #columnIndex(column: number): number {
+    return this.#columns / 4 + (column >> 3) * 16 + (column & 7);
+  }
+
+  #panelAddress(column: number): number {
+    return this.#weights + (column >> 3) * this.plan.width * 8;
+  }
+}
+
+export function isU7(form: GemmForm): boolean {
+  return form !== 'f32' && form !== 'i16';
+}
+
+function inputKind(form: GemmForm): number {
+  if (form === 'f32') return layout.INPUT_F32;
+  return form === 'i16' ? layout.INPUT_I16 : layout.INPUT_U7;
+}

@@ -1,0 +1,113 @@
+/** The working memory of one forward pass: which buffers there are, how large, and where. */
+import { ATTEND_BYTES, QUERY_ROWS } from './kernels/layout.js';
+import { blockCount, inputBytes, type LinearPlan, type ModelPlan, roundUp } from './plan.js';
+
+/** Rows that go through the row-wise part of a layer together: their buffers stay in the second-level cache. */
+export const chunkRows = 64;
+/** Columns of the intermediate layer that are activated and quantised together, at least. */
+const upColumns = 256;
+
+/** Addresses of the buffers; `rows` counts tokens, rounded up to 4. */
+export interface Scratch {
+  rows: number;
+  /** i32 `[rows]` each. */
+  ids: number;
+  typeIds: number;
+  positionIds: number;
+  /** f32 `[rows, stride]`. */
+  hidden: number;
+  context: number;
+  /** f32 panels `[3 * heads * depth / 8, panelRows, 8]`, twice when threads share them. */
+  qkv: [number, number];
+  panelRows: number;
+  /** f32 `[chunkRows, stride]`. */
+  projected: number;
+  middle: number;
+  /** f32 `[chunkRows, upColumns]`. */
+  up: number;
+  upColumns: number;
+  /** Quantised inputs of `chunkRows` rows and their scales, for linears over hidden values and over the intermediate. */
+  input: number;
+  inputParams: number;
+  wideInput: number;
+  wideParams: number;
+  /** What the `attend` kernel is given, and its own scratch. */
+  job: number;
+  attention: number;
+  /** f32 `[4, stride]` twice: inputs and results of a classification head, and pooled rows. */
+  pooled: number;
+  dense: number;
+  /** One past the last byte. */
+  end: number;
+}
+
+export interface ScratchSize {
+  /** Tokens of the pass. */
+  tokens: number;
+  /** Tokens of its longest text. */
+  longest: number;
+  /** Threads that work on it together. */
+  threads: number;
+}
+
+/** Places the buffers that all threads of a pass see from `base` on. */
+export function placeScratch(plan: ModelPlan, size: ScratchSize, base: number): Scratch {
+  let end = base;
+  const place = (bytes: number): number => {
+    const address = end;
+    end += roundUp(bytes, 64);
+    return address;
+  };
+  const rows = roundUp(size.tokens, 4);
+  const rowBytes = plan.stride * 4;
+  const panelRows = rows + 8;
+  const qkvBytes = 3 * plan.heads * plan.depth * panelRows * 4;
+  const shared = {
+    rows,
+    ids: place(rows * 4),
+    typeIds: place(rows * 4),
+    positionIds: place(rows * 4),
+    hidden: place(rows * rowBytes),
+    context: place(rows * rowBytes),
+    panelRows,
+  };
+  const first = place(qkvBytes);
+  const qkv: [number, number] = [first, size.threads > 1 ? place(qkvBytes) : first];
+  const own = placeOwn(plan, size, place);
+  return { ...shared, qkv, ...own, end };
+}
+
+type OwnBuffers = Omit<
+  Scratch,
+  'rows' | 'ids' | 'typeIds' | 'positionIds' | 'hidden' | 'context' | 'panelRows' | 'qkv' | 'end'
+>;
+
+/** Buffers that every thread needs for itself. */
+function placeOwn(plan: ModelPlan, size: ScratchSize, place: (bytes: number) => number): OwnBuffers {
+  const rows = Math.min(chunkRows, roundUp(size.tokens, 4));
+  const rowBytes = plan.stride * 4;
+  const keyRows = roundUp(size.longest, 8);
+  const wholeRows = plan.layers.some(({ down }) => down.form === 'f32' || down.form === 'i16');
+  const block = Math.max(1, ...plan.layers.map(({ down }) => down.block));
+  const columns = wholeRows ? plan.intermediate : Math.min(plan.intermediate, roundUp(upColumns, block));
+  const narrow = plan.layers.flatMap(({ qkv, attentionOutput, up }) => [qkv, attentionOutput, up]);
+  const wide = plan.layers.map(({ down }) => down);
+  return {
+    projected: place(rows * rowBytes),
+    middle: place(rows * rowBytes),
+    up: place(rows * columns * 4),
+    upColumns: columns,
+    input: place(rows * most(narrow, (linear) => linear.width * inputBytes(linear.form))),
+    inputParams: place(rows * most(narrow, blockCount) * 8),
+    wideInput: place(rows * most(wide, (linear) => linear.width * inputBytes(linear.form))),
+    wideParams: place(rows * most(wide, blockCount) * 8),
+    job: place(ATTEND_BYTES),
+    attention: place((QUERY_ROWS + keyRows) * plan.depth * 4 + QUERY_ROWS * keyRows * 4 + QUERY_ROWS * 36),
+    pooled: place(4 * rowBytes),
+    dense: place(4 * rowBytes),
+  };
+}
+
+function most(linears: readonly LinearPlan[], measure: (linear: LinearPlan) => number): number {
+  return Math.max(0, ...linears.map(measure));
+}

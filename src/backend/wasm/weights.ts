@@ -1,0 +1,283 @@
+/**
+ * Streams a model's safetensors into the engine's memory: which tensor goes where, widened, quantised or copied on the
+ * way. A tensor is held in pieces of a few megabytes at most, so that loading needs little more than the packed model.
+ */
+import { VecinityError } from '../../errors.js';
+import type { ReadOptions } from '../../models/files.js';
+import { decodeFloats, decodeTensor, type Safetensors, type TensorChunk } from '../../models/safetensors.js';
+import type { TensorInfo } from '../../models/safetensors-header.js';
+import {
+  type Activation,
+  distanceBuckets,
+  type EncoderDescription,
+  type HeadNames,
+  type LayerNames,
+  type NormNames,
+} from './architectures.js';
+import { quantizeChannel } from './channel.js';
+import type { Heap } from './heap.js';
+import * as layout from './kernels/layout.js';
+import { LinearPacker, type LinearShape } from './pack.js';
+import { type GemmForm, type HeadPlan, type LayerPlan, type ModelPlan, roundUp } from './plan.js';
+
+/** How a model's products are to be computed. */
+export interface Precision {
+  form: GemmForm;
+  /** Columns of a linear's input that share a scale. */
+  block: number;
+}
+
+type Sink = (chunk: TensorChunk) => void;
+
+/** Loads the weights of a described model (names bound to the file) and returns where everything lies. */
+export async function loadWeights(
+  file: Safetensors,
+  target: { description: EncoderDescription; heap: Heap; precision: Precision },
+  options: ReadOptions,
+): Promise<ModelPlan> {
+  const loader = new WeightLoader(file, target);
+  const plan = loader.plan();
+  const select = (tensor: TensorInfo): boolean => loader.sinks.has(tensor.name);
+  for await (const chunk of file.stream({ ...options, select })) loader.sinks.get(chunk.tensor.name)?.(chunk);
+  loader.finish();
+  return plan;
+}
+
+class WeightLoader {
+  readonly sinks = new Map<string, Sink>();
+  readonly #file: Safetensors;
+  readonly #description: EncoderDescription;
+  readonly #heap: Heap;
+  readonly #precision: Precision;
+  readonly #last: (() => void)[] = [];
+
+  constructor(file: Safetensors, target: { description: EncoderDescription; heap: Heap; precision: Precision }) {
+    this.#file = file;
+    this.#description = target.description;
+    this.#heap = target.heap;
+    this.#precision = target.precision;
+  }
+
+  plan(): ModelPlan {
+    const { hidden, heads, headSize, intermediate, epsilon, maxTokens, vocabSize } = this.#description;
+    const { wordEmbeddings, positionEmbeddings, typeEmbeddings, embeddingNorm, layers, head } = this.#description;
+    return {
+      hidden,
+      stride: roundUp(hidden, 16),
+      heads,
+      headSize,
+      depth: roundUp(headSize, 8),
+      intermediate: roundUp(intermediate, 16),
+      epsilon,
+      activation: activationCode(this.#description.activation),
+      maxTokens,
+      vocabSize,
+      typeCount: typeEmbeddings === null ? 0 : (this.#shape(typeEmbeddings)[0] as number),
+      words: this.#table(wordEmbeddings, this.#precision.form !== 'f32'),
+      positions: this.#table(positionEmbeddings, false),
+      types: typeEmbeddings === null ? 0 : this.#table(typeEmbeddings, false),
+      embeddingNorm: this.#norm(embeddingNorm),
+      layers: layers.map((layer) => this.#layer(layer)),
+      bias: this.#relativeBias(),
+      head: head === null ? null : this.#head(head),
+    };
+  }
+
+  /** What can only be done once all tensors are in. */
+  finish(): void {
+    for (const action of this.#last) action();
+  }
+
+  #layer(names: LayerNames): LayerPlan {
+    const { hidden, intermediate, heads, headSize } = this.#description;
+    const stride = roundUp(hidden, 16);
+    const wide = roundUp(intermediate, 16);
+    const depth = roundUp(headSize, 8);
+    const qkv = this.#packer(names.query, { columns: 3 * heads * depth, width: hidden });
+    [names.query, names.key, names.value].forEach((name, part) => {
+      this.#linear(name, qkv, {
+        rows: hidden,
+        width: hidden,
+        column: (row) => (part * heads + Math.floor(row / headSize)) * depth + (row % headSize),
+      });
+    });
+    return {
+      qkv: qkv.plan,
+      attentionOutput: this.#plainLinear(names.attentionOutput, { rows: hidden, columns: stride, width: hidden }),
+      attentionNorm: this.#norm(names.attentionNorm),
+      up: this.#plainLinear(names.up, { rows: intermediate, columns: wide, width: hidden }),
+      down: this.#plainLinear(names.down, { rows: hidden, columns: stride, width: intermediate }),
+      outputNorm: this.#norm(names.outputNorm),
+    };
+  }
+
+  #head(names: HeadNames): HeadPlan {
+    const { hidden } = this.#description;
+    const stride = roundUp(hidden, 16);
+    const labels = this.#shape(`${names.output}.weight`)[0] as number;
+    const f32 = { form: 'f32' as const };
+    return {
+      dense: this.#plainLinear(names.dense, { rows: hidden, columns: stride, width: hidden, ...f32 }),
+      activation: names.activation === 'tanh' ? layout.ACTIVATION_TANH : layout.ACTIVATION_RELU,
+      output: this.#plainLinear(names.output, { rows: labels, columns: roundUp(labels, 8), width: hidden, ...f32 }),
+      labels,
+    };
+  }
+
+  #plainLinear(
+    name: string,
+    shape: { rows: number; columns: number; width: number; form?: GemmForm },
+  ): LinearPacker['plan'] {
+    const packer = this.#packer(name, shape);
+    this.#linear(name, packer, { ...shape, column: (row) => row });
+    return packer.plan;
+  }
+
+  #packer(name: string, shape: { columns: number; width: number; form?: GemmForm }): LinearPacker {
+    const { form, block } = this.#precision;
+    const smooth = this.#file.tensors.has(`${name}.smooth`);
+    const full: LinearShape = { form: shape.form ?? form, block, smooth, columns: shape.columns, width: shape.width };
+    const packer = new LinearPacker(this.#heap, full);
+    if (smooth) {
+      this.#vector(`${name}.smooth`, shape.width, (values) => {
+        const kept = values.slice();
+        this.#last.push(() => packer.setSmooth(kept));
+      });
+    }
+    return packer;
+  }
+
+  #linear(
+    name: string,
+    packer: LinearPacker,
+    shape: { rows: number; width: number; column: (row: number) => number },
+  ): void {
+    const { rows, width, column } = shape;
+    this.#expect(`${name}.weight`, [rows, width]);
+    this.sinks.set(`${name}.weight`, (chunk) => {
+      const integers = chunk.tensor.dtype === 'I8';
+      const values = integers ? decodeTensor(chunk.tensor, chunk.bytes) : decodeFloats(chunk.tensor, chunk.bytes);
+      for (let row = 0; row < chunk.rows; row++) {
+        const part = values.subarray(row * width, (row + 1) * width);
+        if (part instanceof Int8Array) packer.writeCodes(column(chunk.row + row), part);
+        else packer.writeFloats(column(chunk.row + row), part as Float32Array);
+      }
+    });
+    this.#optionalVector(`${name}.bias`, rows, (values, start) => {
+      values.forEach((bias, row) => {
+        packer.setBias(column(start + row), bias);
+      });
+    });
+    this.#optionalVector(`${name}.weight_scale`, rows, (values, start) => {
+      values.forEach((scale, row) => {
+        packer.multiplyScale(column(start + row), scale);
+      });
+    });
+  }
+
+  /** An embedding table as floats, or as 8-bit rows with a scale each (always so when the file has it so). */
+  #table(name: string, quantize: boolean): number {
+    const [rows, width] = this.#shape(name) as [number, number];
+    this.#expect(name, [rows, this.#description.hidden]);
+    const integers = this.#file.tensors.get(name)?.dtype === 'I8';
+    const address = this.#heap.allocate(layout.TABLE_BYTES);
+    const values = this.#heap.allocate(rows * width * (integers || quantize ? 1 : 4));
+    const scales = integers || quantize ? this.#heap.allocate(rows * 4) : 0;
+    this.#heap.i32[(address + layout.TABLE_VALUES) / 4] = values;
+    this.#heap.i32[(address + layout.TABLE_SCALES) / 4] = scales;
+    if (integers) {
+      this.#vector(`${name}_scale`, rows, (part, start) => this.#heap.f32.set(part, scales / 4 + start));
+    }
+    this.sinks.set(name, (chunk) => {
+      if (integers) {
+        this.#heap.i8.set(
+          new Int8Array(chunk.bytes.buffer, chunk.bytes.byteOffset, chunk.bytes.length),
+          values + chunk.row * width,
+        );
+        return;
+      }
+      const floats = decodeFloats(chunk.tensor, chunk.bytes);
+      if (!quantize) this.#heap.f32.set(floats, values / 4 + chunk.row * width);
+      else this.#quantizeRows(floats, width, { values: values + chunk.row * width, scales: scales + chunk.row * 4 });
+    });
+    return address;
+  }
+
+  #quantizeRows(floats: Float32Array, width: number, target: { values: number; scales: number }): void {
+    const { i8, f32 } = this.#heap;
+    for (let row = 0; row * width < floats.length; row++) {
+      const { codes, scale } = quantizeChannel(floats.subarray(row * width, (row + 1) * width), 'i16');
+      i8.set(codes, target.values + row * width);
+      f32[target.scales / 4 + row] = scale;
+    }
+  }
+
+  #norm(names: NormNames): number {
+    const { hidden } = this.#description;
+    const stride = roundUp(hidden, 16);
+    const address = this.#heap.allocate(stride * 8);
+    this.#vector(names.weight, hidden, (part, start) => this.#heap.f32.set(part, address / 4 + start));
+    this.#vector(names.bias, hidden, (part, start) => this.#heap.f32.set(part, address / 4 + stride + start));
+    return address;
+  }
+
+  #relativeBias(): ModelPlan['bias'] {
+    const { relativeBias, heads, maxTokens } = this.#description;
+    if (relativeBias === null) return null;
+    const length = 2 * maxTokens - 1;
+    const strideBytes = roundUp(length + 8, 16) * 4;
+    const address = this.#heap.allocate(heads * strideBytes);
+    const buckets = distanceBuckets(relativeBias, maxTokens);
+    this.#expect(relativeBias.table, [relativeBias.buckets, heads]);
+    this.sinks.set(relativeBias.table, (chunk) => {
+      const table = decodeFloats(chunk.tensor, chunk.bytes);
+      buckets.forEach((bucket, index) => {
+        const row = bucket - chunk.row;
+        if (row < 0 || row >= chunk.rows) return;
+        for (let head = 0; head < heads; head++) {
+          const value = (table[row * heads + head] as number) * Math.LOG2E;
+          this.#heap.f32[(address + head * strideBytes) / 4 + index] = value;
+        }
+      });
+    });
+    return { address: address + (maxTokens - 1) * 4, strideBytes };
+  }
+
+  #vector(name: string, length: number, put: (values: Float32Array, start: number) => void): void {
+    this.#expect(name, [length]);
+    this.sinks.set(name, (chunk) => put(decodeFloats(chunk.tensor, chunk.bytes), chunk.row));
+  }
+
+  #optionalVector(name: string, length: number, put: (values: Float32Array, start: number) => void): void {
+    if (this.#file.tensors.has(name)) this.#vector(name, length, put);
+  }
+
+  #shape(name: string): readonly number[] {
+    const tensor = this.#file.tensors.get(name);
+    if (tensor === undefined) throw new VecinityError('model_file_invalid', `The model's weights have no "${name}".`);
+    return tensor.shape;
+  }
+
+  #expect(name: string, shape: readonly number[]): void {
+    const actual = this.#shape(name);
+    if (actual.length === shape.length && actual.every((size, index) => size === shape[index])) return;
+    throw new VecinityError(
+      'model_file_invalid',
+      `Tensor "${name}" has the shape [${actual.join(', ')}]; config.json asks for [${shape.join(', ')}].`,
+    );
+  }
+}
+
+function activationCode(activation: Activation): number {
+  switch (activation) {
+    case 'gelu':
+      return layout.ACTIVATION_GELU;
+    case 'gelu_tanh':
+      return layout.ACTIVATION_GELU_TANH;
+    case 'relu':
+      return layout.ACTIVATION_RELU;
+    default:
+      activation satisfies never;
+      throw new TypeError(`Unknown activation ${String(activation)}.`);
+  }
+}
