@@ -2,7 +2,6 @@
  * The check that a loaded backend computes what the model means: a known text against a known result.
  * Devices can be silently wrong, so nothing is served from one that fails here.
  */
-import { cosine } from '../core/similarity.js';
 import { VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 import type { VerdictStore } from '../storage/verdicts.js';
@@ -25,6 +24,8 @@ export interface CanaryOptions {
   /** The known text as tokens, in new arrays each time, because a run takes them over. */
   batch: () => TokenBatch;
   store: VerdictStore;
+  /** Of two embeddings; passed in, because measures belong to the core. */
+  cosine: (a: ArrayLike<number>, b: ArrayLike<number>) => number;
   /** Loads the model on the WASM device for a model without a reference; null when there is no such device. */
   openReference: () => Promise<Backend | null>;
 }
@@ -34,7 +35,7 @@ export async function checkCanary(backend: Backend, options: CanaryOptions): Pro
   const values = await runCanary(backend, options);
   const reference = await findReference(backend, values, options);
   if (!reference) return;
-  const reason = compareWithReference(values, reference, backend.info);
+  const reason = describeDifference(values, reference, options);
   if (reason) throw new VecinityError('backend_failed', `The check text came out wrong: ${reason}.`);
 }
 
@@ -46,9 +47,8 @@ async function runCanary(backend: Backend, options: CanaryOptions): Promise<Floa
 
 interface Reference {
   values: readonly number[];
-  /** Whether `values` are from another implementation or from our own WASM device at the same dtype. */
-  source: 'published' | 'wasm';
-  task: ModelSpec['task'];
+  /** How near an embedding has to come. */
+  minCosine: number;
 }
 
 /** The WASM device is what other devices are held against, so its own values become the reference. */
@@ -58,7 +58,7 @@ async function findReference(
   options: CanaryOptions,
 ): Promise<Reference | null> {
   const { spec, store, openReference } = options;
-  if (spec.canary) return { values: spec.canary.embedding, source: 'published', task: spec.task };
+  if (spec.canary) return { values: spec.canary.embedding, minCosine: nearnessToModel(backend.info) };
   const key = referenceKey(spec, backend.info);
   const kept = parseValues(await store.read(key));
   if (backend.info.device === 'wasm') {
@@ -66,7 +66,7 @@ async function findReference(
     return null;
   }
   const found = kept ?? (await computeReference(openReference, options));
-  return found && { values: found, source: 'wasm', task: spec.task };
+  return found && { values: found, minCosine };
 }
 
 async function computeReference(
@@ -84,15 +84,18 @@ async function computeReference(
   }
 }
 
+/** How near a backend comes to what another implementation computes in f32. */
+function nearnessToModel({ backend, dtype }: BackendInfo): number {
+  return backend === 'onnx' && dtype === 'q8' ? minCosineOnnxQ8 : minCosine;
+}
+
 /** What differs, in words, or null when the values agree. */
-function compareWithReference(values: Float32Array, reference: Reference, info: BackendInfo): string | null {
-  const expected = reference.values;
+function describeDifference(values: Float32Array, reference: Reference, options: CanaryOptions): string | null {
+  const { values: expected, minCosine: needed } = reference;
   if (values.length !== expected.length) return `${values.length} values instead of ${expected.length}`;
-  if (reference.task === 'rerank') return compareLogits(values, expected);
-  const lowest =
-    reference.source === 'published' && info.backend === 'onnx' && info.dtype === 'q8' ? minCosineOnnxQ8 : minCosine;
-  const found = cosine(values, expected);
-  return found >= lowest ? null : `cosine ${found.toFixed(4)} to the reference, ${lowest} is needed`;
+  if (options.spec.task === 'rerank') return compareLogits(values, expected);
+  const found = options.cosine(values, expected);
+  return found >= needed ? null : `cosine ${found.toFixed(4)} to the reference, ${needed} is needed`;
 }
 
 function compareLogits(values: Float32Array, expected: readonly number[]): string | null {

@@ -22,6 +22,8 @@ const forgivingRuns = 100;
 export class ResilientBackend implements Backend {
   readonly #ladder: Ladder;
   readonly #end = new AbortController();
+  /** Rungs that are being or have been replaced; other runs that were in flight there change nothing more. */
+  readonly #lost = new WeakSet<Rung>();
   /** The last one that worked; describes the model while a replacement loads. */
   #rung: Rung;
   /** What runs wait for; null after a recovery that found no device, so that the next run begins another. */
@@ -87,13 +89,14 @@ export class ResilientBackend implements Backend {
   /** The error to report; starts the replacement of the worker when it is to blame. */
   async #judge(rung: Rung, error: VecinityError): Promise<VecinityError> {
     if (this.#end.signal.aborted) return disposedError();
-    if (rung !== this.#rung) return lostWith(error);
+    if (this.#lost.has(rung)) return lostWith(error);
     if (error.code === 'worker_died' || error.code === 'timeout') {
       this.#replace(rung, error.message);
       return error;
     }
     if (!lostDevice.test(error.message) && (await this.#isHealthy(rung))) return error;
-    this.#replace(rung, error.message);
+    // Another run of the same worker may have replaced it while the check ran.
+    if (!this.#lost.has(rung)) this.#replace(rung, error.message);
     return lostWith(error);
   }
 
@@ -109,9 +112,7 @@ export class ResilientBackend implements Backend {
   }
 
   #replace(rung: Rung, reason: string): void {
-    // Another run in flight on the same worker was here first.
-    if (rung !== this.#rung || this.#replacing === rung) return;
-    this.#replacing = rung;
+    this.#lost.add(rung);
     this.#deaths += 1;
     this.#runsSinceDeath = 0;
     this.#failuresInRow = 0;
@@ -122,12 +123,9 @@ export class ResilientBackend implements Backend {
     this.#wait(replaced);
   }
 
-  #replacing: Rung | null = null;
-
   #recover(index: number): Promise<Rung> {
     const climbed = this.#ladder.climb(index, this.#end.signal).then((rung) => {
       this.#rung = rung;
-      this.#replacing = null;
       this.#failure = null;
       return rung;
     });

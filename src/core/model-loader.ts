@@ -25,6 +25,7 @@ import type { Attempt } from './engine.js';
 import type { LoadTracker } from './load-progress.js';
 import { LoadedModel } from './loaded-model.js';
 import { packBatch } from './packing.js';
+import { cosine } from './similarity.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /** A model whose small files are read. */
@@ -104,7 +105,7 @@ async function createLadder(parts: EngineParts, opened: OpenedModel, request: Lo
     open,
     check: (backend) => {
       tracker.check();
-      return checkCanary(backend, { spec, batch, store: parts.verdicts, openReference });
+      return checkCanary(backend, { spec, batch, cosine, store: parts.verdicts, openReference });
     },
     measure: (backend) =>
       measureBackend(backend, { tokens: batch().inputIds, ...(parts.now ? { now: parts.now } : {}) }),

@@ -1,0 +1,108 @@
+import { expect, test, vi } from 'vitest';
+import type { Backend, TokenBatch } from '../../src/backend/backend.js';
+import { type CanaryOptions, checkCanary } from '../../src/backend/canary.js';
+import { measureBackend } from '../../src/backend/measure.js';
+import { cosine } from '../../src/core/similarity.js';
+import { createMemoryVerdicts } from '../../src/storage/verdicts.js';
+import { fakeBackend, fakeSpec, fakeValues } from './fake-backend.js';
+
+const batch = (): TokenBatch => ({
+  ...{ inputIds: Int32Array.of(3, 14, 15), typeIds: null, offsets: Int32Array.of(0, 3) },
+});
+const right = [...fakeValues(batch(), 4)];
+const webgpu = { device: 'webgpu' } as const;
+
+function options(changes: Partial<CanaryOptions> = {}): CanaryOptions {
+  const canary = { text: 'known', embedding: right };
+  return {
+    ...{ spec: fakeSpec({ canary }), batch, cosine, store: createMemoryVerdicts(), openReference: async () => null },
+    ...changes,
+  };
+}
+
+/** A backend whose vector has this cosine to the right one. */
+function turned(towards: number, info = {}): Backend {
+  const norm = Math.hypot(...right);
+  const [a = 0, b = 0] = right;
+  const beside = [-b, a, 0, 0].map((value) => (value / Math.hypot(a, b)) * norm);
+  const along = Math.sqrt(1 - towards ** 2);
+  const values = right.map((value, i) => towards * value + along * (beside[i] ?? 0));
+  return fakeBackend({ info, onRun: () => Float32Array.from(values) });
+}
+
+test('a backend that gives the reference passes, whatever the length of the vector', async () => {
+  await checkCanary(fakeBackend({ info: webgpu }), options());
+  await checkCanary(fakeBackend({ onRun: (_, values) => values.map((value) => value * 7) }), options());
+});
+
+test('a cosine below 0.99 fails with the value, and 0.9 is enough for an 8-bit ONNX file', async () => {
+  await checkCanary(turned(0.991), options());
+  await expect(checkCanary(turned(0.985), options())).rejects.toThrow(/cosine 0\.9850.*0\.99/);
+  await checkCanary(turned(0.95, { dtype: 'q8' }), options());
+  await expect(checkCanary(turned(0.95, { dtype: 'q8', backend: 'wasm' }), options())).rejects.toThrow(/0\.95/);
+});
+
+test('values that are not finite or not as many as the reference fail', async () => {
+  const nan = fakeBackend({ onRun: () => Float32Array.of(1, Number.NaN, 1, 1) });
+  await expect(checkCanary(nan, options())).rejects.toMatchObject({ code: 'backend_failed' });
+  await expect(checkCanary(fakeBackend({ width: 3 }), options())).rejects.toThrow(/3 values instead of 4/);
+});
+
+test('a model without a reference gets it from the WASM device once, and it is kept', async () => {
+  const reference = fakeBackend();
+  const openReference = vi.fn(async () => reference);
+  const given = options({ spec: fakeSpec(), openReference });
+  await checkCanary(fakeBackend({ info: webgpu }), given);
+  expect(reference.disposed).toBe(true);
+  await checkCanary(fakeBackend({ info: webgpu }), given);
+  expect(openReference).toHaveBeenCalledTimes(1);
+  await expect(checkCanary(turned(0.5, webgpu), given)).rejects.toThrow(/0\.5/);
+});
+
+test('a WASM device leaves its own values as the reference, per dtype, and needs none', async () => {
+  const openReference = vi.fn(async () => null);
+  const given = options({ spec: fakeSpec(), openReference });
+  await checkCanary(fakeBackend(), given);
+  await expect(checkCanary(turned(0.5, webgpu), given)).rejects.toThrow(/0\.5/);
+  await checkCanary(turned(0.5, { ...webgpu, dtype: 'f16' }), given);
+  expect(openReference).toHaveBeenCalledTimes(1);
+});
+
+test("a reranker's logits are compared within a tolerance", async () => {
+  const store = createMemoryVerdicts();
+  const reranker = (logit: number, device: 'wasm' | 'webgpu') =>
+    checkCanary(
+      fakeBackend({ width: 1, info: { device }, onRun: () => Float32Array.of(logit) }),
+      options({ spec: fakeSpec({ task: 'rerank' }), store }),
+    );
+  await reranker(-4, 'wasm');
+  await reranker(-4.19, 'webgpu');
+  await expect(reranker(-4.21, 'webgpu')).rejects.toThrow(/logit -4\.2100 instead of -4\.0000/);
+});
+
+test('the measurement weighs a query four times and deals the batch out to all lanes', async () => {
+  let time = 0;
+  const backend = fakeBackend({
+    lanes: 2,
+    onRun: (run, values) => {
+      time += run.inputIds.length === 8 ? 3 : 20;
+      return values;
+    },
+  });
+  const ms = await measureBackend(backend, { tokens: [101, 7, 102], now: () => time });
+  expect(ms).toBe(4 * 3 + 40);
+  expect(new Set(backend.batches.map((run) => run.offsets.length - 1))).toEqual(new Set([1, 8]));
+  expect([...(backend.batches[0]?.inputIds ?? [])]).toEqual([101, 7, 102, 101, 7, 102, 101, 7]);
+});
+
+test('the measurement takes the best run and stops when its budget is used up', async () => {
+  let time = 0;
+  const durations = [500, 90, 60, 80, 400];
+  const backend = fakeBackend({
+    onRun: (_, values) => {
+      time += durations.shift() ?? 0;
+      return values;
+    },
+  });
+  expect(await measureBackend(backend, { tokens: [1], now: () => time })).toBe(4 * 60 + 400);
+});

@@ -1,0 +1,241 @@
+import { MessageChannel } from 'node:worker_threads';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Backend, BackendLoader, BackendRequest, FileProgress, TokenBatch } from '../../src/backend/backend.js';
+import { createComputeBackend, type WorkerEvent, type WorkerLike } from '../../src/backend/compute-client.js';
+import { type ComputePort, type LoaderTable, serveCompute } from '../../src/backend/compute-host.js';
+import { VecinityError } from '../../src/errors.js';
+import { deferred } from './deferred.js';
+import { fakeBackend, fakeSpec, fakeValues } from './fake-backend.js';
+
+const request: BackendRequest = {
+  spec: fakeSpec(),
+  location: { kind: 'url', base: 'https://models.test/', headers: {}, cache: false },
+  ...{ backend: 'onnx', device: 'wasm', dtype: 'auto', threads: 0, assetsUrl: null },
+};
+
+function batchOf(...texts: number[][]): TokenBatch {
+  const offsets = [0];
+  for (const text of texts) offsets.push((offsets.at(-1) ?? 0) + text.length);
+  return { inputIds: Int32Array.from(texts.flat()), typeIds: null, offsets: Int32Array.from(offsets) };
+}
+
+const open: { close: () => void }[] = [];
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+
+afterEach(() => {
+  for (const channel of open.splice(0)) channel.close();
+  vi.useRealTimers();
+});
+
+/** A worker whose inside runs in this thread over a real channel, so that data is cloned and transferred for real. */
+class ChannelWorker implements WorkerLike {
+  terminated = false;
+  readonly #listeners = new Map<string, (event: WorkerEvent) => void>();
+  readonly #port;
+
+  constructor(loaders: LoaderTable) {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    port1.on('message', (data) => this.emit('message', { data }));
+    const inside: ComputePort = {
+      postMessage: (message, transfer) => port2.postMessage(message, transfer as never),
+      addEventListener: (_, listener) => void port2.on('message', (data) => listener({ data })),
+    };
+    serveCompute(inside, loaders);
+    open.push(port1);
+  }
+
+  postMessage(message: unknown, transfer: Transferable[]) {
+    this.#port.postMessage(message, transfer as never);
+  }
+
+  terminate() {
+    this.terminated = true;
+    this.#port.close();
+  }
+
+  addEventListener(type: string, listener: (event: WorkerEvent) => void) {
+    this.#listeners.set(type, listener);
+  }
+
+  emit(type: string, event: WorkerEvent) {
+    this.#listeners.get(type)?.(event);
+  }
+}
+
+function setUp(loader: BackendLoader, options: { signal?: AbortSignal; onProgress?: (p: FileProgress) => void } = {}) {
+  const worker = new ChannelWorker({ onnx: async () => loader });
+  const backend = createComputeBackend({ createWorker: () => worker, request, runTimeoutMs: 1000, ...options });
+  backend.catch(() => {});
+  return { worker, backend };
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  return await promise.then(
+    () => 'ok',
+    (thrown: unknown) => (thrown instanceof VecinityError ? thrown.code : 'not ours'),
+  );
+}
+
+const never = new Promise<never>(() => {});
+
+/** A loader and a promise of the first run that reaches its backend. */
+function hangingLoader() {
+  const started = deferred<void>();
+  const onRun = () => {
+    started.resolve();
+    return never;
+  };
+  return { loader: async () => fakeBackend({ onRun }), running: started.promise };
+}
+
+test('a backend in a worker says of itself what the loader gave, and computes the same', async () => {
+  const loader = vi.fn(async (): Promise<Backend> => fakeBackend({ width: 3, padded: true, lanes: 2 }));
+  const backend = await setUp(loader).backend;
+  expect(loader.mock.calls[0]).toEqual([request, expect.anything()]);
+  expect({ ...backend.info, width: backend.width, padded: backend.padded, lanes: backend.lanes }).toMatchObject({
+    ...{ backend: 'onnx', device: 'wasm', width: 3, padded: true, lanes: 2 },
+  });
+  const texts = [[5, 6, 7], [8]];
+  expect(await backend.run(batchOf(...texts))).toEqual(fakeValues(batchOf(...texts), 3));
+});
+
+test('batches are handed over and not copied, results come in a buffer of their own', async () => {
+  const memory = new Float32Array(64);
+  const onRun = (_: TokenBatch, values: Float32Array) => {
+    memory.set(values, 8);
+    return memory.subarray(8, 8 + values.length);
+  };
+  const backend = await setUp(async () => fakeBackend({ onRun })).backend;
+  const batch = batchOf([1, 2, 3]);
+  const values = await backend.run(batch);
+  expect(batch.inputIds.byteLength).toBe(0);
+  expect(values.buffer.byteLength).toBe(16);
+  expect(memory.byteLength).toBe(256);
+});
+
+test('progress of a load arrives file by file', async () => {
+  const seen: FileProgress[] = [];
+  const loader: BackendLoader = async (_, { onProgress }) => {
+    onProgress?.({ file: 'model.onnx', loadedBytes: 1, totalBytes: 2 });
+    onProgress?.({ file: 'model.onnx', loadedBytes: 2, totalBytes: 2 });
+    return fakeBackend();
+  };
+  await setUp(loader, { onProgress: (progress) => seen.push(progress) }).backend;
+  expect(seen.map((progress) => progress.loadedBytes)).toEqual([1, 2]);
+});
+
+test('an error of the loader keeps its code and ends the worker', async () => {
+  const { worker, backend } = setUp(async () => {
+    throw new VecinityError('model_file_missing', 'no weights');
+  });
+  expect(await codeOf(backend)).toBe('model_file_missing');
+  expect(worker.terminated).toBe(true);
+});
+
+test('an error of one run leaves the worker usable', async () => {
+  let runs = 0;
+  const onRun = (_: TokenBatch, values: Float32Array) => {
+    if (runs++ === 0) throw new Error('kernel');
+    return values;
+  };
+  const backend = await setUp(async () => fakeBackend({ onRun })).backend;
+  expect(await codeOf(backend.run(batchOf([1])))).toBe('internal_error');
+  expect(await codeOf(backend.run(batchOf([1])))).toBe('ok');
+});
+
+test('a worker without the asked backend says so', async () => {
+  const worker = new ChannelWorker({});
+  const backend = createComputeBackend({ createWorker: () => worker, request, runTimeoutMs: 1000 });
+  expect(await codeOf(backend)).toBe('device_unavailable');
+});
+
+test.each(['error', 'messageerror'])(
+  'everything in flight rejects at once when the worker reports %s',
+  async (type) => {
+    const { loader, running } = hangingLoader();
+    const { worker, backend } = setUp(loader);
+    const loaded = await backend;
+    const runs = [codeOf(loaded.run(batchOf([1]))), codeOf(loaded.run(batchOf([2])))];
+    await running;
+    worker.emit(type, { message: 'killed' });
+    expect(await Promise.all(runs)).toEqual(['worker_died', 'worker_died']);
+    expect(await codeOf(loaded.run(batchOf([3])))).toBe('worker_died');
+    expect(worker.terminated).toBe(true);
+  },
+);
+
+test('a worker that dies while it loads rejects the load', async () => {
+  const { worker, backend } = setUp(() => never);
+  worker.emit('error', {});
+  expect(await codeOf(backend)).toBe('worker_died');
+});
+
+test('a run that hangs is given up after the time limit, with its worker', async () => {
+  const { loader, running } = hangingLoader();
+  const { worker, backend } = setUp(loader);
+  const run = codeOf((await backend).run(batchOf([1])));
+  await running;
+  vi.advanceTimersByTime(999);
+  expect(worker.terminated).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(await run).toBe('timeout');
+  expect(worker.terminated).toBe(true);
+});
+
+test('a load is given up when it shows no sign of life, and not while it makes progress', async () => {
+  const started = deferred<() => void>();
+  const loader: BackendLoader = (_, { onProgress }) => {
+    started.resolve(() => onProgress?.({ file: 'a', loadedBytes: 1, totalBytes: null }));
+    return never;
+  };
+  const seen = deferred<FileProgress>();
+  const { backend } = setUp(loader, { onProgress: seen.resolve });
+  const report = await started.promise;
+  const code = codeOf(backend);
+  vi.advanceTimersByTime(299_000);
+  report();
+  await seen.promise;
+  vi.advanceTimersByTime(299_000);
+  expect(await Promise.race([code, Promise.resolve('still loading')])).toBe('still loading');
+  vi.advanceTimersByTime(1_000);
+  expect(await code).toBe('timeout');
+});
+
+test('an abort ends the load and its worker at once', async () => {
+  const controller = new AbortController();
+  const { worker, backend } = setUp(() => never, { signal: controller.signal });
+  controller.abort();
+  expect(await codeOf(backend)).toBe('aborted');
+  expect(worker.terminated).toBe(true);
+});
+
+test('dispose lets the backend go, rejects what runs and ends the worker', async () => {
+  const { loader, running } = hangingLoader();
+  const inner: { disposed: boolean }[] = [];
+  const { worker, backend } = setUp(async () => {
+    const made = await loader();
+    inner.push(made);
+    return made;
+  });
+  const loaded = await backend;
+  const run = codeOf(loaded.run(batchOf([1])));
+  await running;
+  await loaded.dispose();
+  expect(await run).toBe('disposed');
+  expect(inner[0]?.disposed).toBe(true);
+  expect(worker.terminated).toBe(true);
+  expect(await codeOf(loaded.run(batchOf([1])))).toBe('disposed');
+});
+
+test('dispose ends a worker that does not answer', async () => {
+  const dispose = () => never;
+  const { worker, backend } = setUp(async () => ({ ...fakeBackend(), dispose }));
+  const disposed = (await backend).dispose();
+  vi.advanceTimersByTime(1_000);
+  await disposed;
+  expect(worker.terminated).toBe(true);
+});
