@@ -64,17 +64,21 @@ describe('request bodies', () => {
   });
 
   it('over 32 MiB are a 413 without a declared length, and the rest is not taken', async () => {
+    let sentMiB = 0;
     let cancelled = false;
-    const chunk = new Uint8Array(1024 * 1024).fill(32);
-    const endless = new ReadableStream({
-      pull: (controller) => controller.enqueue(chunk),
+    const upload = new ReadableStream({
+      pull: (controller) => {
+        controller.enqueue(new Uint8Array(1024 * 1024).fill(32));
+        sentMiB += 1;
+        if (sentMiB === 64) controller.close();
+      },
       cancel: () => {
         cancelled = true;
       },
     });
     const init: RequestInit & { duplex: 'half' } = {
       method: 'POST',
-      body: endless,
+      body: upload,
       headers: { 'content-type': 'application/json' },
       duplex: 'half',
     };
