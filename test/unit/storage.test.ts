@@ -145,7 +145,10 @@ describe('files behind a URL', () => {
 
   it('report at most ten times a second', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
-    const chunks = () => new Response(ReadableStream.from(Array.from({ length: 200 }, () => new Uint8Array(10))));
+    let left = 200;
+    const pull = (controller: ReadableStreamDefaultController) =>
+      left-- > 0 ? controller.enqueue(new Uint8Array(10)) : controller.close();
+    const chunks = () => new Response(new ReadableStream({ pull }));
     const { fetch } = memoryServer({ [`${base}w.bin`]: chunks });
     const onProgress = vi.fn();
     await openModelFiles(location, { fetch }).readBytes('w.bin', { onProgress });
