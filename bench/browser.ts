@@ -4,8 +4,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type BrowserContext, type CDPSession, chromium, type Page } from '@playwright/test';
 
-/** The cache must hold the largest weights whole: Chromium keeps a file only up to an eighth of the cache. */
-export const browserArgs = ['--no-sandbox', '--disk-cache-size=2147483648'];
+/**
+ * The cache must hold the largest weights whole (Chromium keeps a file only up to an eighth of the cache), and no name
+ * but ours may be resolved, so that nothing comes from a CDN or a hub unnoticed.
+ */
+export const browserArgs = [
+  '--no-sandbox',
+  '--disk-cache-size=2147483648',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+];
 
 export interface BenchBrowser {
   version: string;

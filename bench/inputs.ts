@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { repositoryRoot } from '../src/vite/bundle.js';
 import {
   type Corpus,
   createTokenCounter,
@@ -19,7 +19,7 @@ import type { Workload } from './rounds.js';
 import type { Mount } from './server.js';
 import type { SystemsContext } from './systems.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = repositoryRoot;
 const shared = path.join(root, '../shared');
 const builtPackage = path.join(root, 'dist');
 const committedModels = path.join(root, 'public/models');
@@ -107,12 +107,14 @@ function listMounts(modelsFolder: string | null): Mount[] {
   const require = createRequire(path.join(root, 'package.json'));
   const transformers = require.resolve('@huggingface/transformers');
   const onnxruntime = createRequire(transformers).resolve('onnxruntime-web');
+  const models = modelsFolder ?? committedModels;
   return [
-    { prefix: '/bench/', folders: [path.join(root, 'bench/page')] },
-    { prefix: '/vecinity/', folders: [builtPackage] },
-    { prefix: '/models/', folders: modelsFolder === null ? [committedModels] : [modelsFolder] },
-    { prefix: '/committed-models/', folders: [committedModels] },
-    { prefix: '/transformers/', folders: [path.dirname(transformers)] },
-    { prefix: '/onnxruntime/', folders: [path.dirname(onnxruntime)] },
+    { prefix: '/vecinity/', folder: builtPackage },
+    { prefix: '/models/', folder: models },
+    // A model that has only ONNX files is the way to the onnx backend where the engine knows the architecture.
+    { prefix: '/onnx-models/', folder: models, hide: /\.safetensors$/ },
+    { prefix: '/committed-models/', folder: committedModels },
+    { prefix: '/transformers/', folder: path.dirname(transformers) },
+    { prefix: '/onnxruntime/', folder: path.dirname(onnxruntime) },
   ];
 }

@@ -1,10 +1,12 @@
 /** The benchmark command: reads its inputs, starts server and browser, runs the rounds, prints and writes the results. */
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { ensureChromium } from '../scripts/chromium.js';
 import { type BenchBrowser, startBrowser } from './browser.js';
 import { type Inputs, readInputs } from './inputs.js';
 import { describeMachine, formatMachine } from './machine.js';
 import { type BenchOptions, parseOptions, UsageError, usage } from './options.js';
+import { ensurePackage } from './package.js';
 import { formatReport, toRatios, toRows } from './report.js';
 import { runRounds, type SystemResult } from './rounds.js';
 import { type BenchServer, startServer } from './server.js';
@@ -30,9 +32,10 @@ async function run(options: BenchOptions): Promise<number> {
   const inputs = await readInputs(options);
   const systems = selectSystems(listSystems({ ...inputs.model, cores: availableParallelism() }), options.systems);
   for (const note of inputs.notes) console.log(note);
-  const server = await startServer(inputs.mounts);
+  await ensurePackage();
+  const server = await startServer({ mounts: inputs.mounts, isolated: options.isolated });
   try {
-    const browser = await startBrowser('/usr/bin/chromium', server.origin);
+    const browser = await startBrowser(ensureChromium(), server.origin);
     try {
       return await runIn(browser, server, { options, inputs, systems });
     } finally {

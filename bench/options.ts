@@ -18,6 +18,8 @@ export interface BenchOptions {
   quick: boolean;
   /** Also scores retrieval on the known-item corpus. */
   quality: boolean;
+  /** Serves the page with the headers that allow shared memory. */
+  isolated: boolean;
   /** Prints the usage and ends. */
   help: boolean;
 }
@@ -38,6 +40,7 @@ export const usage = `Usage: npm run bench -- [options]
   --systems A,B     only these systems; a word matches every system whose key contains it
   --rounds N        turns of every system, each in a fresh page (default: ${defaultRounds})
   --quality         also MRR@10 and recall@10 on the known-item corpus
+  --not-isolated    serve the page without cross-origin isolation: no shared memory, no threads of onnxruntime
   --quick           a quarter of the texts, one round
   --help            this text`;
 
@@ -54,6 +57,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     rounds: values.rounds === undefined ? (quick ? 1 : defaultRounds) : parseCount('--rounds', values.rounds),
     quick,
     quality: values.quality ?? false,
+    isolated: !(values['not-isolated'] ?? false),
     help: values.help ?? false,
   };
 }
@@ -71,6 +75,7 @@ function parse(args: readonly string[]) {
         rounds: { type: 'string' },
         quick: { type: 'boolean' },
         quality: { type: 'boolean' },
+        'not-isolated': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values;

@@ -102,9 +102,15 @@ async function guard(result: SystemResult, context: RunContext, step: () => Prom
   try {
     await step();
   } catch (error) {
-    result.failure = error instanceof Error ? error.message : String(error);
-    context.log(`${result.system.key} failed: ${result.failure}`);
+    result.failure = describeFailure(error);
+    context.log(`${result.system.key} failed`);
   }
+}
+
+/** Errors of the page come with Playwright's prefix and a stack of minified code; the first line says it all. */
+function describeFailure(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/^page\.evaluate: /, '').split('\n', 1)[0] ?? '';
 }
 
 /** Embeds the references and the corpus once with every form; throws when the vectors are not this model's. */

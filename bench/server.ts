@@ -2,54 +2,53 @@
  * The benchmark's own origin: cross-origin isolated, every file cacheable, nothing from anywhere else.
  * TypeScript of `bench/page` is stripped on the way; everything else is sent as it lies on disk.
  */
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import send from 'send';
 import { transformWithOxc } from 'vite';
 
-/** An address prefix and the folders that are looked at for it, in order. */
+/** An address prefix and the folder that is sent for it. */
 export interface Mount {
   prefix: string;
-  folders: readonly string[];
+  folder: string;
+  /** Files that this mount does not have, whatever lies in the folder. */
+  hide?: RegExp;
+}
+
+export interface ServerOptions {
+  mounts: readonly Mount[];
+  /** Sends the headers that make the page cross-origin isolated. */
+  isolated: boolean;
 }
 
 export interface BenchServer {
   origin: string;
-  /** Bytes of bodies sent so far: shows whether a start was served by the browser's cache. */
+  /** Bytes of files sent so far: shows whether a start was served by the browser's cache. */
   bytesSent(): number;
   close(): Promise<void>;
 }
 
-const contentTypes: Record<string, string> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.mjs': 'text/javascript',
-  '.json': 'application/json',
-  '.wasm': 'application/wasm',
-  '.txt': 'text/plain',
-};
+const pageFolder = fileURLToPath(new URL('./page', import.meta.url));
 
-const isolation = {
+const pageHtml = `<!doctype html><meta charset="utf-8"><title>Benchmark</title><link rel="icon" href="data:,">
+<script type="module" src="/bench/page.js"></script>`;
+
+const isolationHeaders = {
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-embedder-policy': 'require-corp',
   'cross-origin-resource-policy': 'same-origin',
 };
 
-const pageHtml = `<!doctype html><meta charset="utf-8"><title>Benchmark</title><link rel="icon" href="data:,">
-<script type="module" src="/bench/page.js"></script>`;
-
-/** Serves the mounts on a free port of this machine. */
-export async function startServer(mounts: readonly Mount[]): Promise<BenchServer> {
+/** Serves the mounts and the benchmark's page on a free port of this machine. */
+export async function startServer({ mounts, isolated }: ServerOptions): Promise<BenchServer> {
   let bytesSent = 0;
-  const count = (bytes: number) => {
-    bytesSent += bytes;
-  };
   const server = createServer((request, response) => {
-    respond(request, response, mounts, count).catch((error: unknown) => {
-      if (!response.headersSent) response.writeHead(500, isolation);
-      response.end(String(error));
-    });
+    if (isolated) response.setHeaders(new Map(Object.entries(isolationHeaders)));
+    respond(request, response, mounts, (bytes) => {
+      bytesSent += bytes;
+    }).catch((error: unknown) => refuse(response, 500, String(error)));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -74,75 +73,34 @@ async function respond(
   mounts: readonly Mount[],
   count: (bytes: number) => void,
 ): Promise<void> {
-  const pathname = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
+  const { pathname } = new URL(request.url ?? '/', 'http://localhost');
   if (pathname === '/') return sendText(response, 'text/html', pageHtml);
-  const file = await findFile(pathname, mounts);
-  if (file === null) {
-    response.writeHead(404, isolation).end(`Not found: ${pathname}`);
-    return;
-  }
-  if (file.endsWith('.ts')) {
-    const { code } = await transformWithOxc(await readFile(file, 'utf8'), file);
-    return sendText(response, 'text/javascript', code);
-  }
-  await sendFile(request, response, file, count);
+  const script = /^\/bench\/([a-z-]+)\.js$/.exec(pathname)?.[1];
+  if (script !== undefined) return sendScript(response, path.join(pageFolder, `${script}.ts`));
+  const mount = mounts.find(({ prefix, hide }) => pathname.startsWith(prefix) && !hide?.test(pathname));
+  if (mount === undefined) return refuse(response, 404, `Not found: ${pathname}`);
+  send(request, pathname.slice(mount.prefix.length - 1), {
+    root: mount.folder,
+    index: false,
+    immutable: true,
+    maxAge: '1d',
+  })
+    .on('stream', (stream) => stream.on('data', (chunk: Buffer) => count(chunk.length)))
+    .on('directory', () => refuse(response, 404, `Not found: ${pathname}`))
+    .on('error', (error) => refuse(response, error.status, `${error.message}: ${pathname}`))
+    .pipe(response);
 }
 
-/** The first file that a mount has for this address; `x.js` is also found as `x.ts`. Null when there is none. */
-async function findFile(pathname: string, mounts: readonly Mount[]): Promise<string | null> {
-  for (const { prefix, folders } of mounts) {
-    if (!pathname.startsWith(prefix)) continue;
-    for (const folder of folders) {
-      const file = path.resolve(folder, pathname.slice(prefix.length));
-      if (!file.startsWith(path.resolve(folder) + path.sep)) continue;
-      if (await isFile(file)) return file;
-      const source = file.replace(/\.js$/, '.ts');
-      if (source !== file && (await isFile(source))) return source;
-    }
-  }
-  return null;
-}
-
-async function isFile(file: string): Promise<boolean> {
-  const found = await stat(file).catch(() => null);
-  return found?.isFile() ?? false;
+async function sendScript(response: ServerResponse, file: string): Promise<void> {
+  const { code } = await transformWithOxc(await readFile(file, 'utf8'), file);
+  sendText(response, 'text/javascript', code);
 }
 
 function sendText(response: ServerResponse, type: string, text: string): void {
-  response.writeHead(200, { ...isolation, 'content-type': type, 'cache-control': 'no-store' }).end(text);
+  response.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
 }
 
-async function sendFile(
-  request: IncomingMessage,
-  response: ServerResponse,
-  file: string,
-  count: (bytes: number) => void,
-): Promise<void> {
-  const { size } = await stat(file);
-  const range = parseRange(request.headers.range, size);
-  const headers: Record<string, string | number> = {
-    ...isolation,
-    'content-type': contentTypes[path.extname(file)] ?? 'application/octet-stream',
-    'cache-control': 'public, max-age=86400, immutable',
-    'accept-ranges': 'bytes',
-    'content-length': range.end - range.start + 1,
-  };
-  if (range.partial) headers['content-range'] = `bytes ${range.start}-${range.end}/${size}`;
-  response.writeHead(range.partial ? 206 : 200, headers);
-  if (request.method === 'HEAD' || size === 0) {
-    response.end();
-    return;
-  }
-  const stream = createReadStream(file, { start: range.start, end: range.end });
-  stream.on('data', (chunk) => count(chunk.length));
-  stream.on('error', () => response.destroy());
-  stream.pipe(response);
-}
-
-function parseRange(header: string | undefined, size: number): { start: number; end: number; partial: boolean } {
-  const match = /^bytes=(\d+)-(\d*)$/.exec(header ?? '');
-  const start = Number(match?.[1] ?? 0);
-  const end = Math.min(match?.[2] ? Number(match[2]) : size - 1, size - 1);
-  if (match === null || start > end) return { start: 0, end: size - 1, partial: false };
-  return { start, end, partial: true };
+function refuse(response: ServerResponse, status: number, reason: string): void {
+  if (!response.headersSent) response.writeHead(status, { 'content-type': 'text/plain' });
+  response.end(reason);
 }

@@ -1,4 +1,5 @@
 /** What the page measures: something that embeds texts, whoever made it. Types shared by the page, the worker and the runner. */
+import type { VecinityOptions } from '../../src/options.js';
 
 /** How a caller hands over a list of texts. */
 export interface Form {
@@ -27,8 +28,8 @@ export interface TransformersSetup {
 export interface VecinitySetup {
   driver: 'vecinity';
   model: string;
-  /** Options of `createVecinity` beside the model; none is what a user gets by default. */
-  options: Record<string, unknown>;
+  /** Options of `createVecinity` beside the model. */
+  options: Pick<VecinityOptions, 'modelsUrl' | 'dtype' | 'threads'>;
 }
 
 export type Setup = TransformersSetup | VecinitySetup;

@@ -32,9 +32,10 @@ async function load(setup: TransformersSetup): Promise<string> {
   env.localModelPath = '/models/';
   const { wasm } = env.backends.onnx;
   if (wasm === undefined) throw new Error('transformers.js has no WASM backend here.');
+  // Of the two builds that run here the one without the GPU parts: as fast, half the size, sooner ready.
   wasm.wasmPaths = {
-    mjs: new URL('/onnxruntime/ort-wasm-simd-threaded.asyncify.mjs', self.location.href).href,
-    wasm: new URL('/onnxruntime/ort-wasm-simd-threaded.asyncify.wasm', self.location.href).href,
+    mjs: new URL('/onnxruntime/ort-wasm-simd-threaded.mjs', self.location.href).href,
+    wasm: new URL('/onnxruntime/ort-wasm-simd-threaded.wasm', self.location.href).href,
   };
   wasm.numThreads = setup.threads;
   extractor = await pipeline('feature-extraction', setup.model, { device: 'wasm', dtype: setup.dtype });
