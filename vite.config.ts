@@ -9,7 +9,7 @@ import { createPlugin } from './src/vite/plugin.js';
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Models that were put beside the demo come first; the second folder lies beside a developer's checkout. */
-const modelsDir = ['public/models', '../shared/models'].map(at).filter(existsSync);
+const modelsDir = [process.env.VECINITY_MODELS_DIR ?? 'public/models', '../shared/models'].map(at).filter(existsSync);
 
 export default defineConfig(async ({ command, isPreview }) => {
   const isSource = command === 'serve' && !isPreview;
@@ -26,8 +26,8 @@ export default defineConfig(async ({ command, isPreview }) => {
       ),
     ],
     optimizeDeps: {
-      // Found late, each of these would reload the page in the middle of a first visit.
-      include: ['comlink', 'hono', 'hono/cors', 'zod', '@huggingface/tokenizers', 'preact', 'preact/hooks'],
+      // Workers are not crawled by themselves; a package found late would reload the page in the middle of a first visit.
+      entries: ['index.html', '../worker/*.ts'],
       exclude: ['onnxruntime-web'],
     },
     server: { port: 5173, fs: { allow: [at('.')] } },

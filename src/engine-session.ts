@@ -33,6 +33,7 @@ const living = new Set<EngineSession>();
 
 export class EngineSession {
   readonly api: RemoteEngine;
+  readonly #terminate: () => void;
   readonly #worker: EngineWorker;
   readonly #options: SessionOptions;
   readonly #waiters = new Set<(error: VecinityError) => void>();
@@ -47,6 +48,9 @@ export class EngineSession {
     this.#allowed = options.missedBeatsAtStart;
     // The cast is Comlink's own gap: see `RemoteEngine`.
     this.api = wrap<EngineWorkerApi>(worker) as unknown as RemoteEngine;
+    // No event tells of a `terminate()` by whoever made the worker, so the call itself is watched.
+    this.#terminate = worker.terminate.bind(worker);
+    worker.terminate = () => this.end(died('it was terminated'));
     worker.addEventListener('error', this.#onError);
     worker.addEventListener('messageerror', this.#onMessageError);
     living.add(this);
@@ -77,7 +81,7 @@ export class EngineSession {
     this.#stopHeart();
     this.#worker.removeEventListener('error', this.#onError);
     this.#worker.removeEventListener('messageerror', this.#onMessageError);
-    this.#worker.terminate();
+    this.#terminate();
     for (const reject of this.#waiters) reject(error);
     this.#waiters.clear();
     this.#options.onEnd(error);

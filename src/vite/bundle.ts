@@ -49,7 +49,7 @@ export async function bundleLibrary({ input, folder, buildId, platform }: Librar
     platform,
     cwd: repositoryRoot,
     transform: { define: defineBuild(buildId), target: 'es2022' },
-    plugins: platform === 'browser' ? [emittedFiles(), builtWorkers()] : [],
+    plugins: platform === 'browser' ? [emittedFiles(), builtWorkers(), quietRuntime()] : [],
     ...(platform === 'node' ? { external: /^[^./]/ } : {}),
   });
   await bundle.write({
@@ -100,6 +100,23 @@ function builtWorkers(): Plugin {
           /new URL\('[^']*?([a-z-]+-worker)\.ts', import\.meta\.url\)/g,
           "new URL('./$1.js', import.meta.url)",
         ),
+        map: null,
+      }),
+    },
+  };
+}
+
+/**
+ * onnxruntime names files that its bundled builds do not need, in a form that makes every bundler warn that they are
+ * missing. `globalThis.URL` means the same and is not looked for.
+ */
+function quietRuntime(): Plugin {
+  return {
+    name: 'vecinity:quiet-runtime',
+    transform: {
+      filter: { id: /onnxruntime-web/ },
+      handler: (code) => ({
+        code: code.replace(/new [\w$]+\(("ort[^"]+"),import\.meta\.url\)/g, 'new globalThis.URL($1,import.meta.url)'),
         map: null,
       }),
     },

@@ -116,6 +116,14 @@ describe('a worker that dies', () => {
     expect(workers[0]?.isTerminated).toBe(true);
   });
 
+  it('counts as dead when whoever made it calls terminate', async () => {
+    const { link, workers } = createLink(() => ({ status: never }));
+    const call = codeOf(link.call((api) => api.status()));
+    await vi.waitFor(() => expect(workers).toHaveLength(1));
+    workers[0]?.terminate();
+    expect(await call).toBe('worker_died');
+  });
+
   it('is replaced by the next call, which finds the same models loaded', async () => {
     const loads: string[] = [];
     const { link, workers } = createLink((start) => ({

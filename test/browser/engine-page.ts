@@ -1,0 +1,79 @@
+/** What several browser tests do: open a page with an engine, ask it in every way, and look for leaks. */
+import { readFile } from 'node:fs/promises';
+import type { BrowserContext, Page } from '@playwright/test';
+import type { VecinityOptions } from 'vecinity';
+
+export interface EmbeddingGolden {
+  inputs: string[];
+  input_ids: number[][];
+  embeddings: number[][];
+}
+
+export interface RerankGolden {
+  query: string;
+  documents: string[];
+  logits: number[];
+  scores_sigmoid: number[];
+}
+
+export async function readGolden<T>(model: string): Promise<T> {
+  const file = new URL(`../fixtures/models/${model}/golden.json`, import.meta.url);
+  return JSON.parse(await readFile(file, 'utf8'));
+}
+
+/** Options that can be posted to a page. */
+export type PageOptions = Omit<VecinityOptions, 'createWorker' | 'onProgress' | 'signal'>;
+
+/** Opens the page with the package and loads a model there, as `window.vecinity`. */
+export async function openEngine(page: Page, options: PageOptions = {}, url = '/'): Promise<void> {
+  await page.goto(url);
+  await page.waitForFunction(() => window.subject !== undefined);
+  await page.evaluate(
+    async (given) => {
+      const createWorker = () => {
+        window.engineWorker = window.subject.startEngineWorker();
+        return window.engineWorker;
+      };
+      window.vecinity = await window.subject.createVecinity({ ...given, createWorker });
+    },
+    { model: 'bert-cls', device: 'wasm', ...options } as const,
+  );
+}
+
+export async function registerServiceWorker(page: Page) {
+  return await page.evaluate(() => window.vecinity.serviceWorker.register());
+}
+
+/** A plain `fetch` of the embeddings, as any page does it. */
+export async function fetchEmbeddings(page: Page, input: string | string[]) {
+  return await page.evaluate(async (texts) => {
+    const response = await fetch('/v1/embeddings', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'bert-cls', input: texts }),
+    });
+    return { status: response.status, body: await response.json() };
+  }, input);
+}
+
+export function vectorsOf(body: { data: { embedding: number[] }[] }): number[][] {
+  return body.data.map(({ embedding }) => embedding);
+}
+
+/** Requests for our paths that reached the server. */
+export async function leaks(context: BrowserContext, origin = 'http://localhost:4173'): Promise<string[]> {
+  const response = await context.request.get(`${origin}/leaks`);
+  return await response.json();
+}
+
+export function cosine(a: readonly number[], b: readonly number[]): number {
+  const dot = (x: readonly number[], y: readonly number[]) =>
+    x.reduce((sum, value, at) => sum + value * (y[at] ?? 0), 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+/** The least alike pair of rows of two lists of vectors. */
+export function worstCosine(a: readonly number[][], b: readonly number[][]): number {
+  if (a.length !== b.length) throw new Error(`${a.length} vectors are compared with ${b.length}.`);
+  return Math.min(...a.map((row, at) => cosine(row, b[at] ?? [])));
+}
