@@ -1,15 +1,14 @@
 /** The OpenAI embeddings call: body → engine request → response object. Used over HTTP and by the page's typed API. */
 import * as z from 'zod/mini';
+import { encodeFloats } from '../core/encoding.js';
 import type { EmbedResult } from '../core/engine.js';
 import type { EmbeddingsResponse } from '../protocol.js';
-import { encodeBase64 } from './encoding.js';
+import { type EncodingFormat, embeddingAt } from './embeddings-json.js';
 import { choice, flag, inputs, positiveInteger, text } from './fields.js';
 import { resolveModel } from './names.js';
 import { choosePrompt } from './prompts.js';
 import type { CallContext } from './route.js';
 import { parseBody } from './validate.js';
-
-export type EncodingFormat = 'float' | 'base64';
 
 /** Body of `POST /v1/embeddings`; fields that are not named here are ignored. */
 export const embeddingsBody = z.object({
@@ -59,14 +58,9 @@ export async function createEmbeddings(body: unknown, context: CallContext): Pro
   const { result, encodingFormat } = await embedBody(body, context);
   const data = Array.from({ length: result.count }, (_, index) => {
     const row = embeddingAt(result, index);
-    return { object: 'embedding' as const, index, embedding: encodingFormat === 'base64' ? encodeBase64(row) : row };
+    return { object: 'embedding' as const, index, embedding: encodingFormat === 'base64' ? encodeFloats(row) : row };
   });
   return { object: 'list', data, model: result.model, usage: toUsage(result) };
-}
-
-/** Row `index` of the result, `[dimensions]`, as a view. */
-export function embeddingAt({ embeddings, dimensions }: EmbedResult, index: number): Float32Array<ArrayBuffer> {
-  return embeddings.subarray(index * dimensions, (index + 1) * dimensions);
 }
 
 /** Usage in OpenAI's words. */

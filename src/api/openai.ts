@@ -1,6 +1,6 @@
 /** OpenAI's routes (`/v1/…`, GPUStack's `/v1-openai/…`) and the rerank route that Jina, Cohere and vLLM share with them. */
 import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
-import { writeEmbeddings } from './encoding.js';
+import { writeEmbeddings } from './embeddings-json.js';
 import { listModels, retrieveModel } from './models.js';
 import { rerankBody, rerankBodyDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';

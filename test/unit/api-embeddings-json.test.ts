@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeBase64, writeEmbeddings } from '../../src/api/encoding.js';
+import { writeEmbeddings } from '../../src/api/embeddings-json.js';
 
 const dimensions = 64;
 const count = 3;
@@ -27,16 +27,4 @@ describe('writeEmbeddings', () => {
       expect(json.data.map(({ index }: { index: number }) => index)).toEqual([0, 1, 2]);
     },
   );
-});
-
-describe('encodeBase64', () => {
-  it('encodes every byte value as Node does', () => {
-    const row = new Float32Array(Uint8Array.from({ length: 256 }, (_, byte) => byte).buffer);
-    expect(encodeBase64(row)).toBe(Buffer.from(row.buffer).toString('base64'));
-  });
-
-  it('encodes a view, not the buffer behind it', () => {
-    const row = new Float32Array([1, 2, 3, 4]).subarray(1, 3);
-    expect(encodeBase64(row)).toBe(Buffer.from(new Float32Array([2, 3]).buffer).toString('base64'));
-  });
 });
