@@ -44,7 +44,10 @@ export class Encoder {
 
   /** Copies a batch's tokens to where the kernels read them. */
   place(batch: PlacedBatch, scratch: Scratch): void {
-    const { i32 } = this.#heap;
+    const { i32, f32 } = this.#heap;
+    const { hidden, stride } = this.#plan;
+    // Attention writes no padding columns, and quantising must not see what an earlier pass left there.
+    if (stride !== hidden) f32.fill(0, scratch.context / 4, scratch.context / 4 + scratch.rows * stride);
     const put = (address: number, values: Int32Array | null): void => {
       const at = address / 4;
       i32.fill(0, at, at + scratch.rows);
@@ -88,10 +91,12 @@ export class Encoder {
   }
 
   /** One vector a text, un-normalised, into `out` `[batch, hidden]`. */
-  pool(scratch: Scratch, offsets: Int32Array, pooling: Pooling, out: Float32Array): void {
+  pool(scratch: Scratch, batch: TokenBatch, pooling: Pooling, out: Float32Array): void {
     const { hidden } = this.#plan;
+    const { offsets } = batch;
     for (let text = 0; text + 1 < offsets.length; text++) {
-      this.#poolText(scratch, offsets, text, pooling);
+      const skipped = pooling === 'mean' ? (batch.skippedTokens?.[text] ?? 0) : 0;
+      this.#poolRows(scratch, pooledRows(offsets, text, pooling, skipped));
       const at = scratch.pooled / 4;
       out.set(this.#heap.f32.subarray(at, at + hidden), text * hidden);
     }
@@ -103,7 +108,7 @@ export class Encoder {
     if (head === null) throw new TypeError('The model has no classification head.');
     const rowBytes = stride * 4;
     for (let text = 0; text + 1 < offsets.length; text++) {
-      this.#poolText(scratch, offsets, text, 'cls');
+      this.#poolRows(scratch, pooledRows(offsets, text, 'cls', 0));
       this.#gemm('f32')(head.dense.address, scratch.pooled, 0, scratch.dense, 4, rowBytes, 32, 0, head.dense.panels);
       this.#kernels.quantize(scratch.dense, rowBytes, 4, head.activation, head.output.address, 0, stride, 0, 0);
       const outBytes = head.output.panels * 32;
@@ -117,12 +122,12 @@ export class Encoder {
     return this.#kernels.gemm[form];
   }
 
-  #poolText(scratch: Scratch, offsets: Int32Array, text: number, pooling: Pooling): void {
+  /** The mean of some rows; of none, zeros. */
+  #poolRows(scratch: Scratch, [first, end]: [number, number]): void {
     const rowBytes = this.#plan.stride * 4;
-    const first = offsets[text] as number;
-    const last = (offsets[text + 1] as number) - 1;
-    const [from, to] = pooling === 'mean' ? [first, last] : pooling === 'cls' ? [first, first] : [last, last];
-    this.#kernels.mean(scratch.hidden + from * rowBytes, rowBytes, to - from + 1, scratch.pooled);
+    const { pooled } = scratch;
+    if (end > first) this.#kernels.mean(scratch.hidden + first * rowBytes, rowBytes, end - first, pooled);
+    else this.#heap.f32.fill(0, pooled / 4, pooled / 4 + this.#plan.stride);
   }
 
   /** Queries, keys and values of some rows from their quantised input (f32: from the hidden values themselves). */
@@ -229,5 +234,21 @@ export class Encoder {
       values.set(this.#heap.f32.subarray(at, at + hidden), row * hidden);
     });
     this.tap(name, values);
+  }
+}
+
+/** First and last row (exclusive) that make up a text's vector. */
+function pooledRows(offsets: Int32Array, text: number, pooling: Pooling, skipped: number): [number, number] {
+  const first = offsets[text] as number;
+  const end = offsets[text + 1] as number;
+  switch (pooling) {
+    case 'mean':
+      return [Math.min(first + skipped, end), end];
+    case 'cls':
+      return [first, first + 1];
+    case 'last_token':
+      return [end - 1, end];
+    default:
+      return pooling satisfies never;
   }
 }

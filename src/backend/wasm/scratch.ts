@@ -37,8 +37,6 @@ export interface Scratch {
   /** f32 `[4, stride]` twice: inputs and results of a classification head, and pooled rows. */
   pooled: number;
   dense: number;
-  /** One past the last byte. */
-  end: number;
 }
 
 export interface ScratchSize {
@@ -50,8 +48,8 @@ export interface ScratchSize {
   threads: number;
 }
 
-/** Places the buffers that all threads of a pass see from `base` on. */
-export function placeScratch(plan: ModelPlan, size: ScratchSize, base: number): Scratch {
+/** Places the buffers of a pass from `base` on: what its threads share once, the rest for each of them. */
+export function placeScratch(plan: ModelPlan, size: ScratchSize, base: number): { threads: Scratch[]; end: number } {
   let end = base;
   const place = (bytes: number): number => {
     const address = end;
@@ -73,14 +71,12 @@ export function placeScratch(plan: ModelPlan, size: ScratchSize, base: number): 
   };
   const first = place(qkvBytes);
   const qkv: [number, number] = [first, size.threads > 1 ? place(qkvBytes) : first];
-  const own = placeOwn(plan, size, place);
-  return { ...shared, qkv, ...own, end };
+  const threads = Array.from({ length: size.threads }, () => ({ ...shared, qkv, ...placeOwn(plan, size, place) }));
+  return { threads, end };
 }
 
-type OwnBuffers = Omit<
-  Scratch,
-  'rows' | 'ids' | 'typeIds' | 'positionIds' | 'hidden' | 'context' | 'panelRows' | 'qkv' | 'end'
->;
+type SharedBuffers = 'rows' | 'ids' | 'typeIds' | 'positionIds' | 'hidden' | 'context' | 'panelRows' | 'qkv';
+type OwnBuffers = Omit<Scratch, SharedBuffers>;
 
 /** Buffers that every thread needs for itself. */
 function placeOwn(plan: ModelPlan, size: ScratchSize, place: (bytes: number) => number): OwnBuffers {

@@ -1,0 +1,109 @@
+/**
+ * What one thread computes: whole slices, or its rows of one long text together with the other threads. The same code
+ * runs in the coordinating worker and in every thread of the pool.
+ */
+import type { Pooling, Task } from '../../models/spec.js';
+import type { Barrier } from './barrier.js';
+import { Encoder, type Tap } from './encoder.js';
+import type { Heap } from './heap.js';
+import { instantiate } from './kernels.js';
+import { type ModelPlan, roundUp } from './plan.js';
+import { placeScratch, type Scratch } from './scratch.js';
+import type { Slice } from './slices.js';
+
+/** What a thread has to know of the model; plain data. */
+export interface ModelSetup {
+  plan: ModelPlan;
+  task: Task;
+  pooling: Pooling;
+}
+
+/** Vectors of some texts: `values` is `[texts, width]`. */
+export interface Part {
+  texts: number[];
+  values: Float32Array<ArrayBuffer>;
+}
+
+export class Computer {
+  readonly #encoder: Encoder;
+  readonly #setup: ModelSetup;
+
+  constructor(module: WebAssembly.Module, heap: Heap, setup: ModelSetup) {
+    this.#encoder = new Encoder(instantiate(module, heap.memory), heap, setup.plan);
+    this.#setup = setup;
+  }
+
+  set tap(tap: Tap | null) {
+    this.#encoder.tap = tap;
+  }
+
+  /** Computes slices as long as `next` gives numbers of them; `base` is the address of `scratchBytes` of working memory. */
+  runSlices(slices: readonly Slice[], next: () => number, base: number): Part {
+    const parts: Part[] = [];
+    for (let index = next(); index < slices.length; index = next()) {
+      const slice = slices[index] as Slice;
+      const [scratch] = placeScratch(this.#setup.plan, sizeOf(slice, 1), base).threads as [Scratch];
+      this.#encoder.encode(slice, scratch);
+      parts.push(this.finish(slice, scratch));
+    }
+    return joinParts(parts, widthOf(this.#setup));
+  }
+
+  /** This thread's rows of every layer; all threads call it with their own `scratch` and meet at the barrier. */
+  runRows(slice: Slice, scratch: Scratch, share: { thread: number; threads: number; barrier: Barrier }): void {
+    const { thread, threads, barrier } = share;
+    const step = roundUp(Math.ceil(scratch.rows / threads), 4);
+    const from = Math.min(scratch.rows, thread * step);
+    const to = Math.min(scratch.rows, from + step);
+    try {
+      this.#encoder.embedRows(scratch, from, to);
+      for (let index = 0; index < this.#setup.plan.layers.length; index++) {
+        // Queries look at the keys and values of all rows.
+        barrier.wait();
+        this.#encoder.layerRows({ index, offsets: slice.offsets, scratch }, from, to);
+      }
+      barrier.wait();
+    } catch (error) {
+      barrier.fail();
+      throw error;
+    }
+  }
+
+  /** Puts a slice's tokens in place for `runRows`. */
+  place(slice: Slice, scratch: Scratch): void {
+    this.#encoder.place(slice, scratch);
+  }
+
+  /** Pools or classifies the hidden states that a pass has left. */
+  finish(slice: Slice, scratch: Scratch): Part {
+    const values = new Float32Array(slice.texts.length * widthOf(this.#setup));
+    if (this.#setup.task === 'rerank') this.#encoder.classify(scratch, slice.offsets, values);
+    else this.#encoder.pool(scratch, slice, this.#setup.pooling, values);
+    return { texts: slice.texts, values };
+  }
+}
+
+/** Values per text. */
+export function widthOf({ plan, task }: ModelSetup): number {
+  return task === 'rerank' && plan.head !== null ? plan.head.labels : plan.hidden;
+}
+
+/** Bytes of working memory that computing any one of these slices needs. */
+export function scratchBytes(plan: ModelPlan, slices: readonly Slice[], threads: number): number {
+  return Math.max(0, ...slices.map((slice) => placeScratch(plan, sizeOf(slice, threads), 0).end));
+}
+
+export function sizeOf(slice: Slice, threads: number): { tokens: number; longest: number; threads: number } {
+  return { tokens: slice.inputIds.length, longest: slice.longest, threads };
+}
+
+function joinParts(parts: readonly Part[], width: number): Part {
+  const texts = parts.flatMap((part) => part.texts);
+  const values = new Float32Array(texts.length * width);
+  let at = 0;
+  for (const part of parts) {
+    values.set(part.values, at);
+    at += part.values.length;
+  }
+  return { texts, values };
+}

@@ -1,0 +1,204 @@
+/**
+ * The backend on our own kernels: loads safetensors, packs them for the fastest exact kernel of this host and computes
+ * packed tokens without padding. Owns the load; the forward pass is in `encoder.ts`, the threads are in `pool.ts`.
+ */
+import { abortError, toVecinityError, VecinityError } from '../../errors.js';
+import { openModelFiles } from '../../models/files.js';
+import { openSafetensors, type Safetensors } from '../../models/safetensors.js';
+import type { Backend, BackendInfo, BackendLoader, BackendRequest, Dtype, TokenBatch } from '../backend.js';
+import { bindNames, describeModel, type EncoderDescription } from './architectures.js';
+import { type Level, loadKernels } from './assets.js';
+import { type ModelSetup, widthOf } from './computer.js';
+import type { Tap } from './encoder.js';
+import { calibrate, canShareMemory, detectLevel } from './features.js';
+import { createMemory, Heap } from './heap.js';
+import { ThreadPool, type ThreadWorker } from './pool.js';
+import { loadWeights, type Precision } from './weights.js';
+
+export { supportsArchitecture, supportsModel } from './supports.js';
+
+/** Columns of an input that share a scale. */
+const block = 128;
+/** More threads than this wait for memory more than they compute. */
+const maxThreads = 8;
+
+let createWorker: (() => ThreadWorker) | null =
+  typeof Worker === 'undefined'
+    ? null
+    : () =>
+        new Worker(new URL('../../../worker/wasm-worker.ts', import.meta.url), {
+          type: 'module',
+          name: 'vecinity-wasm',
+        });
+
+/** Names what starts a thread where there is no global `Worker` (Node); null computes in one thread. */
+export function setThreadFactory(factory: (() => ThreadWorker) | null): void {
+  createWorker = factory;
+}
+
+export const loadWasmBackend: BackendLoader = async (request, options) => {
+  const files = openModelFiles(request.location);
+  const described = describe(request);
+  const level = detectLevel();
+  const threads = countThreads(request.threads);
+  const shared = threads > 1 && canShareMemory();
+  const [module, weights] = await Promise.all([
+    loadKernels(level, { shared, assetsUrl: request.assetsUrl }),
+    openSafetensors(files, options),
+  ]);
+  if (weights === null) {
+    throw new VecinityError('model_file_missing', `The model ${request.spec.id} has no file model.safetensors.`);
+  }
+  const description = bindNames(described, (name) => weights.tensors.has(name));
+  const precision = await choosePrecision(request, { level, module, shared });
+  const heap = new Heap(createMemory(shared));
+  const plan = await loadWeights(weights, { description, heap, precision }, options);
+  if (options.signal?.aborted) throw abortError(options.signal);
+  const setup: ModelSetup = { plan, task: request.spec.task, pooling: request.spec.pooling };
+  if (setup.task === 'rerank' && plan.head === null) {
+    throw new VecinityError('unsupported_task', `The model ${request.spec.id} has no classification head.`);
+  }
+  const pool = await startPool({ module, heap, setup, description }, threads);
+  return new WasmBackend(pool, {
+    request,
+    description,
+    setup,
+    info: inform(precision, { level, shared, pool, weights }),
+  });
+};
+
+interface Opened {
+  request: BackendRequest;
+  description: EncoderDescription;
+  setup: ModelSetup;
+  info: BackendInfo;
+}
+
+class WasmBackend implements Backend {
+  readonly info: BackendInfo;
+  readonly width: number;
+  readonly padded = false;
+  readonly lanes = 1;
+  readonly #pool: ThreadPool;
+  readonly #id: string;
+  readonly #description: EncoderDescription;
+  readonly #typeCount: number;
+  /** Ends with the run before; it never rejects, so that a failed run does not harm the next. */
+  #last: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  constructor(pool: ThreadPool, { request, description, setup, info }: Opened) {
+    this.#pool = pool;
+    this.#id = request.spec.id;
+    this.#description = description;
+    this.#typeCount = setup.plan.typeCount;
+    this.width = widthOf(setup);
+    this.info = info;
+  }
+
+  /** Sees every intermediate tensor of later runs in one thread, under the names of the plain reference. */
+  set tap(tap: Tap | null) {
+    this.#pool.computer.tap = tap;
+  }
+
+  run(batch: TokenBatch): Promise<Float32Array> {
+    const result = this.#last.then(() => this.#compute(batch));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#last;
+    this.#pool.dispose();
+  }
+
+  async #compute(batch: TokenBatch): Promise<Float32Array> {
+    if (this.#disposed) throw new VecinityError('disposed', `The model ${this.#id} was unloaded.`);
+    this.#check(batch);
+    try {
+      const values = await this.#pool.run(batch);
+      if (!values.every(Number.isFinite)) throw new Error('it gave values that are not finite');
+      return values;
+    } catch (cause) {
+      if (cause instanceof VecinityError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new VecinityError('backend_failed', `A run of ${this.#id} failed: ${reason}`, { cause });
+    }
+  }
+
+  // The kernels read tables at these numbers without looking, so nothing out of range may reach them.
+  #check({ inputIds, typeIds, offsets }: TokenBatch): void {
+    const { vocabSize, maxTokens } = this.#description;
+    if (!inputIds.every((id) => id >= 0 && id < vocabSize)) throw this.#invalid(`token ids from 0 to ${vocabSize - 1}`);
+    const types = Math.max(1, this.#typeCount);
+    if (typeIds !== null && (typeIds.length !== inputIds.length || !typeIds.every((id) => id >= 0 && id < types))) {
+      throw this.#invalid(`one type id from 0 to ${types - 1} for every token`);
+    }
+    const lengths = Array.from(offsets.subarray(1), (end, text) => end - (offsets[text] as number));
+    if (offsets[0] !== 0 || offsets.at(-1) !== inputIds.length || !lengths.every((n) => n >= 1 && n <= maxTokens)) {
+      throw this.#invalid(`offsets from 0 to the number of tokens, with 1 to ${maxTokens} tokens for every text`);
+    }
+  }
+
+  #invalid(allowed: string): VecinityError {
+    return new VecinityError('backend_failed', `A batch for ${this.#id} is out of range: it takes ${allowed}.`);
+  }
+}
+
+function describe({ spec }: BackendRequest): EncoderDescription {
+  const description = describeModel(spec.config);
+  if (description !== null) return description;
+  const reason = `the WASM engine does not know the architecture '${spec.architecture}'`;
+  throw new VecinityError('device_unavailable', `The model ${spec.id} cannot be loaded: ${reason}.`);
+}
+
+async function choosePrecision(
+  { dtype }: BackendRequest,
+  host: { level: Level; module: WebAssembly.Module; shared: boolean },
+): Promise<Precision> {
+  if (dtype === 'f32' || dtype === 'f16') return { form: 'f32', block };
+  const { form } = await calibrate(host.module, host.level, host.shared);
+  return { form, block };
+}
+
+function countThreads(asked: number): number {
+  const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
+  if (asked > 0) return asked;
+  // On many cores one is left to the page.
+  return Math.min(maxThreads, cores > 4 ? cores - 1 : cores);
+}
+
+/** As many threads as can be started: one that fails leaves a backend of one thread. */
+async function startPool(
+  parts: { module: WebAssembly.Module; heap: Heap; setup: ModelSetup; description: EncoderDescription },
+  threads: number,
+): Promise<ThreadPool> {
+  const factory = createWorker;
+  const workers: ThreadWorker[] = [];
+  try {
+    for (let thread = 1; thread < threads && factory !== null; thread++) workers.push(factory());
+    return await ThreadPool.start({ ...parts, workers });
+  } catch (error) {
+    for (const worker of workers) worker.terminate();
+    if (workers.length === 0) throw toVecinityError(error);
+    return await ThreadPool.start({ ...parts, workers: [] });
+  }
+}
+
+function inform(
+  { form }: Precision,
+  host: { level: Level; shared: boolean; pool: ThreadPool; weights: Safetensors },
+): BackendInfo {
+  const { level, shared, pool, weights } = host;
+  const dtype: Dtype = form === 'f32' ? 'f32' : 'q8';
+  const file = weights.metadata.format === 'vecinity-q8' ? 'model.safetensors (q8)' : 'model.safetensors';
+  return {
+    backend: 'wasm',
+    device: 'wasm',
+    dtype,
+    threads: pool.size,
+    details: { kernel: form, level, memory: shared ? 'shared' : 'private', file },
+  };
+}

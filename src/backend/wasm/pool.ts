@@ -1,0 +1,236 @@
+/**
+ * Spreads a batch over threads: short texts as whole slices that threads take one after the other, a long text by rows.
+ * The coordinating worker computes too, so one text starts without a message and an idle pool sleeps. Owns the threads'
+ * life; what they do is in `thread.ts`.
+ */
+import { fromErrorData, VecinityError } from '../../errors.js';
+import type { TokenBatch } from '../backend.js';
+import type { EncoderDescription } from './architectures.js';
+import { Barrier, barrierBytes } from './barrier.js';
+import { Computer, type ModelSetup, type Part, scratchBytes, sizeOf, widthOf } from './computer.js';
+import type { Heap } from './heap.js';
+import { Region } from './region.js';
+import { placeScratch, type Scratch } from './scratch.js';
+import { cutSlices, type Slice } from './slices.js';
+import { counterAt, type FromThread, type ToThread } from './thread.js';
+
+/** What is used of a `Worker`; a thread of Node fits with a thin adapter. */
+export interface ThreadWorker {
+  postMessage(message: ToThread): void;
+  terminate(): void;
+  addEventListener(
+    type: 'message' | 'error' | 'messageerror',
+    listener: (event: { readonly data?: unknown; readonly message?: string }) => void,
+  ): void;
+}
+
+export interface PoolOptions {
+  module: WebAssembly.Module;
+  heap: Heap;
+  setup: ModelSetup;
+  description: EncoderDescription;
+  /** One less than the threads that compute. */
+  workers: ThreadWorker[];
+}
+
+/** A text by itself is split over the threads from this many tokens on; a barrier a layer costs a short one more. */
+const splitTokens = 48;
+/** Texts of this many tokens are split even when there are others: their working memory would be needed per thread. */
+const longTokens = 1_024;
+
+export class ThreadPool {
+  readonly #heap: Heap;
+  readonly #shared: boolean;
+  readonly #setup: ModelSetup;
+  readonly #description: EncoderDescription;
+  readonly #computer: Computer;
+  readonly #threads: ThreadConnection[];
+  readonly #region: Region;
+  readonly #regions: Region[];
+  readonly #counter: number;
+  readonly #barrier: number;
+
+  /** Sends every thread its model; rejects as a thread does. */
+  static async start(options: PoolOptions): Promise<ThreadPool> {
+    const pool = new ThreadPool(options);
+    await pool.#startThreads(options.module);
+    return pool;
+  }
+
+  private constructor({ module, heap, setup, description, workers }: PoolOptions) {
+    this.#heap = heap;
+    this.#shared = typeof SharedArrayBuffer !== 'undefined' && heap.memory.buffer instanceof SharedArrayBuffer;
+    this.#setup = setup;
+    this.#description = description;
+    this.#computer = new Computer(module, heap, setup);
+    this.#threads = workers.map((worker) => new ThreadConnection(worker));
+    this.#counter = heap.allocate(4);
+    this.#barrier = heap.allocate(barrierBytes);
+    this.#region = new Region(heap);
+    this.#regions = workers.map(() => new Region(heap));
+  }
+
+  /** Threads that compute, this one included. */
+  get size(): number {
+    return this.#threads.length + 1;
+  }
+
+  get computer(): Computer {
+    return this.#computer;
+  }
+
+  /** `[batch, width]`. Rejects with `worker_died` when a thread is gone, and as a thread does. */
+  async run(batch: TokenBatch): Promise<Float32Array<ArrayBuffer>> {
+    const width = widthOf(this.#setup);
+    const values = new Float32Array((batch.offsets.length - 1) * width);
+    const take = ({ texts, values: part }: Part): void => {
+      texts.forEach((text, index) => {
+        values.set(part.subarray(index * width, (index + 1) * width), text * width);
+      });
+    };
+    const slices = cutSlices(this.#description, batch, this.size);
+    const split = slices.filter((slice) => this.#splits(slice, slices.length));
+    for (const slice of split) take(await this.#runSplit(slice));
+    const rest = slices.filter((slice) => !split.includes(slice));
+    for (const part of await this.#runSlices(rest)) take(part);
+    return values;
+  }
+
+  dispose(): void {
+    const error = new VecinityError('disposed', 'The model was unloaded.');
+    for (const thread of this.#threads) thread.close(error);
+  }
+
+  async #startThreads(module: WebAssembly.Module): Promise<void> {
+    const memory = this.#shared ? this.#heap.memory : this.#heap.memory.buffer.slice(0, this.#heap.usedBytes);
+    const start = { type: 'start' as const, module, memory: memory as WebAssembly.Memory | ArrayBuffer };
+    await Promise.all(this.#threads.map((thread) => thread.call({ ...start, setup: this.#setup })));
+  }
+
+  #splits(slice: Slice, count: number): boolean {
+    if (!this.#shared || this.#threads.length === 0 || slice.texts.length > 1) return false;
+    return slice.longest >= longTokens || (count === 1 && slice.longest >= splitTokens);
+  }
+
+  async #runSlices(slices: Slice[]): Promise<Part[]> {
+    if (slices.length === 0) return [];
+    const helpers = this.#threads.slice(0, slices.length - 1);
+    const bytes = scratchBytes(this.#setup.plan, slices, 1);
+    const base = this.#region.atLeast(bytes);
+    if (!this.#shared) return await this.#runShares(slices, helpers, base);
+    // All regions come first: growing replaces the memory's buffer, which views are made of.
+    const bases = helpers.map((_, index) => (this.#regions[index] as Region).atLeast(bytes));
+    const counter = this.#counter;
+    this.#heap.i32[counter / 4] = 0;
+    const answers = helpers.map((thread, index) =>
+      thread.call({ type: 'slices', slices, shared: { counter, base: bases[index] as number } }),
+    );
+    return await this.#join(answers, () => this.#computer.runSlices(slices, counterAt(this.#heap, counter), base));
+  }
+
+  /** Without shared memory every thread gets its share in advance: the longest slice to the least busy one. */
+  async #runShares(slices: Slice[], helpers: ThreadConnection[], base: number): Promise<Part[]> {
+    const shares = Array.from({ length: helpers.length + 1 }, () => ({ tokens: 0, slices: [] as Slice[] }));
+    for (const slice of slices) {
+      const least = shares.reduce((a, b) => (b.tokens < a.tokens ? b : a));
+      least.slices.push(slice);
+      least.tokens += slice.inputIds.length;
+    }
+    const own = shares.pop()?.slices ?? [];
+    const answers = helpers.map((thread, index) =>
+      thread.call({ type: 'slices', slices: shares[index]?.slices ?? [], shared: null }),
+    );
+    let next = 0;
+    return await this.#join(answers, () => this.#computer.runSlices(own, () => next++, base));
+  }
+
+  async #runSplit(slice: Slice): Promise<Part> {
+    const threads = this.size;
+    const base = this.#region.atLeast(scratchBytes(this.#setup.plan, [slice], threads));
+    const scratch = placeScratch(this.#setup.plan, sizeOf(slice, threads), base).threads;
+    const barrier = new Barrier(this.#heap.memory, this.#barrier, threads);
+    barrier.reset();
+    const own = scratch[0] as Scratch;
+    this.#computer.place(slice, own);
+    const answers = this.#threads.map((thread, index) =>
+      thread.call({
+        type: 'rows',
+        slice,
+        scratch: scratch[index + 1] as Scratch,
+        barrier: this.#barrier,
+        thread: index + 1,
+        threads,
+      }),
+    );
+    await this.#join(answers, () => {
+      this.#computer.runRows(slice, own, { thread: 0, threads, barrier });
+      return null;
+    });
+    return this.#computer.finish(slice, own);
+  }
+
+  /** This thread's own work beside the others'; every answer is awaited, also after a failure. */
+  async #join(answers: Promise<Part | null>[], work: () => Part | null): Promise<Part[]> {
+    const own = runSafely(work);
+    const parts = await Promise.allSettled([own, ...answers]);
+    const results: Part[] = [];
+    for (const part of parts) {
+      if (part.status === 'rejected') throw part.reason;
+      if (part.value) results.push(part.value);
+    }
+    return results;
+  }
+}
+
+async function runSafely(work: () => Part | null): Promise<Part | null> {
+  return work();
+}
+
+type WithoutId<M> = M extends { id: number } ? Omit<M, 'id'> : never;
+
+interface Waiter {
+  resolve(part: Part | null): void;
+  reject(error: VecinityError): void;
+}
+
+/** One thread, seen from the outside: every call ends, by an answer or with the thread. */
+class ThreadConnection {
+  readonly #worker: ThreadWorker;
+  readonly #waiters = new Map<number, Waiter>();
+  #nextId = 1;
+  #closed: VecinityError | null = null;
+
+  constructor(worker: ThreadWorker) {
+    this.#worker = worker;
+    worker.addEventListener('message', ({ data }) => this.#settle(data as FromThread));
+    worker.addEventListener('error', ({ message }) => this.close(died(message)));
+    worker.addEventListener('messageerror', () => this.close(died('a message could not be read')));
+  }
+
+  call(message: WithoutId<ToThread>): Promise<Part | null> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#waiters.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...message, id } as ToThread);
+    });
+  }
+
+  close(error: VecinityError): void {
+    this.#closed ??= error;
+    this.#worker.terminate();
+    for (const waiter of this.#waiters.values()) waiter.reject(error);
+    this.#waiters.clear();
+  }
+
+  #settle(message: FromThread): void {
+    const waiter = this.#waiters.get(message.id);
+    this.#waiters.delete(message.id);
+    if (message.type === 'error') waiter?.reject(fromErrorData(message.error));
+    else waiter?.resolve(message.type === 'part' ? message.part : null);
+  }
+}
+
+function died(reason: string | undefined): VecinityError {
+  return new VecinityError('worker_died', `A thread of the WASM engine died: ${reason ?? 'no reason given'}.`);
+}

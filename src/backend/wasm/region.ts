@@ -1,0 +1,25 @@
+/** A piece of a heap that is used again for every pass and grows when one needs more. */
+import type { Heap } from './heap.js';
+
+export class Region {
+  readonly #heap: Heap;
+  #address = 0;
+  #bytes = 0;
+
+  constructor(heap: Heap) {
+    this.#heap = heap;
+  }
+
+  /** Address of at least `bytes` bytes. What an earlier call gave is not used any more. */
+  atLeast(bytes: number): number {
+    if (bytes <= this.#bytes) return this.#address;
+    // The heap frees nothing: at the end it can be prolonged, anywhere else growing by half bounds what is lost.
+    if (this.#address + this.#bytes === this.#heap.usedBytes && this.#bytes > 0) {
+      this.#heap.allocate(bytes - this.#bytes);
+    } else {
+      this.#address = this.#heap.allocate(Math.max(bytes, this.#bytes * 1.5));
+    }
+    this.#bytes = this.#heap.usedBytes - this.#address;
+    return this.#address;
+  }
+}
