@@ -17,6 +17,7 @@ import { padBatch } from './inputs.js';
 import { createSession, type OnnxSession, startRuntime } from './session.js';
 import { readWeights } from './weights.js';
 
+/** Besides what every loader throws: `aborted`. A session that turns out to be of no use is released. */
 export const loadOnnxBackend: BackendLoader = async (request, options) => {
   const adapter = request.device === 'webgpu' ? await requireAdapter() : null;
   const hasF16 = adapter?.features.has('shader-f16') ?? false;
@@ -27,11 +28,13 @@ export const loadOnnxBackend: BackendLoader = async (request, options) => {
   throwIfAborted(options);
   const runtime = await startRuntime(request, adapter);
   const opened = await createSession(runtime, request, weights, options);
-  if (options.signal?.aborted) {
+  try {
+    throwIfAborted(options);
+    return new OnnxBackend(runtime, opened, request, adapter ? describeAdapter(adapter) : {});
+  } catch (error) {
     await opened.session.release();
-    throw abortError(options.signal);
+    throw error;
   }
-  return new OnnxBackend(runtime, opened, request, adapter ? describeAdapter(adapter) : {});
 };
 
 function throwIfAborted({ signal }: BackendLoadOptions): void {
