@@ -111,21 +111,22 @@ export class ModelEntry {
   async #load(parts: EngineParts): Promise<LoadedModel> {
     const { name, device, dtype, revision } = this.options;
     const { signal } = this.#controller;
+    const loading = loadModel(parts, {
+      ...{ model: name, device, dtype, revision, signal, tracker: this.#tracker },
+      onSpec: (spec) => {
+        this.#spec = spec;
+      },
+      onLadder: (tried) => {
+        this.#tried = tried;
+      },
+    });
     try {
-      const ready = await raceAbort(
-        loadModel(parts, {
-          ...{ model: name, device, dtype, revision, signal, tracker: this.#tracker },
-          onSpec: (spec) => {
-            this.#spec = spec;
-          },
-          onLadder: (tried) => {
-            this.#tried = tried;
-          },
-        }),
-        signal,
-      );
-      return this.#become(ready.model, ready.backend);
+      const { model, backend } = await untilAbort(loading, signal);
+      if (signal.aborted) throw abortError(signal);
+      return this.#become(model, backend);
     } catch (thrown) {
+      // A model that comes too late is let go.
+      if (signal.aborted) loading.then(({ model }) => model.dispose()).catch(() => {});
       if (this.#state === 'loading') this.#state = 'failed';
       this.#error ??= toVecinityError(thrown);
       throw this.#error;
@@ -141,16 +142,13 @@ export class ModelEntry {
   }
 }
 
-/** Ends with the signal even where a step of the load does not listen to it; a model that comes too late is let go. */
-async function raceAbort<T extends { model: LoadedModel }>(loading: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Ends with the signal even where a step of the work does not listen to it. */
+async function untilAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = rejection();
   const onAbort = () => aborted.reject(abortError(signal));
   signal.addEventListener('abort', onAbort);
   try {
-    return await Promise.race([loading, aborted.promise]);
-  } catch (thrown) {
-    if (signal.aborted) loading.then(({ model }) => model.dispose()).catch(() => {});
-    throw thrown;
+    return await Promise.race([work, aborted.promise]);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

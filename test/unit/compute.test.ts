@@ -6,6 +6,7 @@ import { type ComputePort, type LoaderTable, serveCompute } from '../../src/back
 import { VecinityError } from '../../src/errors.js';
 import { deferred } from './deferred.js';
 import { fakeBackend, fakeSpec, fakeValues } from './fake-backend.js';
+import { macrotask } from './virtual-runner.js';
 
 const request: BackendRequest = {
   spec: fakeSpec(),
@@ -200,6 +201,7 @@ test('a load is given up when it shows no sign of life, and not while it makes p
   report();
   await seen.promise;
   vi.advanceTimersByTime(299_000);
+  await macrotask();
   expect(await Promise.race([code, Promise.resolve('still loading')])).toBe('still loading');
   vi.advanceTimersByTime(1_000);
   expect(await code).toBe('timeout');

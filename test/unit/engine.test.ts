@@ -9,6 +9,7 @@ import type { ModelSpec } from '../../src/models/spec.js';
 import { createMemoryVerdicts } from '../../src/storage/verdicts.js';
 import { deferred } from './deferred.js';
 import { fakeBackend, fakeSpec, fakeValues } from './fake-backend.js';
+import { macrotask } from './virtual-runner.js';
 
 /** One token a letter, between 1 and 2; what is too long is cut or refused as the real tokenizer does. */
 function letterTokenizer(spec: ModelSpec): Tokenizer {
@@ -166,6 +167,14 @@ test('dimensions cuts and normalises again', async () => {
   const result = await engine.embed(embedRequest({ inputs: ['ab', 'cd'], dimensions: 3 }));
   expect(result.dimensions).toBe(3);
   expectClose(result.embeddings, [...unit(rawVector('ab').slice(0, 3)), ...unit(rawVector('cd').slice(0, 3))]);
+});
+
+test('what is cut is normalised even for a model that does not normalise, unless the request forbids it', async () => {
+  const { engine } = await loaded({ specs: { raw: { normalize: false } } });
+  const cut = await engine.embed(embedRequest({ inputs: ['ab'], dimensions: 2 }));
+  expectClose(cut.embeddings, unit(rawVector('ab').slice(0, 2)));
+  const kept = await engine.embed(embedRequest({ inputs: ['ab'], dimensions: 2, normalize: false }));
+  expectClose(kept.embeddings, rawVector('ab').slice(0, 2));
 });
 
 test.each([0, 5, 1.5, -1])('dimensions %d is refused with what is allowed', async (dimensions) => {
@@ -375,6 +384,28 @@ test('the first model is the default, others answer to their names, and stranger
   expect((await engine.embed(embedRequest())).model).toBe('two');
 });
 
+test('a model that failed to load is not the default once another is loaded', async () => {
+  const { engine } = setUp({ specs: { fine: {} } });
+  expect(await codeOf(engine.load('broken'))).toBe('model_not_found');
+  expect(await codeOf(engine.embed(embedRequest()))).toBe('model_not_found');
+  await engine.load('fine');
+  expect(engine.status().defaultModel).toBe('fine');
+  expect((await engine.embed(embedRequest())).model).toBe('fine');
+});
+
+test('a model that is unloaded in the moment in which it is ready stays unloaded', async () => {
+  for (let ticks = 0; ticks < 40; ticks++) {
+    const { engine, backends } = setUp();
+    const loading = codeOf(engine.load('fake'));
+    for (let i = 0; i < ticks; i++) await null;
+    await engine.unload('fake');
+    expect(['ok', 'disposed']).toContain(await loading);
+    await macrotask();
+    expect(backends.every((backend) => backend.disposed)).toBe(true);
+    expect(engine.status().models).toEqual([]);
+  }
+});
+
 test('an engine without a model says so', async () => {
   const { engine } = setUp();
   expect(await codeOf(engine.embed(embedRequest()))).toBe('model_not_loaded model');
@@ -499,7 +530,7 @@ test('tokenizing a long job lets the event loop run in between', async () => {
   });
   await engine.load('fake');
   const before = time;
-  const turns: number[] = [];
+  const turns = [before];
   const tick = () => {
     turns.push(time);
     if (time < before + 100) setImmediate(tick);
@@ -507,6 +538,7 @@ test('tokenizing a long job lets the event loop run in between', async () => {
   setImmediate(tick);
   const { timing } = await engine.embed(embedRequest({ inputs: new Array(100).fill('ab') }));
   expect(timing.tokenizeMs).toBe(100);
+  expect(turns.length).toBeGreaterThan(5);
   const steps = turns.slice(1).map((at, i) => at - (turns[i] ?? 0));
   expect(Math.max(...steps)).toBeLessThanOrEqual(20);
   expect(backends[0]?.batches.length).toBeGreaterThan(2);
