@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
+import { UsageError } from './options.js';
 
 const goldensSchema = z.object({
   model: z.string().default('all-MiniLM-L6-v2'),
@@ -42,7 +43,7 @@ export async function readCorpus(file: string): Promise<Corpus> {
 export async function readGoldens(file: string): Promise<Goldens> {
   const data = await readJson(file, goldensSchema, 'reference vectors {texts, embeddings}');
   if (data.texts.length !== data.embeddings.length) {
-    throw new Error(`${file} has ${data.texts.length} texts and ${data.embeddings.length} embeddings.`);
+    throw new UsageError(`${file} has ${data.texts.length} texts and ${data.embeddings.length} embeddings.`);
   }
   return { model: data.model, maxTokens: data.max_seq_length, texts: data.texts, embeddings: data.embeddings };
 }
@@ -56,11 +57,11 @@ async function readJson<T>(file: string, schema: z.ZodType<T>, what: string): Pr
   try {
     data = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new Error(`${file} cannot be read as JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${file} cannot be read as JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   const parsed = schema.safeParse(data);
   if (parsed.success) return parsed.data;
-  throw new Error(`${file} is not ${what}: ${z.prettifyError(parsed.error)}`);
+  throw new UsageError(`${file} is not ${what}: ${z.prettifyError(parsed.error)}`);
 }
 
 /** Counts the tokens of a text as this model's tokenizer makes them, special tokens included, without truncation. */
@@ -72,8 +73,8 @@ export async function createTokenCounter(modelFolder: string): Promise<(text: st
 }
 
 /**
- * Makes `count` different texts of exactly `tokens` tokens from the words of `texts`, read as one stream.
- * A run of words that jumps over the wanted length is dropped. Throws when the texts do not give enough.
+ * Makes up to `count` different texts of exactly `tokens` tokens from the words of `texts`, read as one stream.
+ * A run of words that jumps over the wanted length is dropped, so a small corpus may give fewer, or none.
  */
 export function makeTextsOfLength(
   texts: readonly string[],
@@ -88,7 +89,16 @@ export function makeTextsOfLength(
     const length = countTokens(text);
     if (length === tokens) found.add(text);
     if (length >= tokens) text = '';
-    if (found.size === count) return [...found];
+    if (found.size === count) break;
   }
-  throw new RangeError(`The corpus gives ${found.size} texts of exactly ${tokens} tokens, ${count} are needed.`);
+  return [...found];
+}
+
+/** Repeats a list until it has `count` items; an empty list stays empty. */
+export function repeatTo<T>(items: readonly T[], count: number): T[] {
+  if (items.length === 0) return [];
+  const times = Math.ceil(count / items.length);
+  return Array.from({ length: times }, () => items)
+    .flat()
+    .slice(0, count);
 }

@@ -12,6 +12,7 @@ import {
   readCorpus,
   readGoldens,
   readKnownItem,
+  repeatTo,
 } from './corpus.js';
 import { type BenchOptions, UsageError } from './options.js';
 import { longTokens, queryTokens } from './report.js';
@@ -45,13 +46,18 @@ export async function readInputs(options: BenchOptions): Promise<Inputs> {
   const modelFolder = [modelsFolder, committedModels].map((folder) => path.join(folder ?? '', model)).find(existsSync);
   if (modelFolder === undefined) throw new UsageError(`There is no folder of the model "${model}" in ${modelsFolder}.`);
   const countTokens = await createTokenCounter(modelFolder);
+  const cut = (tokens: number, count: number) => {
+    const texts = makeTextsOfLength(corpus.texts, tokens, count, countTokens);
+    if (texts.length === 0) notes.push(`The corpus gives no text of exactly ${tokens} tokens: none is timed.`);
+    return repeatTo(texts, count);
+  };
   const bulk = options.quick ? corpus.texts.filter((_, index) => index % 4 === 0) : corpus.texts;
   return {
     corpus: { name: corpus.name, texts: bulk },
     workload: {
       bulk,
-      queries: makeTextsOfLength(corpus.texts, queryTokens, queryCount, countTokens),
-      texts128: makeTextsOfLength(corpus.texts, longTokens, longTextCount, countTokens),
+      queries: cut(queryTokens, queryCount),
+      texts128: cut(longTokens, longTextCount),
       goldens,
       knownItem: options.quality ? await readKnownItem(requireFile(path.join(shared, 'bench/known-item.json'))) : null,
     },

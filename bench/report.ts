@@ -24,6 +24,8 @@ export interface Row {
   readyMs: number | null;
   /** Largest of the rounds, above an empty page; null where it cannot be read. */
   peakMegabytes: number | null;
+  /** Share of a bulk job that is tokenizing; null where the system does not say. */
+  tokenizingShare: number | null;
   mrrAt10: number | null;
   recallAt10: number | null;
   key: string;
@@ -68,6 +70,7 @@ function describe(result: SystemResult, entry: SystemResult['forms'][number], re
     ...named(entry.goldens, toReference),
     readyMs: result.readyMs.length === 0 ? null : median(result.readyMs),
     peakMegabytes: result.peakBytes.length === 0 ? null : Math.max(...result.peakBytes) / 1e6,
+    tokenizingShare: result.tokenizingShare,
     mrrAt10: entry.retrieval?.mrrAt10 ?? null,
     recallAt10: entry.retrieval?.recallAt10 ?? null,
   };
@@ -155,6 +158,7 @@ export function formatReport(rows: readonly Row[], results: readonly SystemResul
     return `${corpus}\n${matching[0]?.task === 'bulk' ? formatBulk(matching) : formatSingle(matching)}`;
   });
   sections.push(`start and memory\n${formatStart(results)}`);
+  sections.push(`what served\n${formatServed(results)}`);
   const ratios = toRatios(rows);
   if (ratios.length > 0) sections.push(`ratios (above 1 is faster than transformers.js)\n${formatRatios(ratios)}`);
   const failures = results.filter(({ failure }) => failure !== null);
@@ -195,40 +199,40 @@ function formatSingle(rows: readonly Row[]): string {
 }
 
 function formatStart(results: readonly SystemResult[]): string {
-  const header = ['system', 'config', 'ready ms median', 'best', 'from network MB', 'peak memory MB', 'says'];
+  const header = ['system', 'config', 'ready ms median', 'best', 'network MB', 'peak memory MB', 'tokenizing'];
   const body = results
     .filter(({ readyMs }) => readyMs.length > 0)
-    .map(({ system, readyMs, restartBytes, peakBytes, description }) => [
+    .map(({ system, readyMs, restartBytes, peakBytes, tokenizingShare }) => [
       system.name,
       system.config,
       median(readyMs).toFixed(0),
       Math.min(...readyMs).toFixed(0),
       (Math.max(...restartBytes) / 1e6).toFixed(1),
       peakBytes.length === 0 ? '–' : (Math.max(...peakBytes) / 1e6).toFixed(0),
-      description,
+      tokenizingShare === null ? '–' : `${(tokenizingShare * 100).toFixed(1)} %`,
     ]);
   return formatTable([header, ...body]);
+}
+
+function formatServed(results: readonly SystemResult[]): string {
+  const loaded = results.filter(({ description }) => description !== '');
+  return formatTable(loaded.map(({ system, description }) => [system.key, description]));
 }
 
 function formatRatios(ratios: readonly Ratio[]): string {
   return formatTable(ratios.map(({ what, ratio, ours, theirs }) => [what, `${ratio.toFixed(2)} x`, ours, theirs]));
 }
 
-/** Columns padded to their widest cell; cells that begin with a digit are right-aligned. */
+/** Columns padded to their widest cell; a column whose cells below the first line are all numbers is right-aligned. */
 export function formatTable(lines: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
-  for (const line of lines) {
-    line.forEach((cell, column) => {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
-    });
-  }
-  return lines
-    .map((line) => `  ${line.map((cell, column) => pad(cell, widths[column] ?? 0)).join('  ')}`.trimEnd())
-    .join('\n');
-}
-
-function pad(cell: string, width: number): string {
-  return /^\d[\d.]*$/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
+  const count = Math.max(0, ...lines.map((line) => line.length));
+  const columns = Array.from({ length: count }, (_, column) => {
+    const cells = lines.map((line) => line[column] ?? '');
+    const isNumeric = cells.slice(1).every((cell) => /^(–|\d[\d.]*( [x%])?)$/.test(cell));
+    const width = Math.max(...cells.map((cell) => cell.length));
+    return cells.map((cell) => (isNumeric ? cell.padStart(width) : cell.padEnd(width)));
+  });
+  return lines.map((_, row) => `  ${columns.map((cells) => cells[row]).join('  ')}`.trimEnd()).join('\n');
 }
 
 function fixed(value: number | null, digits: number): string {

@@ -50,6 +50,8 @@ export interface SystemResult {
   peakBytes: number[];
   /** Bytes that the server sent while the system started again: 0 when the browser's cache served everything. */
   restartBytes: number[];
+  /** Share of a bulk job that went into tokenizing, by the system's own clock; null when it reports none. */
+  tokenizingShare: number | null;
   /** Why the system has no results, or not all of them. */
   failure: string | null;
 }
@@ -94,6 +96,7 @@ function createResult(system: System): SystemResult {
     readyMs: [],
     peakBytes: [],
     restartBytes: [],
+    tokenizingShare: null,
     failure: null,
   };
 }
@@ -120,12 +123,19 @@ async function check(result: SystemResult, context: RunContext): Promise<void> {
   await withPage(context, async (page) => {
     await start(page, result.system);
     result.description = await inTime(page.evaluate(() => window.bench.describe()));
+    requireServedBy(result);
     for (const entry of result.forms) {
       entry.goldens = await checkGoldens(page, entry.form, result.system, workload.goldens);
       if (result.system.tasks.includes('bulk')) entry.vectors = await embed(page, workload.bulk, entry.form);
       if (workload.knownItem !== null) entry.retrieval = await score(page, entry.form, workload.knownItem);
     }
   });
+}
+
+/** A fallback must not pass for the system that was asked for. */
+function requireServedBy({ system, description }: SystemResult): void {
+  if (system.servedBy === null || description.startsWith(system.servedBy)) return;
+  throw new Error(`It was to be served by ${system.servedBy} and is served by: ${description}`);
 }
 
 async function checkGoldens(
@@ -169,6 +179,7 @@ async function measure(result: SystemResult, context: RunContext): Promise<void>
     if (system.tasks.includes('bulk')) await measureBulk(page, result, workload);
     const peak = findPeak(before, await context.browser.rendererMemory());
     if (peak !== null) result.peakBytes.push(peak);
+    if (system.tasks.includes('bulk')) result.tokenizingShare = await profile(page, workload.bulk);
   });
 }
 
@@ -203,6 +214,11 @@ async function withPage(context: RunContext, task: (page: Page) => Promise<void>
 
 function start(page: Page, system: System): Promise<number> {
   return inTime(page.evaluate((setup) => window.bench.start(setup, 'A first short text.'), system.setup));
+}
+
+async function profile(page: Page, texts: readonly string[]): Promise<number | null> {
+  const job = await inTime(page.evaluate((texts) => window.bench.profile(texts), [...texts]));
+  return job === null ? null : job.tokenizeMs / job.totalMs;
 }
 
 async function embed(page: Page, texts: readonly string[], form: NamedForm): Promise<Matrix> {

@@ -1,4 +1,5 @@
 /** What is compared: every system, how its users call it, and what is measured on it. One table, no measuring. */
+import { UsageError } from './options.js';
 import type { Form, Setup, VecinitySetup } from './page/subject.js';
 
 export type Task = 'bulk' | 'query' | 'text128';
@@ -17,6 +18,8 @@ export interface System {
   /** Ways of handing over a list of texts; the first one is its main form. */
   forms: readonly [NamedForm, ...NamedForm[]];
   tasks: readonly Task[];
+  /** What the system must say that serves it; null takes whatever it chose by itself. */
+  servedBy: string | null;
   /** Vectors further from the references than this are a fault and not a result. */
   minCosine: number;
 }
@@ -43,13 +46,13 @@ export function listSystems(context: SystemsContext): System[] {
   return [...(context.peerModels ? listTransformers(context) : []), ...listVecinity(context)];
 }
 
-/** Keeps the systems whose key contains one of the words; throws when a word fits none. */
+/** Keeps the systems whose key contains one of the words; throws `UsageError` when a word fits none. */
 export function selectSystems(systems: readonly System[], words: readonly string[] | null): System[] {
   if (words === null) return [...systems];
   for (const word of words) {
     if (systems.some(({ key }) => key.includes(word))) continue;
     const keys = systems.map(({ key }) => key).join(', ');
-    throw new RangeError(`--systems: no system matches "${word}"; there are: ${keys}.`);
+    throw new UsageError(`--systems: no system matches "${word}"; there are: ${keys}.`);
   }
   return systems.filter(({ key }) => words.some((word) => key.includes(word)));
 }
@@ -62,6 +65,7 @@ function listTransformers({ model, pooling, maxTokens, cores }: SystemsContext):
     setup: { driver: 'transformers', model, dtype, threads, pooling, maxTokens },
     forms,
     tasks,
+    servedBy: null,
     // fp32 is not nearer because its truncation cuts the final [SEP] off: 0.997 on texts of over 256 tokens.
     minCosine: dtype === 'fp32' ? 0.99 : 0.9,
   });
@@ -80,13 +84,14 @@ function listTransformers({ model, pooling, maxTokens, cores }: SystemsContext):
 }
 
 function listVecinity({ model, cores, peerModels, committedModel }: SystemsContext): System[] {
-  const system = ({ key, config, options, minCosine }: VecinityRow): System => ({
+  const system = ({ key, config, options, minCosine, servedBy = null }: VecinityRow): System => ({
     key: `vecinity-${key}`,
     name: 'Vecinity',
     config: `${config}, ${countThreads(options.threads ?? cores)}`,
     setup: { driver: 'vecinity', model, options },
     forms: [oneCall],
     tasks: (options.threads ?? cores) === 1 ? ['bulk', 'query', 'text128'] : ['bulk', 'query'],
+    servedBy,
     minCosine,
   });
   const original = '/models/';
@@ -109,8 +114,8 @@ function listVecinity({ model, cores, peerModels, committedModel }: SystemsConte
     rows.push(
       { key: 'f32', config: 'f32', options: exact, minCosine: 0.9999 },
       { key: 'f32-1t', config: 'f32', options: { ...exact, threads: 1 }, minCosine: 0.9999 },
-      { key: 'onnx-f32', config: 'onnx f32', options: { ...onnx, dtype: 'f32' }, minCosine: 0.9999 },
-      { key: 'onnx-q8', config: 'onnx q8', options: { ...onnx, dtype: 'q8' }, minCosine: 0.9 },
+      { key: 'onnx-f32', config: 'onnx f32', options: { ...onnx, dtype: 'f32' }, minCosine: 0.9999, servedBy: 'onnx' },
+      { key: 'onnx-q8', config: 'onnx q8', options: { ...onnx, dtype: 'q8' }, minCosine: 0.9, servedBy: 'onnx' },
     );
   }
   return rows.map(system);
@@ -121,6 +126,7 @@ interface VecinityRow {
   config: string;
   options: VecinitySetup['options'];
   minCosine: number;
+  servedBy?: string | null;
 }
 
 function countThreads(threads: number): string {

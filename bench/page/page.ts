@@ -13,6 +13,7 @@ const bench: BenchPage = {
     return performance.now() - begin;
   },
   describe: () => current().describe(),
+  profile: (texts) => current().profile(texts),
   async embed(texts, form) {
     const { values, dimensions } = await current().embed(texts, form);
     return { base64: toBase64(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)), dimensions };

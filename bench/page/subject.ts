@@ -39,7 +39,15 @@ export interface Subject {
   embed(texts: readonly string[], form: Form): Promise<Vectors>;
   /** What the system says about itself after loading, for the record. */
   describe(): Promise<string>;
+  /** What the system itself reports of one job; null when it reports nothing. */
+  profile(texts: readonly string[]): Promise<JobProfile | null>;
   stop(): Promise<void>;
+}
+
+/** Milliseconds of one job by the system's own clock. */
+export interface JobProfile {
+  tokenizeMs: number;
+  totalMs: number;
 }
 
 /** What the runner calls in the page. */
@@ -47,6 +55,7 @@ export interface BenchPage {
   /** Starts the system in a fresh worker; milliseconds until the first vector was there. */
   start(setup: Setup, text: string): Promise<number>;
   describe(): Promise<string>;
+  profile(texts: readonly string[]): Promise<JobProfile | null>;
   /** Vectors as little-endian float32 in base64, which crosses to the runner much faster than a list of numbers. */
   embed(texts: readonly string[], form: Form): Promise<{ base64: string; dimensions: number }>;
   /** Milliseconds of each call, one after another; every call embeds one list of texts. */

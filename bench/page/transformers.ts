@@ -37,6 +37,7 @@ export async function startTransformers(setup: TransformersSetup): Promise<Subje
       return answer.vectors;
     },
     describe: async () => (loaded.type === 'loaded' ? loaded.description : ''),
+    profile: async () => null,
     stop: async () => worker.terminate(),
   };
 }

@@ -1,6 +1,6 @@
 /** The page's side of Vecinity: only its public client, from the built package. */
 import type * as Package from '../../src/index.js';
-import type { Subject, VecinitySetup, Vectors } from './subject.js';
+import type { JobProfile, Subject, VecinitySetup, Vectors } from './subject.js';
 
 /** Starts a client with a fresh engine worker. */
 export async function startVecinity(setup: VecinitySetup): Promise<Subject> {
@@ -11,8 +11,20 @@ export async function startVecinity(setup: VecinitySetup): Promise<Subject> {
   return {
     embed: async (texts) => pack(await vecinity.embed(texts, { truncate: true })),
     describe: async () => describe(await vecinity.status()),
+    profile: (texts) => profile(vecinity.fetch, texts),
     stop: async () => vecinity.dispose(),
   };
+}
+
+/** The HTTP answer tells in its headers where a job's time went. */
+async function profile(fetch: typeof globalThis.fetch, input: readonly string[]): Promise<JobProfile> {
+  const body = JSON.stringify({ input, encoding_format: 'base64', truncate: true });
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch('/v1/embeddings', { method: 'POST', headers, body });
+  if (!response.ok) throw new Error(`/v1/embeddings answered ${response.status}: ${await response.text()}`);
+  await response.arrayBuffer();
+  const read = (name: string) => Number(response.headers.get(name) ?? Number.NaN);
+  return { tokenizeMs: read('x-tokenization-time'), totalMs: read('x-total-time') };
 }
 
 function pack(rows: readonly Float32Array[]): Vectors {
