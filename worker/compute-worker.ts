@@ -2,5 +2,6 @@
 import { serveCompute } from '../src/backend/compute-host.js';
 
 serveCompute(self as DedicatedWorkerGlobalScope, {
+  wasm: async () => (await import('../src/backend/wasm/index.js')).loadWasmBackend,
   onnx: async () => (await import('../src/backend/onnx/index.js')).loadOnnxBackend,
 });

@@ -7,6 +7,9 @@ export interface WebGpuSupport {
   adapter: string;
 }
 
+/** Asked for everywhere in the same way, so that what is probed is what computes. */
+export const adapterOptions: GPURequestAdapterOptions = { powerPreference: 'high-performance' };
+
 const none: WebGpuSupport = { kind: 'none', adapter: '' };
 
 /** Software rasterizers that browsers without the flag on the adapter name here. */
@@ -15,21 +18,21 @@ const softwareNames = /swiftshader|llvmpipe|lavapipe|basic render|warp/i;
 /** Never throws: a browser that refuses an adapter has none. */
 export async function probeWebGpu(gpu: GPU | undefined = globalThis.navigator?.gpu): Promise<WebGpuSupport> {
   try {
-    const adapter = await gpu?.requestAdapter();
-    return adapter ? describe(adapter) : none;
+    const adapter = await gpu?.requestAdapter(adapterOptions);
+    if (!adapter) return none;
+    return { kind: isSoftware(adapter) ? 'software' : 'hardware', adapter: nameOfAdapter(adapter) };
   } catch {
     return none;
   }
 }
 
-function describe(adapter: GPUAdapter): WebGpuSupport {
-  const { vendor, architecture, device, description } = adapter.info;
-  const name = [vendor, architecture, device, description].filter((part) => part !== '').join(' ');
-  const software = isFallback(adapter) || softwareNames.test(name);
-  return { kind: software ? 'software' : 'hardware', adapter: name };
+/** What the adapter calls itself; '' where the browser does not tell. */
+export function nameOfAdapter({ info }: GPUAdapter): string {
+  return [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ');
 }
 
-/** The flag moved from the adapter to its info; both places are in use. */
-function isFallback(adapter: GPUAdapter & { isFallbackAdapter?: boolean }): boolean {
-  return adapter.info.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false;
+/** The flag moved from the adapter to its info; browsers have one or the other. */
+export function isSoftware(adapter: GPUAdapter & { isFallbackAdapter?: boolean }): boolean {
+  const flag = adapter.info.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false;
+  return flag || softwareNames.test(nameOfAdapter(adapter));
 }

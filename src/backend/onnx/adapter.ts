@@ -1,11 +1,12 @@
 /** The GPU of this device, asked for once, and what is known of it. */
 import { VecinityError } from '../../errors.js';
+import { adapterOptions, isSoftware, nameOfAdapter } from '../adapter.js';
 
 /** Throws `device_unavailable` with the reason. */
 export async function requireAdapter(): Promise<GPUAdapter> {
   const gpu = globalThis.navigator?.gpu;
   if (!gpu) throw unavailable('this browser or context has no WebGPU (navigator.gpu is missing)');
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch((cause: unknown) => {
+  const adapter = await gpu.requestAdapter(adapterOptions).catch((cause: unknown) => {
     throw unavailable(`asking for an adapter failed: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   });
   if (!adapter) throw unavailable('there is no GPU adapter');
@@ -14,15 +15,7 @@ export async function requireAdapter(): Promise<GPUAdapter> {
 
 /** Words for `status()`: what the adapter calls itself, and whether it is software. */
 export function describeAdapter(adapter: GPUAdapter): Record<string, string> {
-  const { vendor, architecture, device, description } = adapter.info;
-  const name = [vendor, architecture, device, description].filter(Boolean).join(' ');
-  return { adapter: name || 'unnamed', isFallbackAdapter: String(isFallback(adapter)) };
-}
-
-/** The flag moved from the adapter to its info; browsers have one or the other. */
-function isFallback(adapter: GPUAdapter): boolean {
-  if (adapter.info.isFallbackAdapter !== undefined) return adapter.info.isFallbackAdapter;
-  return 'isFallbackAdapter' in adapter && adapter.isFallbackAdapter === true;
+  return { adapter: nameOfAdapter(adapter) || 'unnamed', isFallbackAdapter: String(isSoftware(adapter)) };
 }
 
 function unavailable(reason: string, cause?: unknown): VecinityError {
