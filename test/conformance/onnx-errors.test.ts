@@ -1,7 +1,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { BackendRequest, TokenBatch } from '../../src/backend/backend.js';
 import { loadOnnxBackend } from '../../src/backend/onnx/index.js';
 import { fixtureLocation, openModel, packBatch } from './golden.js';
@@ -11,7 +11,10 @@ beforeEach(async () => {
   folder = `${await mkdtemp(join(tmpdir(), 'vecinity-onnx-'))}/`;
   await cp(fixtureLocation('bert-cls').base, folder, { recursive: true });
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  vi.unstubAllGlobals();
+  await rm(folder, { recursive: true });
+});
 
 async function load(changes: Partial<BackendRequest> = {}) {
   const location = { kind: 'folder', base: folder, headers: {}, cache: false } as const;
@@ -73,6 +76,36 @@ describe('a weight file', () => {
       code: 'model_file_invalid',
       message: expect.stringMatching(/onnx\/model\.onnx.*page of HTML/),
     });
+  });
+
+  it('that needs a second file names the one that is not there', async () => {
+    await writeFile(join(folder, weights), 'a graph whose tensors lie in model.onnx_data, say');
+    await expect(load()).rejects.toMatchObject({
+      code: 'model_file_missing',
+      message: expect.stringContaining('onnx/model.onnx_data'),
+    });
+  });
+
+  it('that was kept and turns out to be broken is fetched once more', async () => {
+    const base = 'https://hub.example/bert-cls/';
+    const kept = new Map([[`${base}${weights}`, new Uint8Array(100)]]);
+    const cache = {
+      match: async (url: string) => {
+        const bytes = kept.get(url);
+        return bytes && new Response(bytes, { headers: { 'x-vecinity-bytes': String(bytes.length) } });
+      },
+      put: async () => undefined,
+      delete: async (url: string) => kept.delete(url),
+    };
+    vi.stubGlobal('caches', { open: async () => cache });
+    const fetched: string[] = [];
+    vi.stubGlobal('fetch', async (url: string) => {
+      fetched.push(url);
+      return new Response(await readFile(join(folder, url.slice(base.length))));
+    });
+    const { backend } = await load({ location: { kind: 'url', base, headers: {}, cache: true } });
+    expect(fetched).toEqual([`${base}${weights}`]);
+    await backend.dispose();
   });
 
   it('of the wrong kind of model says what it gives', async () => {
