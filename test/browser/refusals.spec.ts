@@ -1,0 +1,121 @@
+/** Bad requests and broken models: each has its own clear error, and the next request works. */
+import { expect, type Page, test } from '@playwright/test';
+import { openEngine } from './engine-page.js';
+
+test.describe('a bad request', () => {
+  const json = { 'content-type': 'application/json' };
+  const bodies: [
+    name: string,
+    init: { body: string; headers?: Record<string, string> },
+    status: number,
+    code: string,
+  ][] = [
+    ['broken JSON', { body: '{"input": ' }, 400, 'invalid_json'],
+    [
+      'another content type',
+      { body: 'input=a', headers: { 'content-type': 'text/plain' } },
+      415,
+      'unsupported_media_type',
+    ],
+    ['no input', { body: '{}' }, 400, 'invalid_request'],
+    ['an empty list', { body: '{"input": []}' }, 400, 'invalid_request'],
+    ['a number as input', { body: '{"input": 5}' }, 400, 'invalid_request'],
+    ['a wrong encoding_format', { body: '{"input": "a", "encoding_format": "hex"}' }, 400, 'invalid_request'],
+    ['dimensions out of range', { body: '{"input": "a", "dimensions": 100000}' }, 400, 'invalid_request'],
+    [
+      'a text that is too long',
+      { body: JSON.stringify({ input: 'word '.repeat(5_000) }) },
+      400,
+      'context_length_exceeded',
+    ],
+    ['2,049 inputs', { body: JSON.stringify({ input: Array(2_049).fill('a') }) }, 400, 'invalid_request'],
+    ['an unknown model', { body: '{"input": "a", "model": "no-such-model"}' }, 404, 'model_not_found'],
+  ];
+
+  test('gets its own error from fetch, and the next request works', async ({ page }) => {
+    await openEngine(page, { modelPolicy: 'strict' });
+    for (const [name, init, status, code] of bodies) {
+      const answer = await post(page, { headers: json, ...init });
+      expect([answer.status, answer.body.error?.code], name).toEqual([status, code]);
+      expect(answer.body.error.message.length, name).toBeGreaterThan(10);
+    }
+    expect((await post(page, { headers: json, body: '{"input": "a"}' })).status).toBe(200);
+  });
+
+  test('gets the same code from the typed client', async ({ page }) => {
+    await openEngine(page);
+    const codes = await page.evaluate(async () => {
+      const { vecinity } = window;
+      const codeOf = (call: Promise<unknown>) =>
+        call.then(
+          () => 'resolved',
+          (error) => `${error.name} ${error.code}`,
+        );
+      return [
+        await codeOf(vecinity.embed([])),
+        await codeOf(vecinity.embed('word '.repeat(5_000))),
+        await codeOf(vecinity.embed('a', { dimensions: -1 })),
+        await codeOf(vecinity.rerank('', ['a'])),
+        await codeOf(vecinity.embed('a')),
+      ];
+    });
+    expect(codes).toEqual([
+      'VecinityError invalid_request',
+      'VecinityError context_length_exceeded',
+      'VecinityError invalid_request',
+      'VecinityError invalid_request',
+      'resolved',
+    ]);
+  });
+
+  test('without the key is 401, with it 200', async ({ page }) => {
+    await openEngine(page, { apiKey: 'secret' });
+    const body = '{"input": "a"}';
+    expect((await post(page, { headers: json, body })).body.error.code).toBe('invalid_api_key');
+    expect((await post(page, { headers: { ...json, authorization: 'Bearer wrong' }, body })).status).toBe(401);
+    expect((await post(page, { headers: { ...json, authorization: 'Bearer secret' }, body })).status).toBe(200);
+  });
+});
+
+test.describe('a broken model', () => {
+  const models: [name: string, codes: string[]][] = [
+    ['missing-weights', ['model_file_missing']],
+    ['corrupt-weights', ['model_file_invalid']],
+    ['html-weights', ['model_file_invalid']],
+    ['html-everything', ['model_file_invalid', 'model_not_found']],
+    ['broken-config', ['model_file_invalid']],
+    ['no-such-model', ['model_not_found']],
+  ];
+  for (const [model, codes] of models) {
+    test(`${model}: createVecinity rejects with ${codes.join(' or ')} and leaves no worker`, async ({ page }) => {
+      await page.goto('/');
+      await page.waitForFunction(() => window.subject !== undefined);
+      const error = await page.evaluate(
+        (name) =>
+          window.subject
+            .createVecinity({ model: name, device: 'wasm' })
+            .catch(({ code, message }) => ({ code, message })),
+        model,
+      );
+      expect(error).toMatchObject({ code: expect.stringMatching(new RegExp(`^(${codes.join('|')})$`)) });
+      await expect.poll(() => page.workers().length).toBe(0);
+    });
+  }
+
+  test('beside a good one does the good one no harm', async ({ page }) => {
+    await openEngine(page);
+    const [code, length] = await page.evaluate(async () => [
+      await window.vecinity.load('corrupt-weights').catch((error) => error.code),
+      (await window.vecinity.embed('still here')).length,
+    ]);
+    expect(code).toBe('model_file_invalid');
+    expect(length).toBeGreaterThan(0);
+  });
+});
+
+async function post(page: Page, init: { body: string; headers?: Record<string, string> }) {
+  return await page.evaluate(async (given) => {
+    const response = await window.vecinity.fetch('/v1/embeddings', { method: 'POST', ...given });
+    return { status: response.status, body: await response.json() };
+  }, init);
+}

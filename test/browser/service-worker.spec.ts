@@ -1,0 +1,204 @@
+/** Plain `fetch` through the Service Worker: who is answered, and what happens when a part of the chain goes away. */
+import { type CDPSession, expect, type Page, test } from '@playwright/test';
+import { fetchEmbeddings, leaks, openEngine, registerServiceWorker } from './engine-page.js';
+
+test.afterEach(async ({ context }) => {
+  expect(await leaks(context)).toEqual([]);
+});
+
+/** A request that is still open when the test goes on; `window.pending` ends with its status or its error's name. */
+async function startLongFetch(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const input = Array.from({ length: 2_000 }, (_, at) => `text ${at} `.repeat(40));
+    const init = {
+      method: 'POST',
+      body: JSON.stringify({ input, truncate: true }),
+      headers: { 'content-type': 'application/json' },
+    };
+    window.pending = fetch('/v1/embeddings', init).then(
+      ({ status }) => status,
+      ({ name }) => name,
+    );
+  });
+}
+
+/** Resolves once the page's engine works for the Service Worker. */
+async function waitUntilBusy(page: Page): Promise<void> {
+  await page.waitForFunction(async () => (await window.vecinity.status()).queue.inputs > 0);
+}
+
+async function stopServiceWorkers(session: CDPSession): Promise<void> {
+  await session.send('ServiceWorker.enable');
+  await session.send('ServiceWorker.stopAllWorkers');
+}
+
+test('a first visit is controlled without a reload', async ({ page }) => {
+  await openEngine(page);
+  const before = await page.evaluate(() => navigator.serviceWorker.controller);
+  expect(before).toBeNull();
+  expect(await registerServiceWorker(page)).toMatchObject({ controlled: true, outdated: false });
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
+test('a page is controlled again after a hard reload', async ({ page, context }) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const session = await context.newCDPSession(page);
+  const loaded = page.waitForEvent('load');
+  await session.send('Page.reload', { ignoreCache: true });
+  await loaded;
+  await openEngineHere(page);
+  expect(await page.evaluate(() => navigator.serviceWorker.controller)).toBeNull();
+  expect(await registerServiceWorker(page)).toMatchObject({ controlled: true });
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
+test('a frame, another worker and a page without the package are answered too', async ({ page, context }) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const init = { method: 'POST', body: '{"input":"text"}', headers: { 'content-type': 'application/json' } };
+  const fromPage = await fetchEmbeddings(page, 'text');
+  const fromWorker = await page.evaluate((given) => window.subject.fetchInWorker('/v1/embeddings', given), init);
+  const fromFrame = await page.evaluate(async (given) => {
+    const frame = document.createElement('iframe');
+    frame.src = '/plain.html';
+    const ready = new Promise((resolve) => frame.addEventListener('load', resolve, { once: true }));
+    document.body.append(frame);
+    await ready;
+    const response = await frame.contentWindow?.fetch('/v1/embeddings', given);
+    return await response?.json();
+  }, init);
+  const other = await context.newPage();
+  await other.goto('/plain.html');
+  const fromOther = await fetchEmbeddings(other, 'text');
+  for (const body of [fromWorker, fromFrame, fromOther.body]) expect(body).toEqual(fromPage.body);
+});
+
+test('a Service Worker that is stopped in the middle of a request costs that request at most', async ({
+  page,
+  context,
+}) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const session = await context.newCDPSession(page);
+  await startLongFetch(page);
+  await waitUntilBusy(page);
+  await stopServiceWorkers(session);
+  expect(['TypeError', 200]).toContain(await page.evaluate(() => window.pending));
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
+test('the openai package gets its answer although the Service Worker is stopped meanwhile', async ({
+  page,
+  context,
+}) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const session = await context.newCDPSession(page);
+  await page.evaluate(() => {
+    const client = new window.subject.OpenAI({
+      baseURL: new URL('/v1', location.href).href,
+      apiKey: 'none',
+      dangerouslyAllowBrowser: true,
+    });
+    const input = Array.from({ length: 1_000 }, (_, at) => `text ${at} `.repeat(12));
+    window.pending = client.embeddings.create({ model: 'bert-cls', input }).then(({ data }) => data.length);
+  });
+  await waitUntilBusy(page);
+  await stopServiceWorkers(session);
+  expect(await page.evaluate(() => window.pending)).toBe(1_000);
+});
+
+test('a Service Worker that sleeps is woken by the next request', async ({ page, context }) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  await stopServiceWorkers(await context.newCDPSession(page));
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
+test('a request moves to another tab when the tab that serves it is closed', async ({ page, context }) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const caller = await context.newPage();
+  await caller.goto('/plain.html');
+  await startLongFetch(caller);
+  await waitUntilBusy(page);
+  const [heir] = await Promise.all([context.newPage(), page.close()]);
+  await openEngine(heir);
+  expect(await caller.evaluate(() => window.pending)).toBe(200);
+});
+
+test('a request moves to the next engine when the engine that serves it dies', async ({ page }) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  await startLongFetch(page);
+  await waitUntilBusy(page);
+  await page.evaluate(() => window.engineWorker.terminate());
+  expect(await page.evaluate(() => window.pending)).toBe(200);
+});
+
+test('an abort of a plain fetch frees the engine', async ({ page }) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const name = await page.evaluate(async () => {
+    const controller = new AbortController();
+    const input = Array.from({ length: 2_000 }, (_, at) => `text ${at} `.repeat(40));
+    const init = {
+      method: 'POST',
+      body: JSON.stringify({ input, truncate: true }),
+      headers: { 'content-type': 'application/json' },
+    };
+    const ended = fetch('/v1/embeddings', { ...init, signal: controller.signal }).catch((error) => error.name);
+    while ((await window.vecinity.status()).queue.inputs === 0) await new Promise(requestAnimationFrame);
+    controller.abort();
+    return await ended;
+  });
+  expect(name).toBe('AbortError');
+  await expect.poll(() => page.evaluate(async () => (await window.vecinity.status()).queue.inputs)).toBe(0);
+});
+
+test('a tab without an engine gets 503 no_engine with a time to retry, never the server', async ({ page, context }) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const other = await context.newPage();
+  await other.goto('/plain.html');
+  await page.evaluate(() => window.vecinity.dispose());
+  const { status, body } = await fetchEmbeddings(other, 'text');
+  expect(status).toBe(503);
+  expect(body.error.code).toBe('no_engine');
+});
+
+test('a script that is not there is said so, and vecinity.fetch works all the same', async ({ page }) => {
+  await openEngine(page);
+  const { error, status } = await page.evaluate(async () => {
+    const thrown = await window.vecinity.serviceWorker
+      .register({ url: '/no-such-script.js' })
+      .catch((reason) => reason);
+    const init = { method: 'POST', body: '{"input":"text"}', headers: { 'content-type': 'application/json' } };
+    const response = await window.vecinity.fetch('/v1/embeddings', init);
+    return { error: { code: thrown.code, message: thrown.message }, status: response.status };
+  });
+  expect(error.code).toBe('service_worker_unavailable');
+  expect(error.message).toContain('/no-such-script.js');
+  expect(status).toBe(200);
+});
+
+test('a prefix mounts the API elsewhere, for the Service Worker and for vecinity.fetch alike', async ({ page }) => {
+  await openEngine(page, { routePrefix: '/ai' });
+  await registerServiceWorker(page);
+  const statuses = await page.evaluate(async () => {
+    const init = { method: 'POST', body: '{"input":"text"}', headers: { 'content-type': 'application/json' } };
+    const plain = await fetch('/ai/v1/embeddings', init);
+    const direct = await window.vecinity.fetch('/ai/v1/embeddings', init);
+    return [plain.status, direct.status];
+  });
+  expect(statuses).toEqual([200, 200]);
+});
+
+/** Loads the model in a page that is already open. */
+async function openEngineHere(page: Page): Promise<void> {
+  await page.waitForFunction(() => window.subject !== undefined);
+  await page.evaluate(async () => {
+    window.vecinity = await window.subject.createVecinity({ model: 'bert-cls', device: 'wasm' });
+  });
+}
