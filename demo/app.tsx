@@ -26,16 +26,17 @@ export function App() {
   const engine = useEngine(choice);
   const session = engine.state.phase === 'ready' ? engine.state.session : null;
   const similarity = useSimilarity(session, sentences.texts, attempt);
+  const models = useModels();
   const theme = useTheme();
   useEffect(() => setCursor(null), [similarity.similarity]);
 
   return (
     <>
-      <Masthead {...theme} />
+      <Masthead {...theme} session={session} />
       <main class="layout">
         <div class="side">
           <Compose text={text} onText={setText} sentences={sentences} marked={markedBy(cursor)} />
-          <ModelForm choice={choice} onChoice={setChoice} models={useModels()} />
+          <ModelForm choice={choice} onChoice={setChoice} models={models} />
           {session !== null && <SessionStatus session={session} />}
         </div>
         <section class="result" aria-label="Similarity map">

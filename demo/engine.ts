@@ -70,3 +70,8 @@ async function modelStatus(vecinity: Vecinity, model: string): Promise<ModelStat
   if (status === undefined) throw new Error(`The engine does not know the model '${model}' that it has loaded.`);
   return status;
 }
+
+/** Where the weights came from; a model that this server has is always loaded from it. */
+export function filesOrigin({ backend }: ModelStatus): string {
+  return new URL(backend?.details.file ?? '', location.href).origin;
+}

@@ -25,10 +25,10 @@ export const numberRoom = 30;
 /** Fits `size` rows into `width` pixels; many rows on a narrow screen become wider than that and scroll. */
 export function layOut(width: number, size: number): Geometry {
   const narrow = width < 520;
-  const fontSize = narrow ? 11 : 12.5;
   const wanted = narrow ? width * 0.38 : Math.min(230, width * 0.32);
   const cell = clamp(Math.floor((width - wanted) / size), minCell, maxCell);
   const left = Math.floor(clamp(width - cell * size, wanted, narrow ? wanted : 300));
+  const fontSize = Math.min(narrow ? 11 : 12.5, cell - 2);
   const top = fontSize + 14;
   return {
     width: left + cell * size,

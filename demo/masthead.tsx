@@ -1,10 +1,15 @@
 /** Name of the page, the promise about privacy with its proof, and the switch of the theme. */
 import { useEffect, useState } from 'preact/hooks';
+import { filesOrigin, type Session } from './engine.js';
 import { LockIcon, Logo, MoonIcon, SunIcon } from './icons.js';
 import { foreignOrigins, watchRequests } from './network.js';
 import type { ThemeHandle } from './use-theme.js';
 
-export function Masthead({ theme, toggle }: ThemeHandle) {
+export interface MastheadProps extends ThemeHandle {
+  session: Session | null;
+}
+
+export function Masthead({ theme, toggle, session }: MastheadProps) {
   return (
     <header class="masthead">
       <div class="brand">
@@ -14,7 +19,7 @@ export function Masthead({ theme, toggle }: ThemeHandle) {
           <p class="soft">Which sentences mean the same?</p>
         </div>
       </div>
-      <Privacy />
+      <Privacy session={session} />
       <button
         type="button"
         class="icon-button"
@@ -27,7 +32,7 @@ export function Masthead({ theme, toggle }: ThemeHandle) {
   );
 }
 
-function Privacy() {
+function Privacy({ session }: { session: Session | null }) {
   const origins = useForeignOrigins();
   return (
     <details class="privacy">
@@ -48,10 +53,16 @@ function Privacy() {
           Requests of this page to other origins: <strong>{origins.length}</strong>
           {origins.length > 0 && ` (${[...new Set(origins)].join(', ')})`}
         </p>
-        <p class="soft">A model that this server does not have is downloaded once from the model hub, by its worker.</p>
+        {session !== null && <p>{describeFiles(filesOrigin(session.status))}</p>}
       </div>
     </details>
   );
+}
+
+/** Workers keep their own record of requests, so that the model's files do not count above. */
+function describeFiles(origin: string): string {
+  if (origin === location.origin) return 'The model’s files come from this server.';
+  return `The model’s files were downloaded from ${origin}, once, by the engine’s worker.`;
 }
 
 function useForeignOrigins(): string[] {

@@ -1,5 +1,6 @@
 /** Choice of model, device and number format. A model is one that is listed, or any hub id or address. */
-import { useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { useId, useState } from 'preact/hooks';
 import type { EngineChoice } from './engine.js';
 import type { ModelList } from './models.js';
 
@@ -47,6 +48,7 @@ const other = '\u0000other';
 
 function ModelField({ choice, onChoice, models }: ModelFormProps) {
   const listed = models.served.includes(choice.model) || models.catalogue.includes(choice.model);
+  const id = useId();
   const [typing, setTyping] = useState(false);
   const open = typing || !listed;
   const choose = (value: string) => {
@@ -55,14 +57,13 @@ function ModelField({ choice, onChoice, models }: ModelFormProps) {
   };
   return (
     <>
-      <label class="field">
-        <span class="field-name">Name</span>
-        <select value={open ? other : choice.model} onChange={(event) => choose(event.currentTarget.value)}>
+      <Field label="Name" id={id}>
+        <select id={id} value={open ? other : choice.model} onChange={(event) => choose(event.currentTarget.value)}>
           <ModelGroup label="On this server" models={models.served} />
           <ModelGroup label="From the model hub" models={models.catalogue} />
           <option value={other}>Another model …</option>
         </select>
-      </label>
+      </Field>
       {open && <OtherModel model={listed ? '' : choice.model} onModel={(model) => onChoice({ ...choice, model })} />}
     </>
   );
@@ -82,6 +83,7 @@ function ModelGroup({ label, models }: { label: string; models: readonly string[
 }
 
 function OtherModel({ model, onModel }: { model: string; onModel(model: string): void }) {
+  const id = useId();
   const [text, setText] = useState(model);
   const submit = (event: Event) => {
     event.preventDefault();
@@ -89,9 +91,9 @@ function OtherModel({ model, onModel }: { model: string; onModel(model: string):
   };
   return (
     <form class="other-model" onSubmit={submit}>
-      <label class="field">
-        <span class="field-name">Hub id or address</span>
+      <Field label="Hub id or address" id={id}>
         <input
+          id={id}
           type="text"
           value={text}
           placeholder="owner/name"
@@ -100,7 +102,7 @@ function OtherModel({ model, onModel }: { model: string; onModel(model: string):
           autocapitalize="none"
           onInput={(event) => setText(event.currentTarget.value)}
         />
-      </label>
+      </Field>
       <button type="submit" class="button" disabled={text.trim() === ''}>
         Load
       </button>
@@ -116,6 +118,7 @@ interface SelectProps<Value extends string> {
 }
 
 function Select<Value extends string>({ label, names, value, onValue }: SelectProps<Value>) {
+  const id = useId();
   // Object.keys widens to string[]; `names` has exactly the keys of Value.
   const values = Object.keys(names) as Value[];
   const choose = (text: string) => {
@@ -123,15 +126,32 @@ function Select<Value extends string>({ label, names, value, onValue }: SelectPr
     if (chosen !== undefined) onValue(chosen);
   };
   return (
-    <label class="field">
-      <span class="field-name">{label}</span>
-      <select value={value} onChange={(event) => choose(event.currentTarget.value)}>
+    <Field label={label} id={id}>
+      <select id={id} value={value} onChange={(event) => choose(event.currentTarget.value)}>
         {values.map((candidate) => (
           <option key={candidate} value={candidate}>
             {names[candidate]}
           </option>
         ))}
       </select>
-    </label>
+    </Field>
+  );
+}
+
+interface FieldProps {
+  label: string;
+  id: string;
+  children: ComponentChildren;
+}
+
+/** The label stands beside its control instead of around it: around a select, its options would become part of the name. */
+function Field({ label, id, children }: FieldProps) {
+  return (
+    <div class="field">
+      <label class="field-name" for={id}>
+        {label}
+      </label>
+      {children}
+    </div>
   );
 }

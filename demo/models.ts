@@ -7,7 +7,7 @@ export interface ModelList {
   catalogue: readonly string[];
 }
 
-const catalogue = [
+export const catalogue = [
   'all-MiniLM-L6-v2',
   'bge-small-en-v1.5',
   'bge-base-en-v1.5',
@@ -20,12 +20,23 @@ const catalogue = [
 export function useModels(): ModelList {
   const [served, setServed] = useState<readonly string[]>([]);
   useEffect(() => {
-    void Promise.all(catalogue.map(isServed)).then((found) => setServed(catalogue.filter((_, index) => found[index])));
+    void listServed().then(setServed);
   }, []);
   return { served, catalogue: catalogue.filter((name) => !served.includes(name)) };
 }
 
-async function isServed(name: string): Promise<boolean> {
-  const response = await fetch(`/models/${name}/config.json`, { method: 'HEAD' });
-  return response.ok && response.headers.get('content-type')?.includes('json') === true;
+/** A server without a listing answers 404 or its start page; the field then offers the catalogue only. */
+async function listServed(): Promise<string[]> {
+  try {
+    const response = await fetch('/models/index.json');
+    return response.ok ? readListing(await response.json()) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** The strings in `models`; whatever else is there is left out. */
+export function readListing(listing: unknown): string[] {
+  if (typeof listing !== 'object' || listing === null || !('models' in listing)) return [];
+  return Array.isArray(listing.models) ? listing.models.filter((name) => typeof name === 'string') : [];
 }

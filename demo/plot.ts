@@ -52,7 +52,15 @@ export function drawMap(view: MapView, geometry: Geometry): SVGSVGElement {
     y: { domain: order.map((_, position) => position), padding: 0 },
     color: colorScale(view),
     marks: [
-      Plot.axisX({ ...axis, anchor: 'top', tickFormat: number, tickPadding: 7, fill: soft, className: 'map-column' }),
+      Plot.axisX({
+        ...axis,
+        fontSize: Math.min(fontSize, geometry.cell * 0.62),
+        anchor: 'top',
+        tickFormat: number,
+        tickPadding: 7,
+        fill: soft,
+        className: 'map-column',
+      }),
       Plot.axisY({ ...axis, tickFormat: number, tickPadding: 9, fill: soft, className: 'map-number' }),
       Plot.axisY({ ...axis, tickFormat: label, tickPadding: numberRoom, lineHeight: 1.15, className: 'map-label' }),
       ...cellMarks(view, geometry),

@@ -12,7 +12,7 @@ export function Reading({ view, cursor }: ReadingProps) {
   if (cursor === null) {
     return (
       <p class="reading reading-empty">
-        Point at a cell or tap it to read both sentences here. On the keyboard: Tab to the map, then arrow keys.
+        Point at a cell, or tap it, to read both sentences here. With the keyboard: Tab to the map, then the arrow keys.
       </p>
     );
   }

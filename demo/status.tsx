@@ -1,7 +1,7 @@
 /** What the engine is doing: loading with its progress, ready with what it runs on, or failed with the reason. */
 import type { ComponentChildren } from 'preact';
 import type { LoadProgress, ModelStatus } from 'vecinity';
-import type { Session } from './engine.js';
+import { filesOrigin, type Session } from './engine.js';
 import { describeProgress } from './progress.js';
 import type { Similarity } from './use-similarity.js';
 
@@ -35,7 +35,7 @@ export function Failure({ title, message, onRetry }: FailureProps) {
   );
 }
 
-const backendNames = { onnx: 'ONNX Runtime', wasm: 'Vecinity kernels' } as const;
+const backendNames = { onnx: 'ONNX Runtime', wasm: 'Vecinity’s own kernels' } as const;
 const deviceNames = { webgpu: 'WebGPU', wasm: 'WebAssembly' } as const;
 
 export function SessionStatus({ session }: { session: Session }) {
@@ -53,13 +53,14 @@ export function SessionStatus({ session }: { session: Session }) {
           {backend.device === 'wasm' && `, ${countOf(backend.threads, 'thread')}`} ({backendNames[backend.backend]})
         </Fact>
       )}
+      <Fact name="Files from">{describeSource(filesOrigin(status))}</Fact>
       <Fact name="Reached by">
         {route.kind === 'service-worker' ? 'plain fetch through the Service Worker' : `vecinity.fetch: ${route.reason}`}
       </Fact>
       {tried.length > 0 && (
         <Fact name="Tried">
-          {tried.map((attempt) => (
-            <span key={`${attempt.backend}-${attempt.device}`} class="attempt">
+          {tried.map((attempt, index) => (
+            <span key={index} class="attempt">
               {describeAttempt(attempt)}
             </span>
           ))}
@@ -78,10 +79,15 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
   );
 }
 
+function describeSource(origin: string): string {
+  return origin === location.origin ? 'this server' : `${origin}, kept in this browser`;
+}
+
 type Attempt = ModelStatus['tried'][number];
 
-function describeAttempt({ device, ok, reason }: Attempt): string {
-  return `${deviceNames[device]} ${ok ? 'taken' : 'not taken'}${reason === '' ? '' : `: ${reason}`}`;
+function describeAttempt({ backend, device, ok, reason }: Attempt): string {
+  const what = `${backendNames[backend]} on ${deviceNames[device]}: ${ok ? 'taken' : 'not taken'}`;
+  return reason === '' ? what : `${what}, ${reason}`;
 }
 
 /** Texts, tokens and time of the last answer. */

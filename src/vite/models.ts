@@ -1,19 +1,33 @@
 /** Serves folders of models: ranges, validators and exact sizes come from `send`; a file that is not there is a plain 404. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import send from 'send';
+import { listModels } from './listing.js';
 
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 /**
  * Answers everything below `url` from the folders, the first that has the file wins. A miss never falls through to the
- * site's pages: a model loader would take their HTML for a broken model file.
+ * site's pages: a model loader would take their HTML for a broken model file. `index.json` lists the models.
  */
 export function serveModels(url: string, folders: readonly string[]): Middleware {
   return (request, response, next) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname.startsWith(url)) sendFirst(request, response, { pathname: pathname.slice(url.length - 1), folders });
+    if (pathname === `${url}index.json`) sendListing(response, folders);
+    else if (pathname.startsWith(url))
+      sendFirst(request, response, { pathname: pathname.slice(url.length - 1), folders });
     else next();
   };
+}
+
+function sendListing(response: ServerResponse, folders: readonly string[]): void {
+  listModels(folders).then(
+    (listing) => {
+      response.setHeader('content-type', 'application/json');
+      response.setHeader('cache-control', 'no-cache');
+      response.end(JSON.stringify(listing));
+    },
+    () => refuse(response, 500),
+  );
 }
 
 interface Wanted {
