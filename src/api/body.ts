@@ -5,9 +5,9 @@ import { VecinityError } from '../errors.js';
 const maxBodyBytes = 32 * 1024 * 1024;
 const jsonType = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 
-/** Throws `unsupported_media_type`, `payload_too_large`, `invalid_json`. */
-export async function readJson(request: Request): Promise<unknown> {
-  checkContentType(request.headers.get('content-type'));
+/** Throws `unsupported_media_type` unless `anyContentType`, `payload_too_large`, `invalid_json`. */
+export async function readJson(request: Request, anyContentType = false): Promise<unknown> {
+  if (!anyContentType) checkContentType(request.headers.get('content-type'));
   checkSize(Number(request.headers.get('content-length') ?? 0));
   const bytes = await readBytes(request);
   if (bytes.byteLength === 0) {

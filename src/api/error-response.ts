@@ -30,21 +30,37 @@ const permanentCodes: ReadonlySet<ErrorCode> = new Set([
 
 const defaultRetryAfterMs = 1000;
 
-/** Any failure in OpenAI's shape, with its status and retry headers. `extra` is put beside `error`. */
+/** A failure in a dialect's words; `request` is the parsed body that led to it, undefined when none was read. */
+export type ErrorFormat = (error: VecinityError, request: unknown) => { status?: number; body: object };
+
+export interface ErrorResponseOptions {
+  headers?: Record<string, string>;
+  /** Put beside OpenAI's `error`. */
+  extra?: object;
+  /** Used instead of OpenAI's shape. */
+  format?: ErrorFormat | undefined;
+  /** Handed to `format`. */
+  request?: unknown;
+}
+
+/** Any failure as a response, in OpenAI's shape or the given one, with its status and retry headers. */
 export function errorResponse(
   thrown: unknown,
-  { headers = {}, extra = {} }: { headers?: Record<string, string>; extra?: object } = {},
+  { headers = {}, extra = {}, format, request }: ErrorResponseOptions = {},
 ): Response {
   const error = toVecinityError(thrown);
-  return jsonResponse(
-    { error: toErrorBody(error), ...extra },
-    { status: error.status, headers: { ...errorHeaders(error), ...headers } },
-  );
+  const { status = error.status, body } = format?.(error, request) ?? { body: { ...toOpenaiError(error), ...extra } };
+  return jsonResponse(body, { status, headers: { ...errorHeaders(error), ...headers } });
 }
 
 /** All four keys, always: the official SDKs read each of them. */
-function toErrorBody({ message, status, param, code }: VecinityError) {
-  return { message, type: typeByStatus[status] ?? 'server_error', param, code };
+export function toOpenaiError({ message, status, param, code }: VecinityError) {
+  return { error: { message, type: errorType(status), param, code } };
+}
+
+/** OpenAI's `error.type` of a status. */
+export function errorType(status: number): string {
+  return typeByStatus[status] ?? 'server_error';
 }
 
 function errorHeaders({ code, status, retryAfterMs }: VecinityError): Record<string, string> {

@@ -6,14 +6,14 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { type ApiConfig, defaultApiConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
-import { toVecinityError, VecinityError } from '../errors.js';
+import { VecinityError } from '../errors.js';
 import { readJson } from './body.js';
 import { corsOptions } from './cors.js';
 import { errorResponse } from './error-response.js';
 import { requestIdOf } from './ids.js';
 import { checkKey } from './key.js';
 import { openai } from './openai.js';
-import { toApiPath } from './paths.js';
+import { withoutPrefix } from './paths.js';
 import type { ApiContext, Dialect, Route } from './route.js';
 import { system } from './system.js';
 
@@ -46,7 +46,7 @@ export function createHandler({ engine, api = {} }: HandlerOptions): Handler {
 function createApp(context: ApiContext): Hono {
   const getPath = (request: Request) => {
     const { pathname } = new URL(request.url);
-    return toApiPath(pathname, context.api.routePrefix) ?? nowhere;
+    return withoutPrefix(pathname, context.api.routePrefix) ?? nowhere;
   };
   const app = new Hono({ getPath });
   if (context.api.corsOrigin !== null) app.use(cors(corsOptions(context.api.corsOrigin)));
@@ -61,13 +61,13 @@ function createApp(context: ApiContext): Hono {
 }
 
 async function answer(route: Route, request: Request, id: string, context: ApiContext): Promise<Response> {
+  let body: unknown;
   try {
     if (route.guarded) checkKey(request, context.api.apiKey);
-    const body = route.body === null ? undefined : await readJson(request);
+    if (route.body !== null) body = await readJson(request, route.anyContentType);
     return await route.handle({ context: { ...context, signal: request.signal }, body, id });
   } catch (thrown) {
-    // Hono rethrows whatever is not an Error instead of handing it to `onError`.
-    throw toVecinityError(thrown);
+    return errorResponse(thrown, { format: route.formatError, request: body });
   }
 }
 

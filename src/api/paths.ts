@@ -1,17 +1,24 @@
 /**
- * Says which URL paths the API answers. Read by the Service Worker, the page's `fetch` and the handler, so it stays
- * tiny and imports nothing. A test holds it against the routes that are mounted.
+ * Says which URL paths of a site are ours. Read by the Service Worker and the page's `fetch`, so it stays tiny and
+ * imports nothing. A server answers every route that is mounted; a page shares its paths with the site around it, so
+ * only what no site has itself is taken there, unless a prefix sets ours apart.
  */
 
-const routes = /^\/(?:(?:v1|v1-openai)\/(?:embeddings|rerank|models(?:\/.+)?)|rerank|health|info)$/;
+const anywhere =
+  /^\/(?:(?:v1|v1-openai)\/(?:embeddings|rerank|models(?:\/.+)?)|v1\/score|v2\/(?:embed|rerank)|rerank|health|info)$/;
 
-/** The path without the prefix (`/ai/v1/embeddings` → `/v1/embeddings`), or null when it is none of ours. */
-export function toApiPath(pathname: string, routePrefix: string): string | null {
-  const path = pathname.slice(routePrefix.length);
-  return pathname.startsWith(routePrefix) && routes.test(path) ? path : null;
+/** Ours in a page only below a prefix. Never the pages of a server: its start page and its metrics. */
+const belowPrefix =
+  /^\/(?:v1\/reranking|reranking|score|pooling|classify|predict|similarity|tokenize|detokenize|decode|embed|embeddings?|models|api\/(?:embed|embeddings|tags|show|ps|version))$/;
+
+/** The path without the prefix (`/ai/v1/embeddings` → `/v1/embeddings`), or null when it does not lie below it. */
+export function withoutPrefix(pathname: string, routePrefix: string): string | null {
+  const path = pathname.slice(routePrefix.length) || '/';
+  return pathname.startsWith(routePrefix) && path.startsWith('/') ? path : null;
 }
 
-/** True when the API answers this pathname; `routePrefix` is `ApiConfig.routePrefix`. */
+/** True when a page's engine answers this pathname; `routePrefix` is `ApiConfig.routePrefix`. */
 export function isApiPath(pathname: string, routePrefix: string): boolean {
-  return toApiPath(pathname, routePrefix) !== null;
+  const path = withoutPrefix(pathname, routePrefix);
+  return path !== null && (anywhere.test(path) || (routePrefix !== '' && belowPrefix.test(path)));
 }

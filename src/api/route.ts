@@ -1,6 +1,7 @@
 /** What a dialect is made of: routes as data. The handler mounts them; the validators on them also document them. */
 import type { ApiConfig } from '../config.js';
 import type { Engine, RequestOptions } from '../core/engine.js';
+import type { ErrorFormat } from './error-response.js';
 import type { BodySchema } from './validate.js';
 
 /** What every route answers from. */
@@ -30,6 +31,10 @@ export interface Route {
   body: BodySchema | null;
   /** True asks for the API key when one is set. */
   guarded: boolean;
+  /** The dialect's own words for failures; absent: OpenAI's shape. */
+  formatError?: ErrorFormat;
+  /** True reads a JSON body whatever its content type says, as the route's own servers do. */
+  anyContentType?: true;
   handle(call: Call): Response | Promise<Response>;
 }
 

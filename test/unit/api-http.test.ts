@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createHandler, dialects } from '../../src/api/handler.js';
-import { isApiPath, toApiPath } from '../../src/api/paths.js';
+import { isApiPath, withoutPrefix } from '../../src/api/paths.js';
 import { VecinityError } from '../../src/errors.js';
 import { createApi, errorOf, origin } from './api-client.js';
 import { FakeEngine } from './api-engine.js';
@@ -122,12 +122,19 @@ describe('routes', () => {
     expect((await post('/aiv1/embeddings', body)).status).toBe(404);
   });
 
-  it('are all known to the path test that the Service Worker uses', () => {
-    const paths = dialects
-      .flat()
-      .flatMap((route) => route.paths.map((pattern) => pattern.replace(':id{.+}', 'org/name')));
-    expect(paths.filter((known) => !isApiPath(known, ''))).toEqual([]);
-    expect(paths.length).toBeGreaterThan(8);
+  const mounted = dialects
+    .flat()
+    .flatMap((route) => route.paths.map((pattern) => pattern.replace(':id{.+}', 'org/name')));
+
+  it('are all taken by a page below a prefix, but for the pages of a server', () => {
+    const left = mounted.filter((path) => !isApiPath(`/ai${path}`, '/ai'));
+    expect(left.filter((path) => !['/', '/metrics'].includes(path))).toEqual([]);
+    expect(mounted.length).toBeGreaterThan(8);
+  });
+
+  it('that a site may have itself are left to it when there is no prefix', () => {
+    const taken = mounted.filter((path) => isApiPath(path, '') && !/^\/v\d/.test(path));
+    expect(new Set(taken)).toEqual(new Set(['/rerank', '/health', '/info']));
   });
 
   it.each(['/', '/index.html', '/v1', '/v1/', '/v1/models/', '/v1/chat/completions', '/xv1/embeddings', '/health/x'])(
@@ -138,8 +145,10 @@ describe('routes', () => {
   );
 
   it('are found below a prefix', () => {
-    expect(toApiPath('/ai/v1/models/a/b', '/ai')).toBe('/v1/models/a/b');
-    expect(toApiPath('/v1/models/a/b', '/ai')).toBeNull();
+    expect(withoutPrefix('/ai/v1/models/a/b', '/ai')).toBe('/v1/models/a/b');
+    expect(withoutPrefix('/ai', '/ai')).toBe('/');
+    expect(withoutPrefix('/v1/models/a/b', '/ai')).toBeNull();
+    expect(withoutPrefix('/aim/v1/models', '/ai')).toBeNull();
   });
 
   it.each(['ai', '/ai/', '//', '/'])('cannot be put below the prefix %s', (routePrefix) => {
