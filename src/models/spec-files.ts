@@ -145,9 +145,12 @@ function matryoshkaOf(config: JsonObject): number[] {
   return values.filter((value): value is number => Number.isSafeInteger(value) && Number(value) > 0);
 }
 
-/** The model's own limit if it names one, never more than it has positions for. */
+/**
+ * The model's own limit if it names one, never more than it has positions for. The 1e30 that transformers writes for
+ * "no limit" is no exact integer and so counts as missing.
+ */
 function maxTokensOf({ config, transformer, tokenizer }: SpecFiles, entry: CatalogueEntry | null): number {
-  const declared = countField(transformer, 'max_seq_length') ?? tokenizerLimit(tokenizer);
+  const declared = countField(transformer, 'max_seq_length') ?? countField(tokenizer, 'model_max_length');
   const positions = positionCount(config);
   const limits = [declared ?? entry?.maxTokens ?? null, positions].filter((limit) => limit !== null);
   if (limits.length > 0) return Math.min(...limits);
@@ -156,12 +159,6 @@ function maxTokensOf({ config, transformer, tokenizer }: SpecFiles, entry: Catal
     'No file says how long an input may be: sentence_bert_config.json has no max_seq_length, ' +
       'tokenizer_config.json no model_max_length, config.json no max_position_embeddings.',
   );
-}
-
-/** transformers writes about 1e30 for "no limit". */
-function tokenizerLimit(tokenizer: JsonObject | null): number | null {
-  const limit = countField(tokenizer, 'model_max_length');
-  return limit !== null && limit < 10_000_000 ? limit : null;
 }
 
 function positionCount(config: JsonObject): number | null {

@@ -68,6 +68,14 @@ describe('files behind a URL', () => {
     });
   });
 
+  it('are never a page of HTML that only its content type tells', async () => {
+    const page = () => new Response('Please sign in', { headers: { 'content-type': 'text/html; charset=utf-8' } });
+    const { fetch } = memoryServer({ [`${base}w.bin`]: page });
+    await expect(openModelFiles(location, { fetch }).readBytes('w.bin')).rejects.toMatchObject({
+      code: 'model_file_invalid',
+    });
+  });
+
   it('are never a page of HTML, even if it is called something else', async () => {
     const page = () => new Response('\n <HTML lang="en">', { headers: { 'content-type': 'application/octet-stream' } });
     const { fetch } = memoryServer({ [`${base}w.bin`]: page });

@@ -152,7 +152,7 @@ function chooseOutput(names: readonly string[], spec: ModelSpec, path: string): 
   );
 }
 
-/** RoBERTa graphs compute positions from it, so it must be the model's own. */
+/** RoBERTa graphs count positions by it, so padding is what the model calls padding, although the mask hides it. */
 function padId(spec: ModelSpec): number {
   const id = spec.config.pad_token_id;
   return typeof id === 'number' && id >= 0 ? id : 0;
