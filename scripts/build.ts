@@ -1,22 +1,25 @@
 /** `npm run build`: the package in `dist/`, then the demo in `build/demo/`, made from that package. Prints the sizes. */
 import { execFile } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'vite';
 import { bundleLibrary, bundleServiceWorker, hashSources, repositoryRoot } from '../src/vite/bundle.js';
+import { ensureKernels } from './kernels.js';
 import { brokenLimits, formatSizes, measureFiles } from './sizes.js';
 
 const dist = path.join(repositoryRoot, 'dist');
 
-/** Each is bundled alone, so that a page never loads a chunk of the engine and every worker starts with one file. */
-const browserEntries = {
-  index: 'src/index.ts',
-  'engine-worker': 'worker/engine-worker.ts',
-  'compute-worker': 'worker/compute-worker.ts',
-};
+/** Every entry is bundled alone, so that a page never loads a chunk of the engine and a worker starts with one file. */
+async function browserEntries(): Promise<[name: string, file: string][]> {
+  const workers = (await readdir(path.join(repositoryRoot, 'worker'))).filter((name) =>
+    /^(?!service-).*-worker\.ts$/.test(name),
+  );
+  return [['index', 'src/index.ts'], ...workers.map((name): [string, string] => [name.slice(0, -3), `worker/${name}`])];
+}
 
 export async function main(): Promise<number> {
+  await ensureKernels();
   await buildPackage();
   await build({ configFile: path.join(repositoryRoot, 'vite.config.ts'), logLevel: 'warn' });
   const sizes = await measureFiles(dist);
@@ -30,7 +33,7 @@ async function buildPackage(): Promise<void> {
   await rm(dist, { recursive: true, force: true });
   await mkdir(dist, { recursive: true });
   const buildId = await hashSources();
-  for (const [name, file] of Object.entries(browserEntries)) {
+  for (const [name, file] of await browserEntries()) {
     await bundleLibrary({ input: { [name]: file }, folder: dist, buildId, platform: 'browser' });
   }
   await bundleLibrary({ input: { vite: 'src/vite/plugin.ts' }, folder: dist, buildId, platform: 'node' });

@@ -3,10 +3,12 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { createServer } from 'vite';
 import { repositoryRoot } from '../src/vite/bundle.js';
+import { ensureKernels } from './kernels.js';
 
 export async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: { port: { type: 'string' }, host: { type: 'string' } } });
   const port = values.port === undefined ? {} : { port: toPort(values.port), strictPort: true };
+  await ensureKernels();
   const host = values.host === undefined ? {} : { host: values.host };
   const server = await createServer({
     configFile: path.join(repositoryRoot, 'vite.config.ts'),

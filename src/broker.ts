@@ -32,6 +32,8 @@ export interface Page {
 export interface BrokerOptions {
   /** Every window of the origin, controlled or not. */
   pages(): Promise<readonly Page[]>;
+  /** Whether a client of any kind is still there; a worker is no window. */
+  isThere(clientId: string): Promise<boolean>;
 }
 
 export interface Caller {
@@ -65,6 +67,7 @@ export class Broker {
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     const timer = setTimeout(() => stop.abort(timeoutError()), requestMs);
+    const watch = setInterval(() => void this.#watch(clientId, stop), lookMs);
     try {
       return await this.#route(request, { clientId, signal: stop.signal });
     } catch (error) {
@@ -72,8 +75,17 @@ export class Broker {
       return errorResponse(error, isFinal ? { headers: { 'x-should-retry': 'false' } } : {});
     } finally {
       clearTimeout(timer);
+      clearInterval(watch);
       signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /**
+   * Nobody waits for an answer to a closed tab. (Chromium 156 tells a Service Worker neither of this nor of an abort of
+   * the caller's `fetch`; the engine finishes such a request in vain.)
+   */
+  async #watch(clientId: string, stop: AbortController): Promise<void> {
+    if (clientId !== '' && !(await this.#options.isThere(clientId))) stop.abort();
   }
 
   /** A page says that whatever its engine had accepted is lost. */

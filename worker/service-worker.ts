@@ -24,6 +24,7 @@ const mount = {
 };
 const broker = new Broker({
   pages: (): Promise<readonly Page[]> => scope.clients.matchAll({ type: 'window', includeUncontrolled: true }),
+  isThere: async (clientId) => (await scope.clients.get(clientId)) !== undefined,
 });
 
 scope.addEventListener('install', () => {

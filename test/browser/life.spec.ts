@@ -23,7 +23,7 @@ async function startLongCalls(page: Page): Promise<void> {
     const started = new Promise<void>((resolve) => {
       vecinity.addEventListener('progress', () => resolve(), { once: true });
     });
-    const body = JSON.stringify({ input: texts.slice(0, 2_000) });
+    const body = JSON.stringify({ input: texts.slice(0, 2_000), truncate: true });
     const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
     window.pending = Promise.all([
       codeOf(vecinity.embed(texts, { truncate: true })),
@@ -52,7 +52,9 @@ test('an abort ends a running job at once and leaves the engine free', async ({ 
     const embed = vecinity
       .embed(texts, { signal: controller.signal, onProgress: abort, truncate: true })
       .catch((error) => `${error.name} ${error.code}`);
-    const init = { method: 'POST', body: JSON.stringify({ input: texts }), signal: controller.signal };
+    const body = JSON.stringify({ input: texts, truncate: true });
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', body, headers, signal: controller.signal };
     const fetched = vecinity.fetch('/v1/embeddings', init).catch((error) => error.name);
     return [await embed, await fetched];
   });

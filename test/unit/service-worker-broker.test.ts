@@ -36,8 +36,9 @@ const answersAs = (id: string): Handler => {
 };
 const never: Handler = () => new Promise(() => {});
 
+/** The caller is one of the pages, or has no id. */
 function brokerOf(pages: Page[]) {
-  return new Broker({ pages: async () => pages });
+  return new Broker({ pages: async () => pages, isThere: async (clientId) => pages.some(({ id }) => id === clientId) });
 }
 
 const errorOf = async (response: Response) => (await response.json()).error.code;
@@ -116,7 +117,7 @@ describe('the Service Worker with its clock', () => {
       return never(new Request('http://x'));
     });
     const pages: Page[] = [closing, new FakePage('other', answersAs('other'))];
-    const answer = brokerOf(pages).answer(request, { clientId: 'closing', signal: open() });
+    const answer = brokerOf(pages).answer(request, { clientId: '', signal: open() });
     await settle(started.promise);
     pages.shift();
     await advanceUntilSettled(answer);
@@ -171,6 +172,22 @@ describe('the Service Worker with its clock', () => {
     expect(response.status).toBe(504);
     expect(response.headers.get('x-should-retry')).toBe('false');
     await settle(() => isCancelled);
+  });
+
+  it('cancels the request in the engine when the caller is closed', async () => {
+    let isCancelled = false;
+    const engine = new FakePage('engine', (received) => {
+      received.signal.addEventListener('abort', () => {
+        isCancelled = true;
+      });
+      return never(received);
+    });
+    const pages = [engine, new FakePage('caller', null, 'hidden')];
+    const answer = brokerOf(pages).answer(request, { clientId: 'caller', signal: open() });
+    await settle(() => engine.offers === 1);
+    pages.pop();
+    await settle(() => isCancelled);
+    expect((await answer).status).toBe(499);
   });
 
   it('cancels the request in the engine when the caller aborts', async () => {
