@@ -28,6 +28,8 @@ export function App() {
   const similarity = useSimilarity(session, sentences.texts, attempt);
   const models = useModels();
   const theme = useTheme();
+  const notice = <EngineNotice engine={engine} model={choice.model} />;
+  const hasMap = similarity.similarity !== null;
   useEffect(() => setCursor(null), [similarity.similarity]);
 
   return (
@@ -37,13 +39,14 @@ export function App() {
         <div class="side">
           <Compose text={text} onText={setText} sentences={sentences} marked={markedBy(cursor)} />
           <ModelForm choice={choice} onChoice={setChoice} models={models} />
+          {hasMap && notice}
           {session !== null && <SessionStatus session={session} />}
         </div>
         <section class="result" aria-label="Similarity map">
+          {!hasMap && notice}
           <Stage
-            engine={engine}
-            model={choice.model}
             state={similarity}
+            ready={session !== null}
             count={sentences.texts.length}
             theme={theme}
             link={toLink(location.href, text, choice)}
@@ -62,10 +65,17 @@ function markedBy(cursor: Place | null): number[] {
   return cursor === null ? [] : [cursor.row + 1, cursor.column + 1];
 }
 
+/** In place of the map at first; later beside the choice of the model, which on a phone is far from the map's top. */
+function EngineNotice({ engine: { state, retry }, model }: { engine: EngineHandle; model: string }) {
+  if (state.phase === 'loading') return <Loading model={model} progress={state.progress} />;
+  if (state.phase === 'ready') return null;
+  return <Failure title={`${model} could not be loaded.`} message={state.message} onRetry={retry} />;
+}
+
 interface StageProps {
-  engine: EngineHandle;
-  model: string;
   state: SimilarityState;
+  /** A model is there to answer. */
+  ready: boolean;
   count: number;
   theme: ThemeHandle;
   link: string;
@@ -75,21 +85,16 @@ interface StageProps {
 }
 
 /** The former map stays in sight, dimmed, while a model loads or an answer is awaited. */
-function Stage({ engine, model, state, count, theme, link, cursor, onCursor, onAgain }: StageProps) {
+function Stage({ state, ready, count, theme, link, cursor, onCursor, onAgain }: StageProps) {
   const { similarity, pending, error } = state;
-  const { phase } = engine.state;
   return (
     <>
-      {engine.state.phase === 'loading' && <Loading model={model} progress={engine.state.progress} />}
-      {engine.state.phase === 'failed' && (
-        <Failure title={`${model} could not be loaded.`} message={engine.state.message} onRetry={engine.retry} />
-      )}
       {error !== null && <Failure title="The request failed." message={error.message} onRetry={onAgain} />}
       {count < 2 && <Hint count={count} />}
       {similarity !== null && (
         <Result
           similarity={similarity}
-          pending={pending || phase !== 'ready'}
+          pending={pending || !ready}
           theme={theme.theme}
           link={link}
           cursor={cursor}

@@ -28,14 +28,15 @@ const stops: Record<Theme, readonly Rgb[]> = {
   ],
 };
 
-const ink = { dark: [10, 18, 22], light: [255, 255, 255] } as const satisfies Record<Theme, Rgb>;
+/** Pure ones: anything softer falls below 4.5 to 1 on the middle of the scales. */
+const ink = { dark: [0, 0, 0], light: [255, 255, 255] } as const satisfies Record<Theme, Rgb>;
 
 /** The colour of a place between 0 (unlike) and 1 (alike) on the theme's scale; beyond the ends, the end. */
 export function scaleColor(theme: Theme, place: number): string {
   return toCss(mix(stops[theme], place));
 }
 
-/** Near-black or white, whichever reads better on `scaleColor(theme, place)`: at least 4.5 to 1. */
+/** Black or white, whichever reads better on `scaleColor(theme, place)`: at least 4.5 to 1. */
 export function inkOn(theme: Theme, place: number): string {
   const background = mix(stops[theme], place);
   return toCss(contrast(background, ink.dark) >= contrast(background, ink.light) ? ink.dark : ink.light);
