@@ -25,7 +25,11 @@ export interface Precision {
   form: GemmForm;
   /** Columns of a linear's input that share a scale. */
   block: number;
+  /** Linears whose inputs take 16 bits instead, because they lose most by 7. */
+  wide?: readonly LinearKind[];
 }
+
+export type LinearKind = 'qkv' | 'attentionOutput' | 'up' | 'down';
 
 type Sink = (chunk: TensorChunk) => void;
 
@@ -93,7 +97,7 @@ class WeightLoader {
     const stride = roundUp(hidden, 16);
     const wide = roundUp(intermediate, 16);
     const depth = roundUp(headSize, 8);
-    const qkv = this.#packer(names.query, { columns: 3 * heads * depth, width: hidden });
+    const qkv = this.#packer(names.query, { columns: 3 * heads * depth, width: hidden, form: this.#formOf('qkv') });
     [names.query, names.key, names.value].forEach((name, part) => {
       this.#linear(name, qkv, {
         rows: hidden,
@@ -103,12 +107,27 @@ class WeightLoader {
     });
     return {
       qkv: qkv.plan,
-      attentionOutput: this.#plainLinear(names.attentionOutput, { rows: hidden, columns: stride, width: hidden }),
+      attentionOutput: this.#plainLinear(names.attentionOutput, {
+        rows: hidden,
+        columns: stride,
+        width: hidden,
+        form: this.#formOf('attentionOutput'),
+      }),
       attentionNorm: this.#norm(names.attentionNorm),
-      up: this.#plainLinear(names.up, { rows: intermediate, columns: wide, width: hidden }),
-      down: this.#plainLinear(names.down, { rows: hidden, columns: stride, width: intermediate }),
+      up: this.#plainLinear(names.up, { rows: intermediate, columns: wide, width: hidden, form: this.#formOf('up') }),
+      down: this.#plainLinear(names.down, {
+        rows: hidden,
+        columns: stride,
+        width: intermediate,
+        form: this.#formOf('down'),
+      }),
       outputNorm: this.#norm(names.outputNorm),
     };
+  }
+
+  #formOf(kind: LinearKind): GemmForm {
+    const { form, wide } = this.#precision;
+    return form !== 'f32' && wide?.includes(kind) ? 'i16' : form;
   }
 
   #head(names: HeadNames): HeadPlan {
@@ -126,17 +145,17 @@ class WeightLoader {
 
   #plainLinear(
     name: string,
-    shape: { rows: number; columns: number; width: number; form?: GemmForm },
+    shape: { rows: number; columns: number; width: number; form: GemmForm },
   ): LinearPacker['plan'] {
     const packer = this.#packer(name, shape);
     this.#linear(name, packer, { ...shape, column: (row) => row });
     return packer.plan;
   }
 
-  #packer(name: string, shape: { columns: number; width: number; form?: GemmForm }): LinearPacker {
-    const { form, block } = this.#precision;
+  #packer(name: string, shape: { columns: number; width: number; form: GemmForm }): LinearPacker {
+    const { block } = this.#precision;
     const smooth = this.#file.tensors.has(`${name}.smooth`);
-    const full: LinearShape = { form: shape.form ?? form, block, smooth, columns: shape.columns, width: shape.width };
+    const full: LinearShape = { ...shape, block, smooth };
     const packer = new LinearPacker(this.#heap, full);
     if (smooth) {
       this.#vector(`${name}.smooth`, shape.width, (values) => {
