@@ -42,13 +42,13 @@ export async function buildKernels(): Promise<Map<string, number>> {
   await mkdir(path.join(engine, 'generated'), { recursive: true });
   const sizes = new Map<string, number>();
   for (const module of modules) {
-    const out = `src/backend/wasm/generated/${module.file}`;
-    const source = `src/backend/wasm/kernels/${module.entry}.ts`;
+    const out = path.join(engine, 'generated', module.file);
+    const source = path.join(engine, 'kernels', `${module.entry}.ts`);
     const enable = module.features.flatMap((feature) => ['--enable', feature]);
     const args = [source, '-o', out, ...flags, ...enable, ...(module.threads ? sharedFlags : [])];
-    const { error, stderr } = await asc.main(args, { baseDir: root });
+    const { error, stderr } = await asc.main(args);
     if (error !== null) throw new Error(`${source}: ${error.message}\n${stderr.toString()}`);
-    sizes.set(module.file, (await stat(path.join(root, out))).size);
+    sizes.set(module.file, (await stat(out)).size);
   }
   return sizes;
 }

@@ -37,7 +37,7 @@ export function setThreadFactory(factory: (() => ThreadWorker) | null): void {
   createWorker = factory;
 }
 
-export const loadWasmBackend: BackendLoader = async (request, options) => {
+export const loadWasmBackend = (async (request, options): Promise<WasmBackend> => {
   const files = openModelFiles(request.location);
   const described = describe(request);
   const level = detectLevel();
@@ -67,7 +67,7 @@ export const loadWasmBackend: BackendLoader = async (request, options) => {
     setup,
     info: inform(precision, { level, shared, pool, weights }),
   });
-};
+}) satisfies BackendLoader;
 
 interface Opened {
   request: BackendRequest;
@@ -76,7 +76,7 @@ interface Opened {
   info: BackendInfo;
 }
 
-class WasmBackend implements Backend {
+export class WasmBackend implements Backend {
   readonly info: BackendInfo;
   readonly width: number;
   readonly padded = false;
