@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureKernels } from '../../scripts/build-kernels.js';
+import { ensureKernels } from '../../scripts/kernels.js';
 import type { Backend, BackendRequest, DtypePreference, TokenBatch } from '../../src/backend/backend.js';
 import { loadWasmBackend } from '../../src/backend/wasm/index.js';
 import { encode, type ReferenceModel } from '../../src/backend/wasm/reference.js';
