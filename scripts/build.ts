@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'vite';
-import { bundleLibrary, bundleServiceWorker, hashSources, repositoryRoot } from '../src/vite/bundle.js';
+import { bundleLibrary, bundleServiceWorker, hashSources, nodeEntries, repositoryRoot } from '../src/vite/bundle.js';
 import { ensureKernels } from './kernels.js';
 import { brokenLimits, formatSizes, measureFiles } from './sizes.js';
 
@@ -36,7 +36,9 @@ async function buildPackage(): Promise<void> {
   for (const [name, file] of await browserEntries()) {
     await bundleLibrary({ input: { [name]: file }, folder: dist, buildId, platform: 'browser' });
   }
-  await bundleLibrary({ input: { vite: 'src/vite/plugin.ts' }, folder: dist, buildId, platform: 'node' });
+  await bundleLibrary({ input: { ...nodeEntries }, folder: dist, buildId, platform: 'node' });
+  const plugin = { vite: 'src/vite/plugin.ts' };
+  await bundleLibrary({ input: plugin, folder: dist, buildId, platform: 'node', externalPackages: true });
   await writeFile(path.join(dist, 'vecinity-sw.js'), await bundleServiceWorker(buildId));
   await writeDeclarations('tsconfig.types.json');
 }

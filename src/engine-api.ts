@@ -4,22 +4,10 @@ import { createHandler } from './api/handler.js';
 import { listModels } from './api/models.js';
 import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
-import { probeWebGpu } from './backend/adapter.js';
-import type { Backend, BackendLoadOptions, BackendRequest } from './backend/backend.js';
-import type { EngineConfig } from './config.js';
-import { createEngine } from './core/create-engine.js';
-import { openModel } from './core/open-model.js';
-import { modelIdOf } from './models/resolve.js';
+import { assembleEngine, type OpenBackend } from './assemble-engine.js';
 import { servePort } from './port-server.js';
 import type { EngineWorkerApi } from './protocol.js';
-import { openVerdicts } from './storage/verdicts.js';
 import { moveVectors } from './transfer.js';
-
-export type OpenBackend = (
-  config: EngineConfig,
-  request: BackendRequest,
-  options: BackendLoadOptions,
-) => Promise<Backend>;
 
 /** The API of one engine, which is made by `configure`; every other call waits for that. */
 export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
@@ -31,7 +19,7 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
 
   return {
     async configure(config, api) {
-      configure({ engine: await assemble(config, openBackend), api });
+      configure({ engine: await assembleEngine(config, { openBackend, wasmSupports: () => false }), api });
     },
     embeddings: {
       create: async (body, options) => moveVectors(await createEmbeddings(body, { ...(await configured), ...options })),
@@ -48,16 +36,4 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
     },
     ping() {},
   };
-}
-
-async function assemble(config: EngineConfig, openBackend: OpenBackend) {
-  return createEngine({
-    config,
-    openModel: (name, options) => openModel(name, config, options),
-    openBackend: (request, options) => openBackend(config, request, options),
-    probeWebGpu,
-    wasmSupports: () => false,
-    verdicts: await openVerdicts(),
-    modelIdOf,
-  });
 }

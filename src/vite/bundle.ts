@@ -38,19 +38,28 @@ export interface LibraryOptions {
   input: Record<string, string>;
   folder: string;
   buildId: string;
-  /** `node` leaves packages to be resolved where the code runs. */
   platform: 'browser' | 'node';
+  /** True leaves packages to be resolved where the code runs. */
+  externalPackages?: boolean;
 }
 
+/** What runs on Node: the server's parts, and the threads that it starts by these names. */
+export const nodeEntries: Readonly<Record<string, string>> = {
+  node: 'src/edge/index.ts',
+  'compute-thread': 'src/edge/compute-thread.ts',
+  'wasm-thread': 'src/edge/wasm-thread.ts',
+};
+
 /** Writes entries as ES modules; lazily imported parts become chunks beside them, `.wasm` files go to `assets/`. */
-export async function bundleLibrary({ input, folder, buildId, platform }: LibraryOptions): Promise<void> {
+export async function bundleLibrary(options: LibraryOptions): Promise<void> {
+  const { input, folder, buildId, platform, externalPackages = false } = options;
   const bundle = await rolldown({
     input,
     platform,
     cwd: repositoryRoot,
     transform: { define: defineBuild(buildId), target: 'es2022' },
     plugins: platform === 'browser' ? [emittedFiles(), builtWorkers(), quietRuntime()] : [],
-    ...(platform === 'node' ? { external: /^[^./]/ } : {}),
+    ...(externalPackages ? { external: /^[^./]/ } : {}),
   });
   await bundle.write({
     dir: folder,

@@ -1,0 +1,35 @@
+/** Puts an engine together from files, tokenizers, backends and verdicts: the same in a page's worker and on Node. */
+import { probeWebGpu } from './backend/adapter.js';
+import type { Backend, BackendLoadOptions, BackendRequest } from './backend/backend.js';
+import type { EngineConfig } from './config.js';
+import { createEngine, type EngineParts } from './core/create-engine.js';
+import type { Engine } from './core/engine.js';
+import { openModel } from './core/open-model.js';
+import { modelIdOf } from './models/resolve.js';
+import { openVerdicts } from './storage/verdicts.js';
+
+export type OpenBackend = (
+  config: EngineConfig,
+  request: BackendRequest,
+  options: BackendLoadOptions,
+) => Promise<Backend>;
+
+export interface RuntimeParts extends Pick<EngineParts, 'wasmSupports'> {
+  openBackend: OpenBackend;
+}
+
+/** Makes an engine without a model. */
+export async function assembleEngine(
+  config: EngineConfig,
+  { openBackend, wasmSupports }: RuntimeParts,
+): Promise<Engine> {
+  return createEngine({
+    config,
+    openModel: (name, options) => openModel(name, config, options),
+    openBackend: (request, options) => openBackend(config, request, options),
+    probeWebGpu,
+    wasmSupports,
+    verdicts: await openVerdicts(),
+    modelIdOf,
+  });
+}

@@ -1,0 +1,16 @@
+/** The compute thread of Node: one backend that computes, and nothing else. Counterpart of `worker/compute-worker.ts`. */
+import { serveCompute } from '../backend/compute-host.js';
+import { setFolderOpener } from '../models/files.js';
+import { openFolder } from '../models/folder.node.js';
+import { ownPort, startThread } from './thread.js';
+
+setFolderOpener(openFolder);
+
+serveCompute(ownPort(), {
+  onnx: async () => (await import('../backend/onnx/index.js')).loadOnnxBackend,
+  wasm: async () => {
+    const { loadWasmBackend, setThreadFactory } = await import('../backend/wasm/index.js');
+    setThreadFactory(() => startThread(new URL('./wasm-thread.js', import.meta.url)));
+    return loadWasmBackend;
+  },
+});

@@ -1,0 +1,83 @@
+/** Listens with Node's own HTTP server and hands requests to a handler; ends without losing what it has accepted. */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+
+export interface ListenOptions {
+  hostname?: string;
+  /** 0 takes any free port. */
+  port?: number;
+}
+
+export interface RunningServer {
+  /** For example `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly port: number;
+  /** Takes no new connections and resolves when every accepted request is answered. */
+  close(): Promise<void>;
+}
+
+/** Clients keep connections for about a minute; a server that closes them earlier cuts requests off that are under way. */
+const keepAliveMs = 75_000;
+
+/** Listens until it is closed. Rejects with Node's own error when the address cannot be taken. */
+export async function listen(
+  handler: (request: Request) => Response | Promise<Response>,
+  { hostname = '127.0.0.1', port = 0 }: ListenOptions = {},
+): Promise<RunningServer> {
+  const server = createServer({ keepAliveTimeout: keepAliveMs }, toListener(handler));
+  server.headersTimeout = keepAliveMs + 1_000;
+  const connections = new Connections(server);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, hostname, resolve);
+  });
+  // A server that listens on a port, not on a pipe, has an address of this form.
+  const address = server.address() as AddressInfo;
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return { url: `http://${host}:${address.port}`, port: address.port, close: () => closeServer(server, connections) };
+}
+
+/** The handler as a listener of `node:http`, for servers and frameworks that bring their own. */
+export function toListener(handler: (request: Request) => Response | Promise<Response>) {
+  return getRequestListener(handler, { overrideGlobalObjects: false });
+}
+
+/** Connections by what they do: Node counts one that has not sent a request yet as busy, and would wait for it. */
+class Connections {
+  readonly #idle = new Set<Socket>();
+  readonly #answers = new Set<ServerResponse>();
+  #closing = false;
+
+  constructor(server: Server) {
+    server.on('connection', (socket) => {
+      this.#idle.add(socket);
+      socket.once('close', () => this.#idle.delete(socket));
+    });
+    server.on('request', ({ socket }, answer) => {
+      this.#idle.delete(socket);
+      this.#answers.add(answer);
+      answer.once('close', () => this.#finish(socket, answer));
+    });
+  }
+
+  /** Ends what waits for a next request now, and what is being answered after that. */
+  close(): void {
+    this.#closing = true;
+    for (const answer of this.#answers) answer.shouldKeepAlive = false;
+    for (const socket of this.#idle) socket.destroy();
+  }
+
+  #finish(socket: Socket, answer: ServerResponse): void {
+    this.#answers.delete(answer);
+    if (this.#closing) socket.end();
+    else if (!socket.destroyed) this.#idle.add(socket);
+  }
+}
+
+function closeServer(server: Server, connections: Connections): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()));
+    connections.close();
+  });
+}

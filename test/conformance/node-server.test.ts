@@ -1,0 +1,82 @@
+/** The package's Node half as users run it: a real engine in threads behind a real server, and the official SDK. */
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Engine } from '../../src/core/engine.js';
+import type { RunningServer } from '../../src/edge/index.js';
+import { cosine, type EmbeddingGolden, type RerankGolden, readGolden } from './golden.js';
+import { bundleNodePackage, fixtureModels, type NodePackage } from './node-package.js';
+
+let built: NodePackage;
+
+beforeAll(async () => {
+  built = await bundleNodePackage();
+});
+afterAll(() => built.remove());
+
+describe('a server on Node', () => {
+  let engine: Engine;
+  let server: RunningServer;
+
+  beforeAll(async () => {
+    const { createNodeEngine, createHandler, listen } = built.module;
+    engine = await createNodeEngine({ modelsDir: fixtureModels, threads: 2, dtype: 'f32' });
+    await engine.load('bert-cls');
+    await engine.load('bert-reranker');
+    server = await listen(createHandler({ engine }));
+  });
+  afterAll(async () => {
+    await server.close();
+    await engine.dispose();
+  });
+
+  const post = (path: string, body: unknown) =>
+    fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+
+  it('computes with our own engine in two threads', () => {
+    expect(engine.status().models.map(({ backend }) => backend)).toEqual([
+      expect.objectContaining({ backend: 'wasm', threads: 2, dtype: 'f32' }),
+      expect.objectContaining({ backend: 'wasm', threads: 2, dtype: 'f32' }),
+    ]);
+  });
+
+  it('gives the openai package the vectors of the reference', async () => {
+    const golden = readGolden<EmbeddingGolden>('bert-cls');
+    const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none' });
+    const { data } = await client.embeddings.create({ model: 'bert-cls', input: golden.inputs.slice(0, 8) });
+    for (const [index, { embedding }] of data.entries()) {
+      expect(cosine(embedding, golden.embeddings[index] ?? [])).toBeGreaterThanOrEqual(0.99999);
+    }
+  });
+
+  it('gives the logits of the reference to a reranker’s callers', async () => {
+    const { query, documents, logits } = readGolden<RerankGolden>('bert-reranker');
+    const response = await post('/v1/rerank', { query, documents, model: 'bert-reranker', raw_scores: true });
+    const { results }: { results: { index: number; relevance_score: number }[] } = await response.json();
+    for (const { index, relevance_score } of results) {
+      expect(Math.abs(relevance_score - (logits[index] ?? Number.NaN))).toBeLessThanOrEqual(1e-3);
+    }
+  });
+
+  it('stops computing for a client that has gone', async () => {
+    const controller = new AbortController();
+    const asked = fetch(`${server.url}/v1/embeddings`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'bert-cls',
+        input: Array.from({ length: 2048 }, (_, i) => `text ${i} `.repeat(40)),
+        truncate: true,
+      }),
+      signal: controller.signal,
+    });
+    await expect.poll(() => engine.status().queue.inputs).toBeGreaterThan(0);
+    controller.abort();
+    await expect(asked).rejects.toThrow(/abort/);
+    await expect.poll(() => engine.status().queue.inputs).toBe(0);
+    expect((await post('/v1/embeddings', { input: 'next' })).status).toBe(200);
+  });
+});
