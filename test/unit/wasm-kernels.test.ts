@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ensureKernels } from '../../scripts/kernels.js';
+import type { GemmForm } from '../../src/backend/wasm/plan.js';
+import { checkActivations, checkAll, checkAttention, checkExactProducts, checkNorm } from '../wasm/kernel-checks.js';
+
+let module: WebAssembly.Module;
+
+beforeAll(async () => {
+  await ensureKernels();
+  const file = new URL('../../src/backend/wasm/generated/simd.wasm', import.meta.url);
+  module = new WebAssembly.Module(readFileSync(file));
+}, 60_000);
+
+describe('the kernels for plain SIMD', () => {
+  it.each(['i16', 'f32'] as const)('multiply whole numbers exactly in %s', (form: GemmForm) => {
+    expect(checkExactProducts(module, { form, rows: 7, width: 208, columns: 20, block: 208 })).toEqual([]);
+  });
+
+  it('attend to one text and see nothing of its neighbours', () => {
+    const shape = { tokens: 37, heads: 3, headSize: 20, first: 0, last: 37, bias: false };
+    expect(checkAttention(module, shape)).toEqual([]);
+  });
+
+  it('normalise rows with padding and a large mean', () => {
+    expect(checkNorm(module, { rows: 3, width: 20, mean: 100 })).toEqual([]);
+  });
+
+  it('apply GELU in both forms, ReLU and tanh', () => {
+    expect(checkActivations(module)).toEqual([]);
+  });
+
+  it('agree with plain arithmetic over shapes, tails, lengths and extreme values', () => {
+    expect(checkAll(module, ['i16', 'f32'])).toEqual([]);
+  }, 60_000);
+});

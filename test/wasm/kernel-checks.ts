@@ -1,0 +1,357 @@
+/**
+ * Every kernel against plain arithmetic, over shapes, tails and extreme values. Runs where the kernels run: in Node for
+ * plain SIMD, in Chromium's worker for relaxed SIMD. Each check returns what is wrong, nothing when all is right.
+ */
+import { laneLimit, laneSpan, largestLaneSum } from '../../src/backend/wasm/channel.js';
+import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
+import * as layout from '../../src/backend/wasm/kernels/layout.js';
+import { instantiate, type Kernels } from '../../src/backend/wasm/kernels.js';
+import { isU7, LinearPacker } from '../../src/backend/wasm/pack.js';
+import { type GemmForm, roundUp } from '../../src/backend/wasm/plan.js';
+import { activate, layerNorm, softmax } from '../../src/backend/wasm/reference-math.js';
+
+interface Bench {
+  heap: Heap;
+  kernels: Kernels;
+}
+
+export interface GemmShape {
+  form: GemmForm;
+  rows: number;
+  width: number;
+  columns: number;
+  block: number;
+}
+
+function open(module: WebAssembly.Module): Bench {
+  const heap = new Heap(createMemory(false));
+  return { heap, kernels: instantiate(module, heap.memory) };
+}
+
+/** A small generator with a fixed seed: tests repeat themselves. */
+function numbers(seed: number): () => number {
+  let state = seed * 2_654_435_761 + 1;
+  return () => {
+    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9) | 0;
+    return ((state ^ (state >>> 13)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Integer products must be exact: scales of 1, no bias, sums below 2^24. */
+export function checkExactProducts(module: WebAssembly.Module, shape: GemmShape): string[] {
+  const { heap, kernels } = open(module);
+  const { form, rows, width, columns } = shape;
+  const random = numbers(rows * 1_000 + width + columns);
+  const packer = new LinearPacker(heap, { ...shape, columns: roundUp(columns, 8), smooth: false });
+  const weights = Array.from({ length: columns }, (_, column) => codes(form, width, column, random));
+  weights.forEach((channel, column) => {
+    packer.writeCodes(column, channel);
+  });
+  const most = inputLimit(form);
+  const least = isU7(form) ? 0 : -most;
+  const padded = roundUp(rows, 4);
+  const inputs = Array.from({ length: rows * width }, (_, i) =>
+    i < width ? most : Math.round(least + random() * (most - least)),
+  );
+  const input = writeInputs(heap, { form, inputs, rows: padded, width, stride: packer.plan.width });
+  const params = heap.allocate(padded * Math.ceil(packer.plan.width / 16) * 8);
+  for (let i = 0; i < padded * Math.ceil(packer.plan.width / 16); i++) heap.f32[params / 4 + i * 2] = 1;
+  const out = heap.allocate(padded * packer.plan.panels * 32);
+  const { address, panels } = packer.plan;
+  kernels.gemm[form](address, input, params, out, padded, panels * 32, 32, 0, panels);
+  const wrong: string[] = [];
+  for (let row = 0; row < rows; row++) {
+    weights.forEach((channel, column) => {
+      const expected = channel.reduce((sum, code, k) => sum + code * (inputs[row * width + k] as number), 0);
+      const actual = heap.f32[out / 4 + row * panels * 8 + column];
+      if (actual !== expected)
+        wrong.push(`${form} ${rows}x${width}x${columns} [${row}, ${column}]: ${actual}, not ${expected}`);
+    });
+  }
+  return wrong.slice(0, 5);
+}
+
+/** Codes at the form's limit, of one sign, then random ones that fit its lanes. */
+function codes(form: GemmForm, width: number, column: number, random: () => number): Int8Array {
+  const span = laneSpan(form);
+  const most = span === 16 ? 32 : span === 8 ? 64 : 127;
+  if (column === 0) return new Int8Array(width).fill(most);
+  if (column === 1) return new Int8Array(width).fill(-most);
+  // Two large weights of one sign meet in a lane, the others are small: the sum is at its limit.
+  if (column === 2) return Int8Array.from({ length: width }, (_, k) => (k % 16 < 2 ? 127 : 0));
+  const channel = Int8Array.from({ length: width }, () => Math.round((random() * 2 - 1) * 127));
+  while (span > 0 && largestLaneSum(channel, span) > laneLimit) {
+    channel.forEach((code, k) => {
+      channel[k] = Math.trunc(code * 0.9);
+    });
+  }
+  return channel;
+}
+
+// f32 sums must stay whole numbers below 2^24, so f32 inputs are small.
+function inputLimit(form: GemmForm): number {
+  if (form === 'f32') return 60;
+  return form === 'i16' ? 100 : 127;
+}
+
+function writeInputs(
+  heap: Heap,
+  given: { form: GemmForm; inputs: readonly number[]; rows: number; width: number; stride: number },
+): number {
+  const { form, inputs, rows, width, stride } = given;
+  const size = form === 'f32' ? 4 : form === 'i16' ? 2 : 1;
+  const address = heap.allocate(rows * stride * size);
+  const view = form === 'f32' ? heap.f32 : form === 'i16' ? heap.i16 : heap.i8;
+  inputs.forEach((value, i) => {
+    view[address / size + Math.floor(i / width) * stride + (i % width)] = value;
+  });
+  return address;
+}
+
+/** Quantised products stay within what the rounding of the inputs allows of the products in f64. */
+export function checkQuantisedProducts(module: WebAssembly.Module, shape: GemmShape & { smooth: boolean }): string[] {
+  const { heap, kernels } = open(module);
+  const { form, rows, width, columns } = shape;
+  const random = numbers(rows + width * 7 + columns);
+  const packer = new LinearPacker(heap, { ...shape, columns: roundUp(columns, 8) });
+  const multipliers = Float32Array.from({ length: width }, () => (shape.smooth ? 0.5 + random() : 1));
+  const channels = Array.from({ length: columns }, (_, column) => {
+    const channel = Int8Array.from({ length: width }, () => Math.round((random() * 2 - 1) * 30));
+    packer.writeCodes(column, channel);
+    packer.multiplyScale(column, 0.01);
+    packer.setBias(column, column / 10);
+    return channel;
+  });
+  if (shape.smooth) packer.setSmooth(multipliers);
+  const padded = roundUp(rows, 4);
+  const stride = packer.plan.width;
+  const x = heap.allocate(padded * stride * 4);
+  // Blocks of very different sizes, and one row that is constant.
+  const values = Array.from({ length: rows * width }, (_, i) =>
+    i < width ? 3 : (random() - 0.3) * ((i % width) % 256 < 128 ? 1 : 20),
+  );
+  values.forEach((value, i) => {
+    heap.f32[x / 4 + Math.floor(i / width) * stride + (i % width)] = value;
+  });
+  const input = heap.allocate(padded * stride * 4);
+  const params = heap.allocate(padded * Math.ceil(stride / packer.plan.block) * 8);
+  const { address, panels } = packer.plan;
+  kernels.quantize(x, stride * 4, padded, layout.ACTIVATION_NONE, address, 0, stride, input, params);
+  const out = heap.allocate(padded * panels * 32);
+  kernels.gemm[form](address, form === 'f32' ? x : input, params, out, padded, panels * 32, 32, 0, panels);
+  const wrong: string[] = [];
+  for (let row = 0; row < rows; row++) {
+    const scaled = values.slice(row * width, (row + 1) * width).map((value, k) => value * (multipliers[k] as number));
+    const bound = roundingBound(scaled, packer.plan.block, form);
+    channels.forEach((channel, column) => {
+      const exact = scaled.reduce((sum, value, k) => sum + value * (channel[k] as number) * 0.01, column / 10);
+      const size = channel.reduce((sum, code, k) => sum + Math.abs(code) * (bound[k] as number) * 0.01, 1e-4);
+      const actual = heap.f32[out / 4 + row * panels * 8 + column] as number;
+      if (!(Math.abs(actual - exact) <= size))
+        wrong.push(`${form} ${rows}x${width} [${row}, ${column}]: ${actual}, not ${exact} ± ${size}`);
+    });
+  }
+  return wrong.slice(0, 5);
+}
+
+/** Half a step of every value, and some for f32. */
+function roundingBound(values: readonly number[], block: number, form: GemmForm): number[] {
+  const padded = [...values, ...new Array<number>(roundUp(values.length, 16) - values.length).fill(0)];
+  const half = (part: readonly number[]): number => {
+    if (form === 'f32') return 1e-5;
+    if (form === 'i16') return (Math.max(...padded.map(Math.abs)) / 4095) * 0.51;
+    return ((Math.max(...part) - Math.min(...part)) / 127) * 0.51 + 1e-5;
+  };
+  return values.map((_, k) => {
+    const start = Math.floor(k / block) * block;
+    return half(padded.slice(start, start + block));
+  });
+}
+
+export interface AttentionShape {
+  tokens: number;
+  heads: number;
+  headSize: number;
+  first: number;
+  last: number;
+  bias: boolean;
+}
+
+/** Attention of one text among other rows, against softmax in f64. */
+export function checkAttention(module: WebAssembly.Module, shape: AttentionShape): string[] {
+  const { heap, kernels } = open(module);
+  const { tokens, heads, headSize, first, last } = shape;
+  const random = numbers(tokens * 31 + headSize);
+  const depth = roundUp(headSize, 8);
+  const before = 3;
+  const panelRows = roundUp(before + tokens + 5, 4) + 8;
+  const part = heads * depth * panelRows;
+  const qkv = heap.allocate(3 * part * 4);
+  // NaN everywhere that is not this text's: nothing of it may be seen.
+  heap.f32.fill(Number.NaN, qkv / 4, qkv / 4 + 3 * part);
+  const at = (which: number, head: number, token: number, d: number): number =>
+    qkv / 4 + which * part + (head * (depth / 8) + (d >> 3)) * panelRows * 8 + (before + token) * 8 + (d & 7);
+  for (let which = 0; which < 3; which++) {
+    for (let head = 0; head < heads; head++) {
+      for (let token = 0; token < tokens; token++) {
+        for (let d = 0; d < depth; d++) {
+          heap.f32[at(which, head, token, d)] = d < headSize ? (random() - 0.5) * (which === 2 ? 2 : 6) : 0;
+        }
+      }
+    }
+  }
+  const biasStride = roundUp(2 * tokens + 8, 16) * 4;
+  const bias = heap.allocate(heads * biasStride);
+  for (let i = 0; i < (heads * biasStride) / 4; i++) heap.f32[bias / 4 + i] = (random() - 0.5) * 2 * Math.LOG2E;
+  const width = heads * headSize;
+  const out = heap.allocate(tokens * width * 4);
+  const scratch = heap.allocate((16 + roundUp(tokens, 8)) * depth * 4 + 16 * roundUp(tokens, 8) * 4 + 16 * 36);
+  const job = heap.allocate(layout.ATTEND_BYTES);
+  const start = (which: number): number => at(which, 0, 0, 0) * 4;
+  const fields: [number, number][] = [
+    [layout.ATTEND_QUERY, start(0)],
+    [layout.ATTEND_KEY, start(1)],
+    [layout.ATTEND_VALUE, start(2)],
+    [layout.ATTEND_PANEL_STRIDE, panelRows * 32],
+    [layout.ATTEND_TOKENS, tokens],
+    [layout.ATTEND_HEADS, heads],
+    [layout.ATTEND_HEAD_SIZE, headSize],
+    [layout.ATTEND_OUT, out],
+    [layout.ATTEND_OUT_STRIDE, width * 4],
+    [layout.ATTEND_BIAS, shape.bias ? bias + (tokens - 1) * 4 : 0],
+    [layout.ATTEND_BIAS_STRIDE, biasStride],
+    [layout.ATTEND_SCRATCH, scratch],
+    [layout.ATTEND_FIRST, first],
+    [layout.ATTEND_LAST, last],
+  ];
+  for (const [field, value] of fields) heap.i32[(job + field) / 4] = value;
+  heap.f32[(job + layout.ATTEND_SCALE) / 4] = Math.LOG2E / Math.sqrt(headSize);
+  kernels.attend(job);
+  const { f32 } = heap;
+  const wrong: string[] = [];
+  for (let head = 0; head < heads; head++) {
+    for (let row = first; row < last; row++) {
+      const scores = Float64Array.from({ length: tokens }, (_, token) => {
+        let sum = 0;
+        for (let d = 0; d < headSize; d++)
+          sum += (f32[at(0, head, row, d)] as number) * (f32[at(1, head, token, d)] as number);
+        const learned = (f32[(bias + head * biasStride) / 4 + tokens - 1 + token - row] as number) / Math.LOG2E;
+        return sum / Math.sqrt(headSize) + (shape.bias ? learned : 0);
+      });
+      softmax(scores);
+      for (let d = 0; d < headSize; d++) {
+        const expected = scores.reduce(
+          (sum, weight, token) => sum + weight * (f32[at(2, head, token, d)] as number),
+          0,
+        );
+        const actual = f32[out / 4 + row * width + head * headSize + d] as number;
+        if (!(Math.abs(actual - expected) < 2e-5))
+          wrong.push(`${tokens} tokens, head ${head} [${row}, ${d}]: ${actual}, not ${expected}`);
+      }
+    }
+  }
+  return wrong.slice(0, 5);
+}
+
+/** Layer norm of x + residual, with padding columns, against f64. */
+export function checkNorm(module: WebAssembly.Module, shape: { rows: number; width: number; mean: number }): string[] {
+  const { heap, kernels } = open(module);
+  const { rows, width, mean } = shape;
+  const random = numbers(rows + width);
+  const stride = roundUp(width, 16);
+  const [x, residual, out] = [0, 1, 2].map(() => heap.allocate(rows * stride * 4)) as [number, number, number];
+  const norm = heap.allocate(stride * 8);
+  const gamma = Float32Array.from({ length: width }, random);
+  const beta = Float32Array.from({ length: width }, random);
+  heap.f32.set(gamma, norm / 4);
+  heap.f32.set(beta, norm / 4 + stride);
+  const sum = new Float32Array(rows * width);
+  for (let i = 0; i < rows * width; i++) {
+    const at = Math.floor(i / width) * stride + (i % width);
+    heap.f32[x / 4 + at] = random() + mean;
+    heap.f32[residual / 4 + at] = random();
+    sum[i] = (heap.f32[x / 4 + at] as number) + (heap.f32[residual / 4 + at] as number);
+  }
+  kernels.normalize(x, residual, norm, 1e-12, out, rows, width, stride * 4, 0, 0, 0);
+  const expected = layerNorm(sum, { gamma, beta, epsilon: 1e-12 });
+  const wrong: string[] = [];
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < stride; column++) {
+      const actual = heap.f32[out / 4 + row * stride + column] as number;
+      const wanted = column < width ? (expected[row * width + column] as number) : 0;
+      if (!(Math.abs(actual - wanted) < 1e-4 * (1 + Math.abs(mean))))
+        wrong.push(`${width} [${row}, ${column}]: ${actual}, not ${wanted}`);
+    }
+  }
+  return wrong.slice(0, 5);
+}
+
+/** The activations from -30 to 30, and zero. */
+export function checkActivations(module: WebAssembly.Module): string[] {
+  const { heap, kernels } = open(module);
+  const packer = new LinearPacker(heap, { form: 'f32', columns: 8, width: 16, block: 16, smooth: false });
+  const values = Float32Array.from({ length: 6_016 }, (_, i) => (i - 3_000) / 100);
+  const x = heap.allocate(values.length * 4);
+  const kinds = [
+    ['gelu', layout.ACTIVATION_GELU],
+    ['gelu_tanh', layout.ACTIVATION_GELU_TANH],
+    ['relu', layout.ACTIVATION_RELU],
+  ] as const;
+  const wrong: string[] = [];
+  for (const [name, code] of kinds) {
+    heap.f32.set(values, x / 4);
+    kernels.quantize(x, values.length * 4, 1, code, packer.plan.address, 0, values.length, 0, 0);
+    activate(values, name).forEach((expected, i) => {
+      const actual = heap.f32[x / 4 + i] as number;
+      if (!(Math.abs(actual - expected) < 1e-5)) wrong.push(`${name}(${values[i]}): ${actual}, not ${expected}`);
+    });
+  }
+  heap.f32.set(values, x / 4);
+  kernels.quantize(x, values.length * 4, 1, layout.ACTIVATION_TANH, packer.plan.address, 0, values.length, 0, 0);
+  values.forEach((value, i) => {
+    const actual = heap.f32[x / 4 + i] as number;
+    if (!(Math.abs(actual - Math.tanh(value)) < 1e-5)) wrong.push(`tanh(${value}): ${actual}, not ${Math.tanh(value)}`);
+  });
+  return wrong.slice(0, 5);
+}
+
+/** Everything that a build must get right, over the shapes where mistakes hide. */
+export function checkAll(module: WebAssembly.Module, forms: readonly GemmForm[]): string[] {
+  const wrong: string[] = [];
+  for (const form of forms) {
+    for (const rows of [1, 2, 3, 4, 5, 31, 66]) {
+      for (const [width, columns, block] of [
+        [16, 8, 16],
+        [48, 24, 32],
+        [64, 12, 64],
+        [128, 16, 32],
+        [320, 40, 128],
+        [384, 16, 128],
+        [400, 8, 128],
+      ] as const) {
+        wrong.push(...checkExactProducts(module, { form, rows, width, columns, block }));
+        for (const smooth of [false, true]) {
+          wrong.push(...checkQuantisedProducts(module, { form, rows, width, columns, block, smooth }));
+        }
+      }
+    }
+  }
+  for (const tokens of [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 64, 127, 512]) {
+    for (const [heads, headSize] of [
+      [2, 16],
+      [1, 32],
+      [2, 12],
+      [1, 5],
+      [1, 64],
+    ] as const) {
+      const whole = { tokens, heads, headSize, first: 0, last: tokens };
+      wrong.push(...checkAttention(module, { ...whole, bias: false }));
+      wrong.push(...checkAttention(module, { ...whole, bias: true, first: Math.floor(tokens / 3) }));
+    }
+  }
+  for (const width of [5, 16, 20, 64, 312, 384]) {
+    for (const mean of [0, 30]) wrong.push(...checkNorm(module, { rows: 5, width, mean }));
+  }
+  wrong.push(...checkActivations(module));
+  return wrong;
+}
