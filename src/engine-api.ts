@@ -5,6 +5,7 @@ import { listModels } from './api/models.js';
 import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
 import { assembleEngine, type OpenBackend } from './assemble-engine.js';
+import { supportsModel } from './backend/wasm/supports.js';
 import { servePort } from './port-server.js';
 import type { EngineWorkerApi } from './protocol.js';
 import { moveVectors } from './transfer.js';
@@ -19,7 +20,7 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
 
   return {
     async configure(config, api) {
-      configure({ engine: await assembleEngine(config, { openBackend, wasmSupports: () => false }), api });
+      configure({ engine: await assembleEngine(config, { openBackend, wasmSupports: supportsModel }), api });
     },
     embeddings: {
       create: async (body, options) => moveVectors(await createEmbeddings(body, { ...(await configured), ...options })),
