@@ -1,5 +1,5 @@
 /** Name of the page, the promise about privacy with its proof, and the switch of the theme. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { filesOrigin, type Session } from './engine.js';
 import { LockIcon, Logo, MoonIcon, SunIcon } from './icons.js';
 import { foreignOrigins, watchRequests } from './network.js';
@@ -34,8 +34,9 @@ export function Masthead({ theme, toggle, session }: MastheadProps) {
 
 function Privacy({ session }: { session: Session | null }) {
   const origins = useForeignOrigins();
+  const details = useLightDismiss();
   return (
-    <details class="privacy">
+    <details class="privacy" ref={details}>
       <summary>
         <LockIcon />
         <span>Nothing leaves this device</span>
@@ -76,4 +77,21 @@ function useForeignOrigins(): string[] {
     [],
   );
   return origins;
+}
+
+/** Closes a `<details>` that lies over the page, as a popover closes: by Escape, or by a press elsewhere. */
+function useLightDismiss() {
+  const details = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    const controller = new AbortController();
+    const close = () => details.current?.removeAttribute('open');
+    const onKey = (event: KeyboardEvent) => event.key === 'Escape' && close();
+    const onPress = (event: Event) => {
+      if (!(event.target instanceof Node && details.current?.contains(event.target))) close();
+    };
+    document.addEventListener('keydown', onKey, { signal: controller.signal });
+    document.addEventListener('pointerdown', onPress, { signal: controller.signal });
+    return () => controller.abort();
+  }, []);
+  return details;
 }

@@ -1,0 +1,328 @@
+/** The playground as people use it, on the build: what it shows is compared with the vectors of another implementation. */
+import { readFile } from 'node:fs/promises';
+import { AxeBuilder } from '@axe-core/playwright';
+import { expect, type Page, test } from '@playwright/test';
+import { cosine, type EmbeddingGolden, readGolden } from './engine-page.js';
+
+const origin = 'http://localhost:4175';
+
+test.use({ baseURL: origin, permissions: ['clipboard-read', 'clipboard-write'] });
+
+const grid = (page: Page) => page.getByRole('grid');
+const editor = (page: Page) => page.getByRole('textbox', { name: 'Sentences, one a line' });
+const example = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+const clipboard = (page: Page) => page.evaluate(() => navigator.clipboard.readText());
+
+/** Opens the page with a tiny model and waits for the map of the first example. */
+async function openDemo(page: Page, query = '?model=bert-cls&device=wasm'): Promise<void> {
+  await page.goto(`/${query}`);
+  await expect(grid(page)).toHaveAttribute('aria-rowcount', '4');
+}
+
+/** Writes the texts and waits until the map shows exactly them. */
+async function write(page: Page, texts: readonly string[]): Promise<void> {
+  await editor(page).fill(texts.join('\n'));
+  await expect(page.getByTestId('timing')).toContainText(`${texts.length} texts`);
+  const last = texts.at(-1) ?? '';
+  await expect(cell(page, last, last)).toHaveCount(1);
+}
+
+function cell(page: Page, row: string, column: string) {
+  return page.locator(`[role="gridcell"][aria-label^=${JSON.stringify(`${row}, ${column}, `)}]`);
+}
+
+/** What the map's cells say, row by row. */
+async function cellValues(page: Page): Promise<number[]> {
+  const labels = await grid(page)
+    .locator('[role="gridcell"]')
+    .evaluateAll((cells) => cells.map((element) => element.getAttribute('aria-label') ?? ''));
+  return labels.map((label) => Number(label.slice(label.lastIndexOf(', ') + 2).replace('−', '-')));
+}
+
+/** Short inputs of the golden file that are one line each. */
+async function goldenLines(): Promise<{ texts: string[]; cosines: number[][] }> {
+  const { inputs, embeddings } = await readGolden<EmbeddingGolden>('bert-cls');
+  const kept = inputs.flatMap((text, at) => (/[\n\t]/.test(text) || text.length > 60 ? [] : [at]));
+  const vectors = kept.map((at) => embeddings[at] ?? []);
+  return {
+    texts: kept.map((at) => inputs[at] ?? ''),
+    cosines: vectors.map((row) => vectors.map((column) => cosine(row, column))),
+  };
+}
+
+test.describe('the map', () => {
+  test('shows the cosines of the reference vectors', async ({ page }) => {
+    const { texts, cosines } = await goldenLines();
+    await openDemo(page);
+    await write(page, texts);
+    const expected = cosines.flat();
+    const shown = await cellValues(page);
+    expect(shown).toHaveLength(expected.length);
+    shown.forEach((value, at) => {
+      expect(Math.abs(value - (expected[at] ?? Number.NaN))).toBeLessThan(0.0051);
+    });
+    await page.getByRole('button', { name: 'Copy as JSON' }).click();
+    await expect(page.getByText('Copied as JSON.')).toBeVisible();
+    const copied: { sentences: string[]; similarity: number[][] } = JSON.parse(await clipboard(page));
+    expect(copied.sentences).toEqual(texts);
+    copied.similarity.flat().forEach((value, at) => {
+      expect(Math.abs(value - (expected[at] ?? Number.NaN))).toBeLessThan(1e-5);
+    });
+  });
+
+  test('follows the examples, ignores empty lines, and stops at its limit with a word about it', async ({ page }) => {
+    await openDemo(page);
+    await example(page, 'Multilingual').click();
+    await expect(grid(page)).toHaveAttribute('aria-rowcount', '8');
+    await expect(example(page, 'Multilingual')).toHaveAttribute('aria-pressed', 'true');
+    await write(page, ['one', 'two', 'three']);
+    await expect(example(page, 'Multilingual')).toHaveAttribute('aria-pressed', 'false');
+    await editor(page).fill('one\n\n   \ntwo\n');
+    await expect(grid(page)).toHaveAttribute('aria-rowcount', '2');
+    await editor(page).fill(Array.from({ length: 63 }, (_, at) => `sentence ${at}`).join('\n'));
+    await expect(grid(page)).toHaveAttribute('aria-rowcount', '60');
+    await expect(page.getByText('3 sentences below the line are left out.')).toBeVisible();
+  });
+
+  test('gives way to a hint when there is nothing to compare, and comes back', async ({ page }) => {
+    await openDemo(page);
+    await editor(page).fill('alone');
+    await expect(page.getByText('One more sentence, and there is something to compare.')).toBeVisible();
+    await expect(grid(page)).toHaveCount(0);
+    await write(page, ['alone', 'no more']);
+    await expect(page.getByText('One more sentence')).toHaveCount(0);
+  });
+
+  test('groups what is alike, and writes the order back', async ({ page }) => {
+    await openDemo(page);
+    await write(page, ['Привет, мир', 'word word word', 'Привет мир', 'word word']);
+    const firstRow = () =>
+      grid(page)
+        .getByRole('row')
+        .evaluateAll((rows) => rows.map((row) => row.firstElementChild?.getAttribute('aria-label')?.split(', 0.')[0]));
+    const written = await firstRow();
+    await page.getByText('Grouped', { exact: true }).click();
+    await expect.poll(firstRow).not.toEqual(written);
+    const values = await cellValues(page);
+    const at = (row: number, column: number) => values[row * 4 + column] ?? Number.NaN;
+    expect(Math.min(at(0, 1), at(2, 3))).toBeGreaterThan(Math.max(at(0, 2), at(0, 3), at(1, 2), at(1, 3)));
+    await page.getByText('As written', { exact: true }).click();
+    await expect.poll(firstRow).toEqual(written);
+  });
+
+  test('is read with the pointer and with the keyboard alone', async ({ page }) => {
+    await openDemo(page);
+    await write(page, ['first', 'second', 'third']);
+    const reading = page.getByTestId('reading');
+    await grid(page).hover({ position: { x: 5, y: 5 } });
+    await expect(reading).toContainText('1.00');
+    await page.mouse.move(0, 0);
+    await expect(reading).toHaveCount(0);
+    await page.getByRole('button', { name: 'Copy a link with these sentences' }).focus();
+    await page.keyboard.press('Tab');
+    await expect(grid(page)).toBeFocused();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('End');
+    await expect(reading).toContainText(/second.*third/);
+    const active = (await grid(page).getAttribute('aria-activedescendant')) ?? '';
+    await expect(page.locator(`#${active}`)).toHaveAttribute('aria-label', /^second, third, −?\d\.\d\d$/);
+  });
+
+  test('has its nearest pairs beside it, sorted, and each leads to its cell', async ({ page }) => {
+    const { texts, cosines } = await goldenLines();
+    await openDemo(page);
+    await write(page, texts);
+    const pairs = page.getByRole('region', { name: 'Nearest pairs' });
+    await pairs.getByRole('button', { name: /^Show all/ }).click();
+    const scores = await pairs.locator('.pair-score').allTextContents();
+    const upper = cosines.flatMap((row, at) => row.slice(at + 1)).sort((a, b) => b - a);
+    expect(scores).toHaveLength(upper.length);
+    scores.forEach((score, at) => {
+      expect(Math.abs(Number(score.replace('−', '-')) - (upper[at] ?? Number.NaN))).toBeLessThan(0.0051);
+    });
+    await pairs.locator('.pair').last().click();
+    await expect(page.getByTestId('reading')).toContainText(scores.at(-1) ?? '');
+  });
+});
+
+test.describe('the request', () => {
+  test('is a plain fetch that the Service Worker answers, and is shown with its answer', async ({ page }) => {
+    const sent = page.waitForResponse('**/v1/embeddings');
+    await openDemo(page);
+    const response = await sent;
+    expect(response.fromServiceWorker()).toBe(true);
+    await expect(page.getByText('plain fetch through the Service Worker')).toBeVisible();
+    const code = page.getByRole('region', { name: 'Request', exact: true });
+    await expect(code).toContainText('"model": "bert-cls"');
+    await expect(page.getByRole('region', { name: 'Answer' })).toContainText(/"embedding": \[.* more\]/);
+    await page.getByRole('tab', { name: 'fetch' }).focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    await expect(page.getByRole('tab', { name: 'OpenAI SDK' })).toBeFocused();
+    await expect(code).toContainText('openai.embeddings.create');
+    await page.getByRole('button', { name: 'Copy', exact: true }).click();
+    expect(await clipboard(page)).toBe(await code.textContent());
+    await expect(page.getByTestId('foreign-count')).toHaveText('0');
+  });
+
+  test('goes through the client where there is no Service Worker, and the page says so', async ({ page }) => {
+    await page.addInitScript(() => {
+      Object.defineProperty(Navigator.prototype, 'serviceWorker', { get: () => undefined });
+    });
+    await openDemo(page);
+    await expect(page.getByText(/^vecinity\.fetch: The Service Worker cannot be used/)).toBeVisible();
+  });
+
+  test('is stopped when the sentences change before it is answered', async ({ page }) => {
+    await page.addInitScript(holdRequests);
+    await page.goto('/?model=bert-cls&device=wasm');
+    await page.waitForFunction(() => window.held.length === 1);
+    await editor(page).fill('newer\nsentences');
+    await page.waitForFunction(() => window.held.length === 2);
+    expect(await page.evaluate(() => window.held.map(({ signal }) => signal.aborted))).toEqual([true, false]);
+    await page.evaluate(() => {
+      for (const { release } of window.held) release();
+    });
+    await expect(cell(page, 'newer', 'sentences')).toHaveCount(1);
+    await expect(page.getByRole('alert')).toHaveCount(0);
+  });
+});
+
+/** Runs in the page: keeps each request for embeddings back until the test lets it go. */
+function holdRequests(): void {
+  const { fetch } = window;
+  window.held = [];
+  window.fetch = async (input, init) => {
+    if (String(input).endsWith('/v1/embeddings') && init?.signal) {
+      const { signal } = init;
+      await new Promise<void>((release) => window.held.push({ signal, release }));
+    }
+    return await fetch(input, init);
+  };
+}
+
+declare global {
+  interface Window {
+    held: { signal: AbortSignal; release: () => void }[];
+  }
+}
+
+test.describe('an error', () => {
+  test('of the model is shown in its own words, and another model works', async ({ page }) => {
+    await page.goto('/?model=no-such-model&device=wasm');
+    const alert = page.getByRole('alert');
+    await expect(alert).toContainText('no-such-model could not be loaded.');
+    await expect(alert).toContainText('The model "no-such-model" is not known');
+    await page.getByLabel('Name', { exact: true }).selectOption('bert-cls');
+    await expect(grid(page)).toHaveAttribute('aria-rowcount', '4');
+    await expect(alert).toHaveCount(0);
+  });
+
+  test('of a request is shown in the words of the API, and the page recovers', async ({ page }) => {
+    await openDemo(page);
+    await page.getByLabel('Name', { exact: true }).selectOption('bert-reranker');
+    await expect(page.getByRole('alert')).toContainText('The request failed.');
+    await expect(page.getByRole('alert')).toContainText('bert-reranker');
+    await page.getByLabel('Name', { exact: true }).selectOption('bert-cls');
+    await expect(page.getByRole('alert')).toHaveCount(0);
+    await write(page, ['works', 'again']);
+  });
+});
+
+test.describe('taking the map away', () => {
+  test('as CSV gives a header and a row for each sentence', async ({ page }) => {
+    await openDemo(page);
+    await write(page, ['plain', 'with "quotes", and a comma']);
+    await page.getByRole('button', { name: 'Copy as CSV' }).click();
+    await expect(page.getByText('Copied as CSV.')).toBeVisible();
+    const [header, first, second] = (await clipboard(page)).split('\r\n');
+    expect(header).toBe(',plain,"with ""quotes"", and a comma"');
+    expect(first).toMatch(/^plain,1,-?0\.\d+$/);
+    expect(second).toMatch(/^"with ""quotes"", and a comma",-?0\.\d+,1$/);
+  });
+
+  test('as PNG gives a picture of the map at twice the size', async ({ page }) => {
+    await openDemo(page);
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save as PNG' }).click();
+    const file = await (await download).path();
+    const picture = await readPicture(page, await readFile(file));
+    const map = await grid(page).boundingBox();
+    expect(picture.width).toBeGreaterThan(2 * (map?.width ?? Number.NaN));
+    expect(picture.height).toBeGreaterThan(2 * (map?.height ?? Number.NaN));
+    expect(picture.colors).toBeGreaterThan(20);
+  });
+
+  test('as a link opens the same sentences, which stay behind the #', async ({ page }) => {
+    await openDemo(page);
+    await write(page, ['eins & zwei', '数 #3']);
+    await page.getByRole('button', { name: 'Copy a link with these sentences' }).click();
+    await expect(page.getByText(/^Link copied\./)).toBeVisible();
+    const link = await clipboard(page);
+    expect(link.startsWith(`${origin}/#`)).toBe(true);
+    const requests: string[] = [];
+    const other = await page.context().newPage();
+    other.on('request', (request) => requests.push(request.url() + (request.postData() ?? '')));
+    await other.goto(link);
+    await expect(cell(other, 'eins & zwei', '数 #3')).toHaveCount(1);
+    const outside = requests.filter((request) => !new URL(request).pathname.startsWith('/v1/'));
+    expect(outside.filter((request) => /eins/.test(request.replace(link, '')))).toEqual([]);
+  });
+});
+
+/** Decodes a picture in the page, and counts its colours. */
+async function readPicture(page: Page, bytes: Buffer) {
+  return await page.evaluate(async (base64) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${base64}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    const context = canvas.getContext('2d');
+    context?.drawImage(image, 0, 0);
+    const pixels = new Uint32Array(context?.getImageData(0, 0, image.width, image.height).data.buffer ?? []);
+    return { width: image.width, height: image.height, colors: new Set(pixels).size };
+  }, bytes.toString('base64'));
+}
+
+const themes = ['light', 'dark'] as const;
+const screens = { desktop: { width: 1440, height: 900 }, phone: { width: 360, height: 800 } };
+
+for (const colorScheme of themes) {
+  for (const [screen, viewport] of Object.entries(screens)) {
+    test.describe(`on a ${screen} in the ${colorScheme} theme`, () => {
+      test.use({ colorScheme, viewport });
+
+      test('nothing breaks the rules of accessibility, and nothing is wider than the screen', async ({ page }) => {
+        await openDemo(page);
+        await page.getByText('Nothing leaves this device').click();
+        await grid(page).focus();
+        await expectAccessible(page);
+        await page.keyboard.press('Escape');
+        await expect(page.getByText('Your sentences are neither sent nor stored')).toBeHidden();
+        await example(page, 'Customer messages').click();
+        await expect(grid(page)).toHaveAttribute('aria-rowcount', '20');
+        await expectAccessible(page);
+        await page.getByLabel('Name', { exact: true }).selectOption('bert-reranker');
+        await expect(page.getByRole('alert')).toBeVisible();
+        await expectAccessible(page);
+      });
+    });
+  }
+}
+
+async function expectAccessible(page: Page): Promise<void> {
+  await expect(page.locator('[data-pending="true"]')).toHaveCount(0);
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+  expect(content).toBeLessThanOrEqual(screen ?? 0);
+}
+
+test('the theme can be switched and stays after a reload', async ({ page }) => {
+  await openDemo(page);
+  await page.getByRole('button', { name: 'Use the dark theme' }).click();
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+  await page.reload();
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+  await expect(page.getByRole('button', { name: 'Use the light theme' })).toBeVisible();
+});
