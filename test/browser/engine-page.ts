@@ -36,7 +36,7 @@ export async function openEngine(page: Page, options: PageOptions = {}, url = '/
       };
       window.vecinity = await window.subject.createVecinity({ ...given, createWorker });
     },
-    { model: 'bert-cls', device: 'wasm', ...options } as const,
+    { model: 'bert-cls', device: 'wasm', dtype: 'f32', ...options } as const,
   );
 }
 

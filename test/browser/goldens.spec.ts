@@ -16,23 +16,28 @@ async function readShared<T>(path: string): Promise<T> {
   return JSON.parse(await readFile(new URL(path, shared), 'utf8'));
 }
 
-for (const [device, count] of [
-  ['wasm', 128],
-  ['webgpu', 3],
-] as const) {
-  test(`${count} texts on ${device} are those of sentence-transformers, with its token counts`, async ({ page }) => {
+const engines = [
+  { backend: 'wasm', device: 'wasm', count: 128, modelsUrl: '/shared-models/' },
+  { backend: 'onnx', device: 'wasm', count: 128, modelsUrl: '/onnx-only/shared-models/' },
+  { backend: 'onnx', device: 'webgpu', count: 3, modelsUrl: '/shared-models/' },
+] as const;
+
+for (const { backend, device, count, modelsUrl } of engines) {
+  test(`${count} texts by ${backend} on ${device} are those of sentence-transformers, with its tokens`, async ({
+    page,
+  }) => {
     const golden = await readShared<Golden>('goldens/all-MiniLM-L6-v2.json');
-    await openEngine(page, { ...model, device });
-    const { data, usage, backend } = await page.evaluate(
+    await openEngine(page, { ...model, modelsUrl, device });
+    const { vectors, usage, used } = await page.evaluate(
       async (input) => {
         const { data, usage } = await window.vecinity.embeddings.create({ input, truncate: true });
-        const backend = (await window.vecinity.status()).models[0]?.backend;
-        return { data: data.map(({ embedding }) => [...(embedding as Float32Array)]), usage, backend };
+        const used = (await window.vecinity.status()).models[0]?.backend;
+        return { vectors: data.map(({ embedding }) => [...(embedding as Float32Array)]), usage, used };
       },
       golden.texts.slice(0, count),
     );
-    expect(backend).toMatchObject({ device });
-    expect(worstCosine(data, golden.embeddings.slice(0, count))).toBeGreaterThanOrEqual(0.99999);
+    expect(used).toMatchObject({ backend, device, dtype: 'f32' });
+    expect(worstCosine(vectors, golden.embeddings.slice(0, count))).toBeGreaterThanOrEqual(0.99999);
     expect(usage.prompt_tokens).toBe(golden.tokens.slice(0, count).reduce((sum, tokens) => sum + tokens, 0));
   });
 }

@@ -103,3 +103,37 @@ test('similarity compares texts and vectors by the measure of the model', async 
   expect(matrix[0]?.[1]).toBeCloseTo(matrix[1]?.[0] ?? Number.NaN, 5);
   expect(mixed).toBeCloseTo(matrix[0]?.[1] ?? Number.NaN, 5);
 });
+
+test.describe('onnxruntime on WASM, where a model has no safetensors,', () => {
+  const modelsUrl = '/onnx-only/models/';
+
+  for (const model of ['bert-cls', 'bert-mean-unnormalized', 'xlmr-cls', 'modernbert-mean']) {
+    test(`gives the reference's vectors of ${model}`, async ({ page }) => {
+      const golden = await readGolden<EmbeddingGolden>(model);
+      await openEngine(page, { model, modelsUrl });
+      const { vectors, backend } = await page.evaluate(
+        async (inputs) => ({
+          vectors: (await window.vecinity.embed(inputs, { prompt: '', truncate: true })).map((vector) => [...vector]),
+          backend: (await window.vecinity.status()).models[0]?.backend?.backend,
+        }),
+        golden.inputs,
+      );
+      expect(backend).toBe('onnx');
+      expect(worstCosine(vectors, golden.embeddings)).toBeGreaterThanOrEqual(0.99999);
+    });
+  }
+
+  for (const model of ['bert-reranker', 'xlmr-reranker']) {
+    test(`gives the reference's logits of ${model}`, async ({ page }) => {
+      const golden = await readGolden<RerankGolden>(model);
+      await openEngine(page, { model, modelsUrl });
+      const ranked = await page.evaluate(
+        ({ query, documents }) => window.vecinity.rerank(query, documents, { rawScores: true }),
+        golden,
+      );
+      for (const { index, score } of ranked) {
+        expect(Math.abs(score - (golden.logits[index] ?? Number.NaN))).toBeLessThanOrEqual(1e-3);
+      }
+    });
+  }
+});

@@ -34,6 +34,7 @@ export default defineConfig(async ({ command, isPreview }) => {
     plugins: [
       countLeaks(),
       breakModels(),
+      leaveOutSafetensors(),
       createPlugin({ modelsDir: models, isolate: true }, () =>
         isSource ? bundleServiceWorker(buildId) : readFile(at('../../dist/vecinity-sw.js'), 'utf8'),
       ),
@@ -78,6 +79,18 @@ function breakModels(): Plugin {
     const isBroken = brokenModels[name]?.(response, file);
     if (isBroken) return;
     if (name in brokenModels) request.url = request.url?.replace(`/${name}/`, '/bert-cls/');
+    next();
+  });
+}
+
+/** `/onnx-only/models/…` is `/models/…` without safetensors, so that onnxruntime has to do the work. */
+function leaveOutSafetensors(): Plugin {
+  const prefix = '/onnx-only';
+  return onEveryServer('onnx-only', (request, response, next) => {
+    const { url = '/' } = request;
+    if (!url.startsWith(`${prefix}/`)) return next();
+    if (url.includes('.safetensors')) return sendText(response, 404, 'not there');
+    request.url = url.slice(prefix.length);
     next();
   });
 }

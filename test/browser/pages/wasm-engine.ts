@@ -1,0 +1,56 @@
+/** The WASM engine inside a worker of a page, as the compute worker uses it: runs what a test asks for. */
+import type { TokenBatch } from '../../../src/backend/backend.js';
+import { loadKernels } from '../../../src/backend/wasm/assets.js';
+import { calibrate, detectLevel } from '../../../src/backend/wasm/features.js';
+import { loadWasmBackend } from '../../../src/backend/wasm/index.js';
+import type { GemmForm } from '../../../src/backend/wasm/plan.js';
+import { openModelFiles } from '../../../src/models/files.js';
+import { loadModelSpec } from '../../../src/models/spec-files.js';
+import { checkAll } from '../../wasm/kernel-checks.js';
+
+export type Question =
+  | { ask: 'kernels'; forms: GemmForm[] }
+  | { ask: 'calibrate' }
+  | { ask: 'run'; model: string; dtype: 'f32' | 'q8'; threads: number; batches: TokenBatch[] };
+
+self.onmessage = async ({ data }: MessageEvent<Question>) => {
+  try {
+    self.postMessage({ answer: await answer(data) });
+  } catch (error) {
+    self.postMessage({ error: String(error) });
+  }
+};
+
+async function answer(question: Question): Promise<unknown> {
+  const level = detectLevel();
+  if (question.ask === 'run') return await run(question);
+  const module = await loadKernels(level, { shared: false, assetsUrl: null });
+  if (question.ask === 'calibrate') return { level, ...(await calibrate(module, level, false)) };
+  return { level, wrong: checkAll(module, question.forms) };
+}
+
+async function run({ model, dtype, threads, batches }: Question & { ask: 'run' }): Promise<unknown> {
+  const base = new URL(`/models/${model}/`, self.location.href).href;
+  const location = { kind: 'url' as const, base, headers: {}, cache: false };
+  const spec = await loadModelSpec(openModelFiles(location), {
+    id: model,
+    repository: model,
+    revision: 'local',
+    entry: null,
+  });
+  const request = {
+    spec,
+    location,
+    backend: 'wasm' as const,
+    device: 'wasm' as const,
+    dtype,
+    threads,
+    assetsUrl: null,
+  };
+  const backend = await loadWasmBackend(request, {});
+  const results: number[][] = [];
+  for (const batch of batches) results.push(Array.from(await backend.run(batch)));
+  const { info, width } = backend;
+  await backend.dispose();
+  return { info, width, results };
+}
