@@ -1,6 +1,10 @@
 /** The engine: which models are loaded or loading, which one answers a request, and the end of all of them. */
 import { VecinityError } from '../errors.js';
 import type {
+  ClassifyRequest,
+  ClassifyResult,
+  DecodeRequest,
+  DecodeResult,
   EmbedRequest,
   EmbedResult,
   Engine,
@@ -9,6 +13,8 @@ import type {
   ModelStatus,
   RerankRequest,
   RerankResult,
+  TokenizeRequest,
+  TokenizeResult,
 } from './engine.js';
 import type { LoadedModel } from './loaded-model.js';
 import { ModelEntry } from './model-entry.js';
@@ -60,6 +66,21 @@ class ModelEngine implements Engine {
     return await model.rerank(request);
   }
 
+  async classify(request: ClassifyRequest): Promise<ClassifyResult> {
+    const model = await this.#ready(request);
+    return await model.classify(request);
+  }
+
+  async tokenize(request: TokenizeRequest): Promise<TokenizeResult> {
+    const model = await this.#ready(request);
+    return await model.tokenize(request);
+  }
+
+  async decode(request: DecodeRequest): Promise<DecodeResult> {
+    const model = await this.#ready(request);
+    return model.decode(request);
+  }
+
   status(): EngineStatus {
     const entries = [...this.#entries.values()];
     const queue = { inputs: 0, tokens: 0, maxInputs: this.#parts.config.maxQueue };
@@ -78,7 +99,7 @@ class ModelEngine implements Engine {
   }
 
   /** The model of a request; while it loads, the request waits. */
-  async #ready({ model, signal }: EmbedRequest | RerankRequest): Promise<LoadedModel> {
+  async #ready({ model, signal }: Pick<EmbedRequest, 'model' | 'signal'>): Promise<LoadedModel> {
     this.#requireLife();
     const entry = model === null ? this.#default() : this.#find(model);
     if (entry) return await entry.wait({ signal });

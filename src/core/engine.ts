@@ -81,6 +81,62 @@ export interface RerankResult {
   timing: Timing;
 }
 
+export interface ClassifyRequest extends RequestOptions {
+  model: string | null;
+  /** Texts, or pairs of texts. */
+  inputs: readonly (string | readonly [string, string])[];
+  /** `probability`: softmax over the labels, the sigmoid of a single one; `none`: the logits. */
+  activation: 'probability' | 'none';
+  truncate: boolean;
+  truncateSide: 'left' | 'right';
+}
+
+export interface ClassifyResult {
+  model: string;
+  labels: string[];
+  /** `[count, labels]` */
+  scores: Float32Array<ArrayBuffer>;
+  count: number;
+  usage: Usage;
+  truncated: number;
+  timing: Timing;
+}
+
+export interface TokenizeRequest extends RequestOptions {
+  model: string | null;
+  texts: readonly string[];
+  addSpecialTokens: boolean;
+  /** As in `EmbedRequest`. */
+  promptName: string | null;
+}
+
+export interface Token {
+  id: number;
+  /** What it stands for in the text; a special token's own name. */
+  text: string;
+  special: boolean;
+  /** UTF-8 bytes of the text from here on; null for special tokens, and where no place can be told. */
+  start: number | null;
+  stop: number | null;
+}
+
+export interface TokenizeResult {
+  model: string;
+  tokens: Token[][];
+  maxTokens: number;
+}
+
+export interface DecodeRequest extends RequestOptions {
+  model: string | null;
+  ids: readonly (readonly number[])[];
+  skipSpecialTokens: boolean;
+}
+
+export interface DecodeResult {
+  model: string;
+  texts: string[];
+}
+
 /** One step down the ladder of devices: what was tried and why it was not taken. */
 export interface Attempt {
   backend: BackendName;
@@ -130,6 +186,9 @@ export interface Engine {
   unload(model: string): Promise<void>;
   embed(request: EmbedRequest): Promise<EmbedResult>;
   rerank(request: RerankRequest): Promise<RerankResult>;
+  classify(request: ClassifyRequest): Promise<ClassifyResult>;
+  tokenize(request: TokenizeRequest): Promise<TokenizeResult>;
+  decode(request: DecodeRequest): Promise<DecodeResult>;
   status(): EngineStatus;
   dispose(): Promise<void>;
 }

@@ -3,11 +3,16 @@
  * Where the model runs and what happens when a device fails is hidden behind the batcher and its backend.
  */
 import type { Backend } from '../backend/backend.js';
-import { toVecinityError, VecinityError } from '../errors.js';
+import { abortError, toVecinityError, VecinityError } from '../errors.js';
+import { objectField, stringField } from '../models/json-fields.js';
 import { resolvePrompt } from '../models/prompts.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Batcher, type OpenJob } from './batcher.js';
 import type {
+  ClassifyRequest,
+  ClassifyResult,
+  DecodeRequest,
+  DecodeResult,
   EmbedRequest,
   EmbedResult,
   EngineInput,
@@ -15,12 +20,15 @@ import type {
   RerankRequest,
   RerankResult,
   Timing,
+  Token,
+  TokenizeRequest,
+  TokenizeResult,
   Usage,
 } from './engine.js';
 import { cosine } from './similarity.js';
 import type { Encoding, Tokenizer } from './tokenizer.js';
 import { inTurns } from './turns.js';
-import { shapeRows, sigmoid } from './vectors.js';
+import { shapeRows, sigmoid, toProbabilities } from './vectors.js';
 
 export interface LoadedModelParts {
   spec: ModelSpec;
@@ -95,6 +103,49 @@ export class LoadedModel {
       scores: request.scoreActivation === 'sigmoid' ? values.map(sigmoid) : values,
       ...rest,
     };
+  }
+
+  async classify({ inputs, activation, truncate, truncateSide, ...options }: ClassifyRequest): Promise<ClassifyResult> {
+    if (this.spec.task !== 'rerank') throw this.#unsupported('it makes embeddings and has no labels');
+    requireSome(inputs.length, 'input');
+    const encode = (index: number) => {
+      const input = inputs[index] ?? '';
+      if (typeof input === 'string') return this.#tokenizer.encode(input, { truncate, truncateSide, index });
+      return this.#tokenizer.encodePair(...input, { truncate, strategy: 'longest_first', index });
+    };
+    const { values, ...rest } = await this.#compute({ ...options, count: inputs.length, encode });
+    const scores = activation === 'none' ? values : toProbabilities(values, this.backend.width);
+    return {
+      model: this.spec.id,
+      labels: labelsOf(this.spec, this.backend.width),
+      scores,
+      count: inputs.length,
+      ...rest,
+    };
+  }
+
+  async tokenize({ texts, addSpecialTokens, promptName, signal }: TokenizeRequest): Promise<TokenizeResult> {
+    const prompt = resolvePrompt(this.spec, { promptName, ...(promptName === null ? { prompt: '' } : {}) });
+    const tokens: Token[][] = [];
+    const takeTurn = (from: number, mayGoOn: () => boolean): number => {
+      let next = from;
+      do tokens.push(this.#tokenizer.tokenize(prompt + (texts[next++] ?? ''), { addSpecialTokens }));
+      while (next < texts.length && mayGoOn());
+      return next;
+    };
+    await inTurns(takeTurn, { count: texts.length, now: this.#now, stopped: () => signal?.aborted ?? false });
+    if (signal?.aborted) throw abortError(signal);
+    return { model: this.spec.id, tokens, maxTokens: this.spec.maxTokens };
+  }
+
+  /** Throws `invalid_request` for ids outside the vocabulary. */
+  decode({ ids, skipSpecialTokens }: DecodeRequest): DecodeResult {
+    const texts = ids.map((sequence) => {
+      // Only for its check of the range: the library leaves ids out that it does not know.
+      this.#tokenizer.encodeIds(sequence, { truncate: true });
+      return this.#tokenizer.decode(sequence, { skipSpecialTokens });
+    });
+    return { model: this.spec.id, texts };
   }
 
   /** Ends what waits; what runs ends with the backend. */
@@ -209,6 +260,12 @@ export class LoadedModel {
       param: 'dimensions',
     });
   }
+}
+
+/** The names of a classifier's labels, in the order of its outputs; transformers' own names where it has none. */
+function labelsOf({ config }: ModelSpec, count: number): string[] {
+  const names = objectField(config, 'id2label');
+  return Array.from({ length: count }, (_, label) => stringField(names, String(label)) ?? `LABEL_${label}`);
 }
 
 function requireSome(count: number, param: 'input' | 'documents'): void {

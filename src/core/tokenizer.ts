@@ -6,7 +6,9 @@ import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
 import { VecinityError } from '../errors.js';
 import type { ModelFiles, ReadOptions } from '../models/files.js';
 import type { ModelSpec } from '../models/spec.js';
+import type { Token } from './engine.js';
 import { fillTemplate, findTemplate, type Template } from './template.js';
+import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
 import { cutPair, type PairLimits } from './truncation.js';
 
 /** What the tokenizer needs to know of a model. */
@@ -55,6 +57,8 @@ export interface Tokenizer {
   /** Takes ids as they are, special tokens and all. Throws `invalid_request` for ids outside the vocabulary. */
   encodeIds(ids: readonly number[], options?: EncodeOptions): Encoding;
   decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string;
+  /** The tokens of a text, uncut, with their places in it. */
+  tokenize(text: string, options: { addSpecialTokens: boolean }): Token[];
   /** Tokens of a text with its special tokens, uncut. */
   countTokens(text: string): number;
 }
@@ -80,7 +84,7 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   try {
     // The library checks the objects itself and throws; it takes anything that is an object.
     const tokenizer = new HubTokenizer(tokenizerJson as object, tokenizerConfig as object);
-    return new ModelTokenizer(tokenizer, spec);
+    return new ModelTokenizer(tokenizer, spec, isByteLevel(tokenizerJson as object));
   } catch (cause) {
     if (cause instanceof VecinityError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -90,16 +94,22 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   }
 }
 
+function isByteLevel(tokenizerJson: { decoder?: { type?: unknown } | null }): boolean {
+  return tokenizerJson.decoder?.type === 'ByteLevel';
+}
+
 class ModelTokenizer implements Tokenizer {
   readonly #tokenizer: HubTokenizer;
   readonly #spec: TokenizerSpec;
   readonly #single: Template;
   readonly #pair: Template;
   readonly #hasSegments: boolean;
+  readonly #isByteLevel: boolean;
   /** One query meets many documents: its tokens are kept. */
   #lastQuery: { text: string; ids: readonly number[] } | null = null;
 
-  constructor(tokenizer: HubTokenizer, spec: TokenizerSpec) {
+  constructor(tokenizer: HubTokenizer, spec: TokenizerSpec, byteLevel: boolean) {
+    this.#isByteLevel = byteLevel;
     this.#tokenizer = tokenizer;
     this.#spec = spec;
     this.#single = findTemplate(tokenizer, false);
@@ -172,8 +182,28 @@ class ModelTokenizer implements Tokenizer {
     return this.#tokenizer.decode(Array.from(ids), { skip_special_tokens: skipSpecialTokens });
   }
 
+  tokenize(text: string, { addSpecialTokens }: { addSpecialTokens: boolean }): Token[] {
+    const ids = this.#contentIds(text);
+    const pieces = ids.map((id) => this.#pieceOf(id));
+    const spans = this.#isByteLevel ? findByteSpans(text, pieces) : findSpans(text, pieces);
+    const content = ids.map((id, place): Token => {
+      const span = spans[place] ?? null;
+      const shown = span ? sliceBytes(text, span) : (pieces[place] ?? '');
+      return { id, text: shown, special: false, start: span?.start ?? null, stop: span?.stop ?? null };
+    });
+    if (!addSpecialTokens) return content;
+    return this.#single.slots.flatMap((slot) => {
+      if (typeof slot.content !== 'number') return content;
+      return [{ id: slot.content, text: this.#pieceOf(slot.content), special: true, start: null, stop: null }];
+    });
+  }
+
   countTokens(text: string): number {
     return this.#contentIds(text).length + this.#single.specials;
+  }
+
+  #pieceOf(id: number): string {
+    return this.#tokenizer.id_to_token(id) ?? '';
   }
 
   #contentIds(text: string): number[] {

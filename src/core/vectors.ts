@@ -33,6 +33,23 @@ export function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 
+/** Logits `[count, width]` to probabilities: softmax over a row, the sigmoid of a single value. */
+export function toProbabilities(logits: Float32Array<ArrayBuffer>, width: number): Float32Array<ArrayBuffer> {
+  if (width === 1) return logits.map(sigmoid);
+  const values = new Float32Array(logits.length);
+  for (let start = 0; start < logits.length; start += width) {
+    const row = logits.subarray(start, start + width);
+    const most = Math.max(...row);
+    const powers = Array.from(row, (logit) => Math.exp(logit - most));
+    const sum = powers.reduce((total, power) => total + power, 0);
+    values.set(
+      powers.map((power) => power / sum),
+      start,
+    );
+  }
+  return values;
+}
+
 function cutRows(values: Float32Array, width: number, dimensions: number): Float32Array<ArrayBuffer> {
   const count = values.length / width;
   const rows = new Float32Array(count * dimensions);

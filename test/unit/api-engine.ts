@@ -1,5 +1,9 @@
 /** An engine without a model: vectors and scores follow from the inputs alone, and it keeps what it was asked. */
 import type {
+  ClassifyRequest,
+  ClassifyResult,
+  DecodeRequest,
+  DecodeResult,
   EmbedRequest,
   EmbedResult,
   Engine,
@@ -9,6 +13,8 @@ import type {
   ModelStatus,
   RerankRequest,
   RerankResult,
+  TokenizeRequest,
+  TokenizeResult,
 } from '../../src/core/engine.js';
 import type { ModelSpec, Task } from '../../src/models/spec.js';
 
@@ -17,11 +23,14 @@ const timing = { tokenizeMs: 1.25, queueMs: 2, inferenceMs: 30.5, totalMs: 33.75
 export class FakeEngine implements Engine {
   readonly embedRequests: EmbedRequest[] = [];
   readonly rerankRequests: RerankRequest[] = [];
+  readonly classifyRequests: ClassifyRequest[] = [];
+  readonly tokenizeRequests: TokenizeRequest[] = [];
   readonly loads: string[] = [];
+  readonly unloads: string[] = [];
   models: ModelStatus[];
   defaultModel: string | null;
   /** Awaited before each answer; throws to make the call fail. */
-  before: (request: EmbedRequest | RerankRequest) => void | Promise<void> = () => {};
+  before: (request: EmbedRequest | RerankRequest | ClassifyRequest) => void | Promise<void> = () => {};
 
   constructor(models: ModelStatus[] = [fakeModel('all-MiniLM-L6-v2', 'embedding')]) {
     this.models = models;
@@ -31,11 +40,14 @@ export class FakeEngine implements Engine {
   async load(model: string): Promise<ModelStatus> {
     this.loads.push(model);
     const status = fakeModel(model, 'embedding');
-    this.models = this.models.map((known) => (known.id === model ? status : known));
+    this.models = [...this.models.filter(({ id }) => id !== model), status];
     return status;
   }
 
-  async unload(): Promise<void> {}
+  async unload(model: string): Promise<void> {
+    this.unloads.push(model);
+    this.models = this.models.filter(({ id }) => id !== model);
+  }
 
   async embed(request: EmbedRequest): Promise<EmbedResult> {
     this.embedRequests.push(request);
@@ -64,6 +76,41 @@ export class FakeEngine implements Engine {
       truncated: 1,
       timing,
     };
+  }
+
+  /** Two labels; the second is the likelier one for every input but the first. */
+  async classify(request: ClassifyRequest): Promise<ClassifyResult> {
+    this.classifyRequests.push(request);
+    await this.before(request);
+    const scores = request.inputs.flatMap((_, index) => (index === 0 ? [0.75, 0.25] : [0.125, 0.875]));
+    return {
+      model: request.model ?? 'default',
+      labels: ['negative', 'positive'],
+      scores: Float32Array.from(scores),
+      count: request.inputs.length,
+      usage: { promptTokens: 9 },
+      truncated: 0,
+      timing,
+    };
+  }
+
+  /** A token a letter, between two special ones. */
+  async tokenize(request: TokenizeRequest): Promise<TokenizeResult> {
+    this.tokenizeRequests.push(request);
+    const special = (text: string) => ({ id: 1, text, special: true, start: null, stop: null });
+    const tokens = request.texts.map((text) => {
+      const letters = [...text].map((letter, at) => ({
+        ...{ id: letter.charCodeAt(0), text: letter, special: false },
+        ...{ start: at, stop: at + 1 },
+      }));
+      return request.addSpecialTokens ? [special('[CLS]'), ...letters, special('[SEP]')] : letters;
+    });
+    return { model: request.model ?? 'default', tokens, maxTokens: 256 };
+  }
+
+  async decode({ model, ids, skipSpecialTokens }: DecodeRequest): Promise<DecodeResult> {
+    const kept = ids.map((sequence) => sequence.filter((id) => id !== 1 || !skipSpecialTokens));
+    return { model: model ?? 'default', texts: kept.map((sequence) => String.fromCharCode(...sequence)) };
   }
 
   status(): EngineStatus {

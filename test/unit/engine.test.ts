@@ -41,6 +41,7 @@ function letterTokenizer(spec: ModelSpec): Tokenizer {
     encodeIds: (ids, options = {}) => finish([...ids], spec.maxTokens, options),
     decode: (ids) => String.fromCodePoint(...Array.from(ids)),
     countTokens: (text) => text.length + 2,
+    tokenize: (text) => [...text].map((letter) => ({ id: 1, text: letter, special: false, start: null, stop: null })),
   };
 }
 
