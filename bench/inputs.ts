@@ -22,7 +22,6 @@ import type { SystemsContext } from './systems.js';
 
 const root = repositoryRoot;
 const shared = path.join(root, '../shared');
-const builtPackage = path.join(root, 'dist');
 const committedModels = path.join(root, 'public/models');
 const queryCount = 64;
 const longTextCount = 16;
@@ -31,6 +30,7 @@ export interface Inputs {
   corpus: Corpus;
   workload: Workload;
   model: Omit<SystemsContext, 'cores'>;
+  /** Models and the peer's files. */
   mounts: Mount[];
   /** What is missing and what that means for the run. */
   notes: string[];
@@ -115,7 +115,6 @@ function listMounts(modelsFolder: string | null): Mount[] {
   const onnxruntime = createRequire(transformers).resolve('onnxruntime-web');
   const models = modelsFolder ?? committedModels;
   return [
-    { prefix: '/vecinity/', folder: builtPackage },
     { prefix: '/models/', folder: models },
     // A model that has only ONNX files is the way to the onnx backend where the engine knows the architecture.
     { prefix: '/onnx-models/', folder: models, hide: /\.safetensors$/ },

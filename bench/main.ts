@@ -6,10 +6,10 @@ import { type BenchBrowser, startBrowser } from './browser.js';
 import { type Inputs, readInputs } from './inputs.js';
 import { describeMachine, formatMachine } from './machine.js';
 import { type BenchOptions, parseOptions, UsageError, usage } from './options.js';
-import { ensurePackage } from './package.js';
+import { copyPackage } from './package.js';
 import { formatReport, toRatios, toRows } from './report.js';
 import { runRounds, type SystemResult } from './rounds.js';
-import { type BenchServer, startServer } from './server.js';
+import { type BenchServer, type ServerOptions, startServer } from './server.js';
 import { listSystems, type System, selectSystems } from './systems.js';
 
 /** Runs the benchmark for these command-line words and returns the exit code: 0, 1 when a system failed, 2 for bad usage. */
@@ -32,12 +32,21 @@ async function run(options: BenchOptions): Promise<number> {
   const inputs = await readInputs(options);
   const systems = selectSystems(listSystems({ ...inputs.model, cores: availableParallelism() }), options.systems);
   for (const note of inputs.notes) console.log(note);
-  await ensurePackage();
-  const server = await startServer({ mounts: inputs.mounts, isolated: options.isolated });
+  const built = await copyPackage();
+  try {
+    const mounts = [...inputs.mounts, { prefix: '/vecinity/', folder: built.folder }];
+    return await serve({ mounts, isolated: options.isolated }, { options, inputs, systems });
+  } finally {
+    await built.remove();
+  }
+}
+
+async function serve(serverOptions: ServerOptions, job: Job): Promise<number> {
+  const server = await startServer(serverOptions);
   try {
     const browser = await startBrowser(ensureChromium(), server.origin);
     try {
-      return await runIn(browser, server, { options, inputs, systems });
+      return await measure(browser, server, job);
     } finally {
       await browser.close();
     }
@@ -52,7 +61,7 @@ interface Job {
   systems: readonly System[];
 }
 
-async function runIn(browser: BenchBrowser, server: BenchServer, { options, inputs, systems }: Job): Promise<number> {
+async function measure(browser: BenchBrowser, server: BenchServer, { options, inputs, systems }: Job): Promise<number> {
   const machine = describeMachine({ version: browser.version, isolated: await isIsolated(browser) });
   console.log(formatMachine(machine));
   console.log(
