@@ -1,6 +1,6 @@
 /** The engine's linear memory: a bump allocator and typed views that stay valid when the memory grows. */
 import { VecinityError } from '../../errors.js';
-import { ONES } from './kernels/layout.js';
+import { writeConstants } from './constants.js';
 
 const pageBytes = 65_536;
 const maximumPages = 65_536;
@@ -20,7 +20,7 @@ export class Heap {
   /** Over a memory of its own, or over one that another thread shares (which alone allocates in it). */
   constructor(memory: WebAssembly.Memory) {
     this.memory = memory;
-    this.i16.fill(1, ONES / 2, ONES / 2 + 8);
+    writeConstants(memory);
   }
 
   /** Bytes allocated so far, the constants included: an image of `[0, usedBytes)` holds everything. */

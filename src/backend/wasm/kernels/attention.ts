@@ -39,7 +39,7 @@ export function attend(job: usize): void {
   const scale = load<f32>(job, ATTEND_SCALE);
   const outStride = load<usize>(job, ATTEND_OUT_STRIDE);
   const queries = load<usize>(job, ATTEND_SCRATCH);
-  const keys = queries + QUERY_ROWS * (depth << 2);
+  const keys = queries + <usize>QUERY_ROWS * (depth << 2);
   const scores = keys + padded * (depth << 2);
   let q = load<usize>(job, ATTEND_QUERY);
   let k = load<usize>(job, ATTEND_KEY);
@@ -52,7 +52,7 @@ export function attend(job: usize): void {
       const rows = min<usize>(QUERY_ROWS, last - row);
       copyQueries(q + (row << 5), panelStride, depth, (rows + 3) & ~3, scale, queries);
       scoreRows(queries, keys, depth, padded, (rows + 3) & ~3, scores);
-      softmaxRows(scores, tokens, padded, rows, bias ? bias - (row << 2) : 0, scores + QUERY_ROWS * (padded << 2));
+      softmaxRows(scores, tokens, padded, rows, bias ? bias - (row << 2) : 0, scores + <usize>QUERY_ROWS * (padded << 2));
       weighValues(scores, v, panelStride, tokens, padded, rows, headSize, out + row * outStride, outStride);
     }
     q += headBytes;
@@ -174,7 +174,7 @@ function weighValues(
   outStride: usize,
 ): void {
   const scoreBytes = padded << 2;
-  const inverses = scores + QUERY_ROWS * scoreBytes;
+  const inverses = scores + <usize>QUERY_ROWS * scoreBytes;
   const result = inverses + (QUERY_ROWS << 2);
   for (let d: usize = 0; d < headSize; d += 8) {
     for (let r: usize = 0; r < rows; r += 4) {

@@ -2,8 +2,39 @@
 // AssemblyScript and TypeScript, so without types that only one of them knows. All addresses are bytes in the imported
 // memory; the modules have no static data, so that instances can share it.
 
-/** Sixteen-bit ones, 16 bytes. Loaded and not spelled as a constant: V8 rebuilds constant vectors in every iteration. */
+// Constant vectors of 16 bytes, written by `heap.ts`. They are loaded and not spelled as constants, because V8 builds a
+// constant vector anew wherever it is used, with three instructions, also inside a loop.
+/** Sixteen-bit ones. */
 export const ONES = 64;
+/** 0x7f in every 32-bit lane. */
+export const LEVEL_MASK = 80;
+/** f32 from here on; `constants.ts` has the values. */
+export const ROUNDER = 96;
+export const LEAST_EXPONENT = 112;
+export const EXP2_5 = 128;
+export const EXP2_4 = 144;
+export const EXP2_3 = 160;
+export const EXP2_2 = 176;
+export const EXP2_1 = 192;
+export const ONE = 208;
+export const HALF = 224;
+export const ERF_LIMIT = 240;
+export const ERF_MINUS_LIMIT = 256;
+export const ERF_P4 = 272;
+export const ERF_P3 = 288;
+export const ERF_P2 = 304;
+export const ERF_P1 = 320;
+export const ERF_P0 = 336;
+export const ERF_Q5 = 352;
+export const ERF_Q4 = 368;
+export const ERF_Q3 = 384;
+export const ERF_Q2 = 400;
+export const ERF_Q1 = 416;
+export const TANH_LIMIT = 432;
+export const TWO_LOG2_E = 448;
+export const TWO = 464;
+export const TANH_INNER = 480;
+export const TANH_CUBE = 496;
 
 // A packed linear: panels of 8 output columns.
 export const LINEAR_WEIGHTS = 0;

@@ -1,5 +1,36 @@
 // Vector arithmetic that all builds share: fused multiply-add where the build has it, exp2, the activations.
-import { ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU, ACTIVATION_TANH } from './layout';
+import {
+  ACTIVATION_GELU,
+  ACTIVATION_GELU_TANH,
+  ACTIVATION_RELU,
+  ACTIVATION_TANH,
+  ERF_LIMIT,
+  ERF_MINUS_LIMIT,
+  ERF_P0,
+  ERF_P1,
+  ERF_P2,
+  ERF_P3,
+  ERF_P4,
+  ERF_Q1,
+  ERF_Q2,
+  ERF_Q3,
+  ERF_Q4,
+  ERF_Q5,
+  EXP2_1,
+  EXP2_2,
+  EXP2_3,
+  EXP2_4,
+  EXP2_5,
+  HALF,
+  LEAST_EXPONENT,
+  ONE,
+  ROUNDER,
+  TANH_CUBE,
+  TANH_INNER,
+  TANH_LIMIT,
+  TWO,
+  TWO_LOG2_E,
+} from './layout';
 
 // @ts-ignore: decorator
 @inline
@@ -42,67 +73,68 @@ export function minLanes(v: v128): f32 {
   return f32x4.extract_lane(smaller(pairs, v128.shuffle<i32>(pairs, pairs, 1, 0, 3, 2)), 0);
 }
 
-/** 1.5 * 2^23: added to a small number it leaves the nearest whole number in the low bits of the mantissa. */
+/** A constant vector. */
 // @ts-ignore: decorator
 @inline
-export const ROUNDER: f32 = 12582912;
+function constant(address: usize): v128 {
+  return v128.load(address);
+}
 
 /**
- * 2^x for x up to 126; what is below -126 counts as -126. Minimax polynomial of 2^f on [-0.5, 0.5] (Lawson fit),
- * relative error 1e-7.
+ * 2^x for x up to 126; what is below -126 counts as -126. Minimax polynomial of 2^f on [-0.5, 0.5], relative error 1e-7.
  */
 // @ts-ignore: decorator
 @inline
 export function exp2(x: v128): v128 {
-  const clamped = larger(x, f32x4.splat(-126));
-  const rounder = f32x4.splat(ROUNDER);
+  const clamped = larger(x, constant(LEAST_EXPONENT));
+  const rounder = constant(ROUNDER);
   const shifted = f32x4.add(clamped, rounder);
   const f = f32x4.sub(clamped, f32x4.sub(shifted, rounder));
-  let p = madd(f32x4.splat(0.001326472203144443), f, f32x4.splat(0.009671512996978037));
-  p = madd(p, f, f32x4.splat(0.055507337604399125));
-  p = madd(p, f, f32x4.splat(0.24022242077585343));
-  p = madd(p, f, f32x4.splat(0.6931469775871786));
-  p = madd(p, f, f32x4.splat(1));
+  let p = madd(constant(EXP2_5), f, constant(EXP2_4));
+  p = madd(p, f, constant(EXP2_3));
+  p = madd(p, f, constant(EXP2_2));
+  p = madd(p, f, constant(EXP2_1));
+  p = madd(p, f, constant(ONE));
   return i32x4.add(p, i32x4.shl(shifted, 23));
 }
 
 /**
- * x * Phi(x). Phi - 1/2 is x times a rational function of x^2 on [-5, 5] (degrees 4 and 5, Lawson fit); the result's
- * absolute error is below 2e-6 everywhere.
+ * x * Phi(x). Phi - 1/2 is x times a rational function of x^2 on [-5, 5] (degrees 4 and 5); the result's absolute error
+ * is below 2e-6 everywhere.
  */
 // @ts-ignore: decorator
 @inline
-export function geluErf(x: v128): v128 {
-  const c = larger(smaller(x, f32x4.splat(5)), f32x4.splat(-5));
+function geluErf(x: v128): v128 {
+  const c = larger(smaller(x, constant(ERF_LIMIT)), constant(ERF_MINUS_LIMIT));
   const t = f32x4.mul(c, c);
-  let p = madd(f32x4.splat(0.00000516249997006597), t, f32x4.splat(0.0002689003564655727));
-  p = madd(p, t, f32x4.splat(0.005217013607635745));
-  p = madd(p, t, f32x4.splat(0.045434758325129644));
-  p = madd(p, t, f32x4.splat(0.3989420537205795));
-  let q = madd(f32x4.splat(4.593155737216974e-7), t, f32x4.splat(0.00009670454225119783));
-  q = madd(q, t, f32x4.splat(0.002437441539899988));
-  q = madd(q, t, f32x4.splat(0.0348427183022362));
-  q = madd(q, t, f32x4.splat(0.2805509536433434));
-  q = madd(q, t, f32x4.splat(1));
-  return f32x4.mul(x, f32x4.add(f32x4.splat(0.5), f32x4.div(f32x4.mul(c, p), q)));
+  let p = madd(constant(ERF_P4), t, constant(ERF_P3));
+  p = madd(p, t, constant(ERF_P2));
+  p = madd(p, t, constant(ERF_P1));
+  p = madd(p, t, constant(ERF_P0));
+  let q = madd(constant(ERF_Q5), t, constant(ERF_Q4));
+  q = madd(q, t, constant(ERF_Q3));
+  q = madd(q, t, constant(ERF_Q2));
+  q = madd(q, t, constant(ERF_Q1));
+  q = madd(q, t, constant(ONE));
+  return f32x4.mul(x, f32x4.add(constant(HALF), f32x4.div(f32x4.mul(c, p), q)));
 }
 
 /** tanh(x) = 1 - 2 / (e^2x + 1). */
 // @ts-ignore: decorator
 @inline
-export function tanh(x: v128): v128 {
-  const doubled = f32x4.mul(smaller(x, f32x4.splat(20)), f32x4.splat(2.8853900817779268));
-  const sum = f32x4.add(exp2(doubled), f32x4.splat(1));
-  return f32x4.sub(f32x4.splat(1), f32x4.div(f32x4.splat(2), sum));
+function tanh(x: v128): v128 {
+  const doubled = f32x4.mul(smaller(x, constant(TANH_LIMIT)), constant(TWO_LOG2_E));
+  const sum = f32x4.add(exp2(doubled), constant(ONE));
+  return f32x4.sub(constant(ONE), f32x4.div(constant(TWO), sum));
 }
 
 /** 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). */
 // @ts-ignore: decorator
 @inline
-export function geluTanh(x: v128): v128 {
+function geluTanh(x: v128): v128 {
   const cube = f32x4.mul(f32x4.mul(x, x), x);
-  const inner = f32x4.mul(f32x4.splat(0.7978845608028654), madd(cube, f32x4.splat(0.044715), x));
-  const half = f32x4.mul(x, f32x4.splat(0.5));
+  const inner = f32x4.mul(constant(TANH_INNER), madd(cube, constant(TANH_CUBE), x));
+  const half = f32x4.mul(x, constant(HALF));
   return madd(half, tanh(inner), half);
 }
 

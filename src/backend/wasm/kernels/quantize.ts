@@ -7,8 +7,10 @@ import {
   LINEAR_INPUT,
   LINEAR_SMOOTH,
   LINEAR_WIDTH,
+  LEVEL_MASK,
+  ROUNDER,
 } from './layout';
-import { activateRow, larger, maxLanes, minLanes, ROUNDER, smaller, sumLanes } from './math';
+import { activateRow, larger, maxLanes, minLanes, smaller, sumLanes } from './math';
 
 /** Bits of a symmetric input beside its sign: 127 * 4095 * 4096 columns stay below 2^31. */
 const I16_LIMIT: f32 = 4095;
@@ -24,8 +26,8 @@ function smoothed(x: usize, smooth: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function toLevels(value: v128, low: v128, inverse: v128): v128 {
-  const rounded = f32x4.add(f32x4.mul(f32x4.sub(value, low), inverse), f32x4.splat(ROUNDER));
-  return v128.and(rounded, i32x4.splat(0x7f));
+  const rounded = f32x4.add(f32x4.mul(f32x4.sub(value, low), inverse), v128.load(ROUNDER));
+  return v128.and(rounded, v128.load(LEVEL_MASK));
 }
 
 /** 16 columns of a block: x = low + scale * q with q in 0..127. */
@@ -67,7 +69,7 @@ function rowToI16(x: usize, smooth: usize, count: usize, input: usize, params: u
   store<f32>(params, range / I16_LIMIT);
   store<f32>(params, 0, 4);
   const factor = f32x4.splat(range > 1e-30 ? I16_LIMIT / range : 0);
-  const rounder = f32x4.splat(ROUNDER);
+  const rounder = v128.load(ROUNDER);
   for (let i: usize = 0; i < bytes; i += 32) {
     const by = smooth ? smooth + i : 0;
     const q0 = f32x4.add(f32x4.mul(smoothed(x + i, by), factor), rounder);
