@@ -1,5 +1,4 @@
 /** Browser tests, in real Chromium: the built package, the development server, and the demo. */
-import { existsSync } from 'node:fs';
 import { defineConfig } from '@playwright/test';
 import { ensureChromium } from './scripts/chromium.js';
 
@@ -44,14 +43,11 @@ export default defineConfig({
       url: 'http://localhost:4174/',
       reuseExistingServer: false,
     },
-    ...(existsSync('build/demo')
-      ? [
-          {
-            command: `${vite} preview --port 4175 --strictPort`,
-            url: 'http://localhost:4175/',
-            reuseExistingServer: false,
-          },
-        ]
-      : []),
+    {
+      command: `${vite} preview --port 4175 --strictPort`,
+      url: 'http://localhost:4175/',
+      env: { VECINITY_MODELS_DIR: 'test/fixtures/models' },
+      reuseExistingServer: false,
+    },
   ],
 });
