@@ -1,4 +1,4 @@
-/** Embeddings as the bytes of OpenAI's JSON response, written in turns so that the event loop is never held for long. */
+/** Embeddings as bytes of JSON, written in turns so that the event loop is never held for long. */
 import { encodeFloats } from '../core/encoding.js';
 import type { EmbedResult } from '../core/engine.js';
 import { inTurns } from '../core/turns.js';
@@ -11,44 +11,61 @@ export type EmbeddingRows = Pick<EmbedResult, 'embeddings' | 'count' | 'dimensio
 /** Longest JSON text of a float32 written as its full double: sign, `0.`, five zeros, 17 digits; and a comma. */
 const floatTextBytes = 26;
 
-/** Room for the rest of a row: `,{"object":"embedding","index":2047,"embedding":[]}`. */
+/** Room for the rest of OpenAI's row: `{"object":"embedding","index":2047,"embedding":[]}`. */
 const rowFrameBytes = 64;
 
-/**
- * Writes the response as UTF-8. `float` writes each float32 as its full double, so that both formats decode to the
- * same numbers; `tail` holds the fields after `data`.
- */
-export async function writeEmbeddings(
+/** A piece of JSON text, or rows that are written one by one with commas between them. */
+export type JsonPart = string | { count: number; row: (index: number) => string; rowBytes: number };
+
+/** Writes the response as UTF-8; `tail` holds the fields after `data`. */
+export function writeEmbeddings(
   rows: EmbeddingRows,
   format: EncodingFormat,
   tail: object,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const values = toJsonRows(rows, format);
+  const row = (index: number) => `{"object":"embedding","index":${index},"embedding":${values.row(index)}}`;
+  const data = { ...values, row, rowBytes: values.rowBytes + rowFrameBytes };
+  return writeJson(['{"object":"list","data":[', data, `],${JSON.stringify(tail).slice(1)}`]);
+}
+
+/** Each row as a JSON value. `float` writes each float32 as its full double, so that both formats decode to the same. */
+export function toJsonRows(rows: EmbeddingRows, format: EncodingFormat): Exclude<JsonPart, string> {
   const { count, dimensions } = rows;
-  const tailText = `],${JSON.stringify(tail).slice(1)}`;
-  const valuesBytes = format === 'base64' ? Math.ceil((dimensions * 4) / 3) * 4 : dimensions * floatTextBytes;
-  const writer = new TextWriter(count * (rowFrameBytes + valuesBytes) + tailText.length * 3 + rowFrameBytes);
-  writer.write('{"object":"list","data":[');
-  const writeRows = (from: number, mayGoOn: () => boolean) => {
+  if (format === 'base64') {
+    const row = (index: number) => `"${encodeFloats(embeddingAt(rows, index))}"`;
+    return { count, row, rowBytes: Math.ceil((dimensions * 4) / 3) * 4 + 2 };
+  }
+  const row = (index: number) => JSON.stringify(Array.from(embeddingAt(rows, index)));
+  return { count, row, rowBytes: dimensions * floatTextBytes + 2 };
+}
+
+/** The parts as UTF-8, one after the other; rows in turns. */
+export async function writeJson(parts: readonly JsonPart[]): Promise<Uint8Array<ArrayBuffer>> {
+  const sizes = parts.map((part) => (typeof part === 'string' ? part.length * 3 : part.count * (part.rowBytes + 1)));
+  const writer = new TextWriter(sizes.reduce((sum, size) => sum + size, 0));
+  for (const part of parts) {
+    if (typeof part === 'string') writer.write(part);
+    else await writeRows(writer, part);
+  }
+  return writer.finish();
+}
+
+async function writeRows(writer: TextWriter, { count, row }: Exclude<JsonPart, string>): Promise<void> {
+  const work = (from: number, mayGoOn: () => boolean) => {
     let index = from;
     do {
-      const values = format === 'base64' ? `"${encodeFloats(embeddingAt(rows, index))}"` : floatsText(rows, index);
-      writer.write(`${index > 0 ? ',' : ''}{"object":"embedding","index":${index},"embedding":${values}}`);
+      writer.write(`${index > 0 ? ',' : ''}${row(index)}`);
       index += 1;
     } while (index < count && mayGoOn());
     return index;
   };
-  await inTurns(writeRows, { count, now: () => performance.now(), stopped: () => false });
-  writer.write(tailText);
-  return writer.finish();
+  await inTurns(work, { count, now: () => performance.now(), stopped: () => false });
 }
 
 /** Row `index`, `[dimensions]`, as a view. */
 export function embeddingAt({ embeddings, dimensions }: EmbeddingRows, index: number): Float32Array<ArrayBuffer> {
   return embeddings.subarray(index * dimensions, (index + 1) * dimensions);
-}
-
-function floatsText(rows: EmbeddingRows, index: number): string {
-  return JSON.stringify(Array.from(embeddingAt(rows, index)));
 }
 
 /** Appends to one buffer whose size is known beforehand: megabytes of text never exist as one string. */

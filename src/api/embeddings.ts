@@ -3,10 +3,9 @@ import * as z from 'zod/mini';
 import { encodeFloats } from '../core/encoding.js';
 import type { EmbedResult } from '../core/engine.js';
 import type { EmbeddingsResponse } from '../protocol.js';
+import { embedInputs, toSide } from './embed-inputs.js';
 import { type EncodingFormat, embeddingAt } from './embeddings-json.js';
 import { choice, flag, inputs, positiveInteger, text } from './fields.js';
-import { resolveModel } from './names.js';
-import { choosePrompt } from './prompts.js';
 import type { CallContext } from './route.js';
 import { parseBody } from './validate.js';
 
@@ -37,19 +36,18 @@ export interface Embedded {
 /** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
 export async function embedBody(body: unknown, context: CallContext): Promise<Embedded> {
   const parsed = parseBody(embeddingsBody, body);
-  const model = resolveModel(parsed.model ?? null, 'embedding', context);
-  const result = await context.engine.embed({
-    model: model.id,
-    inputs: parsed.input,
-    ...(await choosePrompt(toPromptWish(parsed), model, context)),
-    dimensions: parsed.dimensions ?? null,
-    normalize: parsed.normalize ?? null,
-    truncate: parsed.truncate ?? false,
-    truncateSide: parsed.truncation_direction?.toLowerCase() === 'left' ? 'left' : 'right',
-    maxTokens: null,
-    signal: context.signal,
-    onProgress: context.onProgress,
-  });
+  const result = await embedInputs(
+    {
+      model: parsed.model ?? null,
+      inputs: parsed.input,
+      prompt: toPromptWish(parsed),
+      dimensions: parsed.dimensions ?? null,
+      normalize: parsed.normalize ?? null,
+      truncate: parsed.truncate ?? false,
+      truncateSide: toSide(parsed.truncation_direction),
+    },
+    context,
+  );
   return { result, encodingFormat: parsed.encoding_format ?? null };
 }
 

@@ -8,6 +8,7 @@ import { type ApiConfig, defaultApiConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import { readJson } from './body.js';
+import { cohere } from './cohere.js';
 import { corsOptions } from './cors.js';
 import { errorResponse } from './error-response.js';
 import { requestIdOf } from './ids.js';
@@ -29,7 +30,7 @@ export interface HandlerOptions {
 const nowhere = '//';
 
 /** Every dialect that is answered. */
-export const dialects: readonly Dialect[] = [openai, system];
+export const dialects: readonly Dialect[] = [openai, cohere, system];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
 export function createHandler({ engine, api = {} }: HandlerOptions): Handler {

@@ -5,18 +5,25 @@ import type { RerankResponse } from '../protocol.js';
 import { toUsage } from './embeddings.js';
 import { flag, maxInputs, positiveInteger, text, textOrObject } from './fields.js';
 import { createId } from './ids.js';
+import { wakeModel } from './keep-alive.js';
 import { resolveModel } from './names.js';
 import type { CallContext } from './route.js';
 import { count, parseBody } from './validate.js';
 
 const allowedDocuments = `an array of 1 to ${count(maxInputs)} documents, each a string or {"text": string}`;
 
+/** What is looked for: a text, bare or as an object. */
+export const query = textOrObject('a string that is not empty, or {"text": string}', 1);
+
+/** What is sorted: texts, bare or as objects. */
+export const documents = z
+  .array(textOrObject('a string or {"text": string}'), allowedDocuments)
+  .check(z.minLength(1, allowedDocuments), z.maxLength(maxInputs, allowedDocuments));
+
 /** Body of `POST /v1/rerank`; fields that are not named here are ignored. */
 export const rerankBody = z.object({
-  query: textOrObject('a string that is not empty, or {"text": string}', 1),
-  documents: z
-    .array(textOrObject('a string or {"text": string}'), allowedDocuments)
-    .check(z.minLength(1, allowedDocuments), z.maxLength(maxInputs, allowedDocuments)),
+  query,
+  documents,
   model: z.nullish(text()),
   user: z.nullish(text()),
   top_n: z.nullish(positiveInteger()),
@@ -37,16 +44,17 @@ export interface Reranked {
 /** Validates the body and scores its documents. Throws what the engine throws, and `invalid_request`. */
 export async function rerankBodyDocuments(body: unknown, context: CallContext): Promise<Reranked> {
   const parsed = parseBody(rerankBody, body);
-  const result = await context.engine.rerank({
-    model: resolveModel(parsed.model ?? null, 'rerank', context).id,
-    query: parsed.query,
-    documents: parsed.documents,
-    scoreActivation: scoreActivation(parsed, context),
-    maxTokensPerDocument: parsed.max_tokens_per_doc ?? null,
-    truncate: parsed.truncate ?? true,
-    signal: context.signal,
-    onProgress: context.onProgress,
-  });
+  const result = await scoreDocuments(
+    {
+      model: parsed.model ?? null,
+      query: parsed.query,
+      documents: parsed.documents,
+      rawScores: toRawScores(parsed),
+      maxTokensPerDocument: parsed.max_tokens_per_doc ?? null,
+      truncate: parsed.truncate ?? true,
+    },
+    context,
+  );
   return { result, response: toResponse(parsed, result) };
 }
 
@@ -55,18 +63,51 @@ export async function createRerank(body: unknown, context: CallContext): Promise
   return (await rerankBodyDocuments(body, context)).response;
 }
 
+/** A request in no dialect; what is left out takes the API's default. */
+export interface RerankWish {
+  model: string | null;
+  query: string;
+  documents: readonly string[];
+  /** Null takes the server's option `scoreActivation`. */
+  rawScores?: boolean | null;
+  maxTokensPerDocument?: number | null;
+  /** False refuses documents that are too long; default true. */
+  truncate?: boolean;
+}
+
+/** What every dialect's rerank route comes to. Throws what the engine throws. */
+export async function scoreDocuments(wish: RerankWish, context: CallContext): Promise<RerankResult> {
+  const { rawScores = null, maxTokensPerDocument = null, truncate = true } = wish;
+  await wakeModel(wish.model, context);
+  return context.engine.rerank({
+    model: resolveModel(wish.model, 'rerank', context).id,
+    query: wish.query,
+    documents: wish.documents,
+    scoreActivation: rawScores === null ? context.api.scoreActivation : rawScores ? 'none' : 'sigmoid',
+    maxTokensPerDocument,
+    truncate,
+    signal: context.signal,
+    onProgress: context.onProgress,
+  });
+}
+
+/** Best first; equal scores keep the order of the documents. */
+export function rank(scores: Iterable<number>, topN: number | null = null): { index: number; score: number }[] {
+  return Array.from(scores, (score, index) => ({ index, score }))
+    .sort((a, b) => b.score - a.score)
+    .slice(0, topN ?? undefined);
+}
+
 function toResponse(body: RerankBody, result: RerankResult): RerankResponse {
   const withDocuments = body.return_documents ?? true;
-  const results = Array.from(result.scores, (score, index) => ({ index, relevance_score: score }))
-    .sort((a, b) => b.relevance_score - a.relevance_score)
-    .slice(0, body.top_n ?? undefined)
-    .map((entry) => (withDocuments ? { ...entry, document: { text: body.documents[entry.index] ?? '' } } : entry));
+  const results = rank(result.scores, body.top_n).map(({ index, score }) => {
+    const entry = { index, relevance_score: score };
+    return withDocuments ? { ...entry, document: { text: body.documents[index] ?? '' } } : entry;
+  });
   return { id: createId('rerank-'), model: result.model, results, usage: toUsage(result) };
 }
 
 /** TEI and Infinity say `raw_scores`, vLLM says `use_activation`; `raw_scores` wins when both are there. */
-function scoreActivation(body: RerankBody, { api }: CallContext): 'sigmoid' | 'none' {
-  const raw = body.raw_scores ?? (body.use_activation == null ? null : !body.use_activation);
-  if (raw === null) return api.scoreActivation;
-  return raw ? 'none' : 'sigmoid';
+export function toRawScores(body: Pick<RerankBody, 'raw_scores' | 'use_activation'>): boolean | null {
+  return body.raw_scores ?? (body.use_activation == null ? null : !body.use_activation);
 }
