@@ -14,23 +14,26 @@ const floatTextBytes = 26;
 /** Room for the rest of OpenAI's row: `{"object":"embedding","index":2047,"embedding":[]}`. */
 const rowFrameBytes = 64;
 
-/** A piece of JSON text, or rows that are written one by one with commas between them. */
-export type JsonPart = string | { count: number; row: (index: number) => string; rowBytes: number };
+/** Rows that are written one by one, with commas between them. */
+export interface JsonRows {
+  count: number;
+  row: (index: number) => string;
+  /** No row is longer, in bytes. */
+  rowBytes: number;
+}
 
-/** Writes the response as UTF-8; `tail` holds the fields after `data`. */
-export function writeEmbeddings(
-  rows: EmbeddingRows,
-  format: EncodingFormat,
-  tail: object,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const values = toJsonRows(rows, format);
-  const row = (index: number) => `{"object":"embedding","index":${index},"embedding":${values.row(index)}}`;
-  const data = { ...values, row, rowBytes: values.rowBytes + rowFrameBytes };
+/** A piece of JSON text, or rows. */
+export type JsonPart = string | JsonRows;
+
+/** Writes OpenAI's response as UTF-8 around the vectors of each row; `tail` holds the fields after `data`. */
+export function writeEmbeddings({ count, row, rowBytes }: JsonRows, tail: object): Promise<Uint8Array<ArrayBuffer>> {
+  const item = (index: number) => `{"object":"embedding","index":${index},"embedding":${row(index)}}`;
+  const data = { count, row: item, rowBytes: rowBytes + rowFrameBytes };
   return writeJson(['{"object":"list","data":[', data, `],${JSON.stringify(tail).slice(1)}`]);
 }
 
 /** Each row as a JSON value. `float` writes each float32 as its full double, so that both formats decode to the same. */
-export function toJsonRows(rows: EmbeddingRows, format: EncodingFormat): Exclude<JsonPart, string> {
+export function toJsonRows(rows: EmbeddingRows, format: EncodingFormat): JsonRows {
   const { count, dimensions } = rows;
   if (format === 'base64') {
     const row = (index: number) => `"${encodeFloats(embeddingAt(rows, index))}"`;
@@ -51,7 +54,7 @@ export async function writeJson(parts: readonly JsonPart[]): Promise<Uint8Array<
   return writer.finish();
 }
 
-async function writeRows(writer: TextWriter, { count, row }: Exclude<JsonPart, string>): Promise<void> {
+async function writeRows(writer: TextWriter, { count, row }: JsonRows): Promise<void> {
   const work = (from: number, mayGoOn: () => boolean) => {
     let index = from;
     do {

@@ -1,13 +1,13 @@
 /** The OpenAI embeddings call: body → engine request → response object. Used over HTTP and by the page's typed API. */
 import * as z from 'zod/mini';
-import { encodeFloats } from '../core/encoding.js';
 import type { EmbedResult } from '../core/engine.js';
 import type { EmbeddingsResponse } from '../protocol.js';
 import { embedInputs, toSide } from './embed-inputs.js';
-import { type EncodingFormat, embeddingAt } from './embeddings-json.js';
-import { choice, flag, inputs, positiveInteger, text } from './fields.js';
+import { embeddingAt } from './embeddings-json.js';
+import { choice, flag, inputs, integerFrom, oneOrMore, positiveInteger, text } from './fields.js';
 import type { CallContext } from './route.js';
 import { parseBody } from './validate.js';
+import { toTypedVector, type VectorType, vectorTypes } from './vector-codes.js';
 
 /** Body of `POST /v1/embeddings`; fields that are not named here are ignored. */
 export const embeddingsBody = z.object({
@@ -23,14 +23,23 @@ export const embeddingsBody = z.object({
   truncate: z.nullish(flag()),
   truncation_direction: z.nullish(choice(['right', 'left', 'Right', 'Left'])),
   normalize: z.nullish(flag()),
+  // Jina's words.
+  embedding_type: z.nullish(oneOrMore(vectorTypes)),
+  embedding_types: z.nullish(oneOrMore(vectorTypes)),
+  normalized: z.nullish(flag()),
+  late_chunking: z.nullish(z.literal(false, 'false: every input is embedded by itself here')),
+  return_multivector: z.nullish(z.literal(false, 'false: an input has one vector here')),
+  // vLLM's words.
+  truncate_prompt_tokens: z.nullish(integerFrom(-1)),
+  truncation_side: z.nullish(choice(['right', 'left'])),
 });
 
 type EmbeddingsBody = z.output<typeof embeddingsBody>;
 
 export interface Embedded {
   result: EmbedResult;
-  /** Null when the request did not name one. */
-  encodingFormat: EncodingFormat | null;
+  /** How the vectors are asked for; one type, unless Jina's words named several. */
+  types: readonly [VectorType, ...VectorType[]];
 }
 
 /** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
@@ -42,21 +51,25 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
       inputs: parsed.input,
       prompt: toPromptWish(parsed),
       dimensions: parsed.dimensions ?? null,
-      normalize: parsed.normalize ?? null,
-      truncate: parsed.truncate ?? false,
-      truncateSide: toSide(parsed.truncation_direction),
+      normalize: parsed.normalize ?? parsed.normalized ?? null,
+      ...toTruncation(parsed),
     },
     context,
   );
-  return { result, encodingFormat: parsed.encoding_format ?? null };
+  const [first = parsed.encoding_format ?? 'float', ...more] = parsed.embedding_type ?? parsed.embedding_types ?? [];
+  return { result, types: [first, ...more] };
 }
 
-/** OpenAI's `embeddings.create`: vectors are views of the result's one buffer, or strings when `base64` was asked for. */
+/** OpenAI's `embeddings.create`: vectors are views of the result's one buffer, unless another type was asked for. */
 export async function createEmbeddings(body: unknown, context: CallContext): Promise<EmbeddingsResponse> {
-  const { result, encodingFormat } = await embedBody(body, context);
+  const { result, types } = await embedBody(body, context);
   const data = Array.from({ length: result.count }, (_, index) => {
     const row = embeddingAt(result, index);
-    return { object: 'embedding' as const, index, embedding: encodingFormat === 'base64' ? encodeFloats(row) : row };
+    return {
+      object: 'embedding' as const,
+      index,
+      embedding: types[0] === 'float' ? row : toTypedVector(row, types[0]),
+    };
   });
   return { object: 'list', data, model: result.model, usage: toUsage(result) };
 }
@@ -64,6 +77,16 @@ export async function createEmbeddings(body: unknown, context: CallContext): Pro
 /** Usage in OpenAI's words. */
 export function toUsage({ usage }: Pick<EmbedResult, 'usage'>): EmbeddingsResponse['usage'] {
   return { prompt_tokens: usage.promptTokens, total_tokens: usage.promptTokens };
+}
+
+/** vLLM's `truncate_prompt_tokens` cuts to that many tokens, -1 to what the model takes. */
+function toTruncation(body: EmbeddingsBody) {
+  const tokens = body.truncate_prompt_tokens ?? null;
+  return {
+    truncate: tokens === null ? (body.truncate ?? false) : true,
+    truncateSide: toSide(body.truncation_direction ?? body.truncation_side),
+    maxTokens: tokens === null || tokens < 1 ? null : tokens,
+  };
 }
 
 function toPromptWish(body: EmbeddingsBody) {

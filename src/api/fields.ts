@@ -18,15 +18,28 @@ export const text = () => z.string('a string');
 /** True or false. */
 export const flag = () => z.boolean('true or false');
 
-/** An integer ≥ 1. */
-export function positiveInteger() {
-  const allowed = 'an integer of at least 1';
-  return z.int(allowed).check(z.minimum(1, allowed));
+/** An integer of at least this. */
+export function integerFrom(least: number) {
+  const allowed = `an integer of at least ${least}`;
+  return z.int(allowed).check(z.minimum(least, allowed));
 }
+
+/** An integer ≥ 1. */
+export const positiveInteger = () => integerFrom(1);
 
 /** One of a few words. */
 export function choice<const Values extends readonly string[]>(values: Values) {
   return z.enum(values, `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`);
+}
+
+/** One of a few words or an array of them; comes out as an array. */
+export function oneOrMore<const Values extends readonly string[]>(values: Values) {
+  const word = choice(values);
+  const many = z.array(word, `one of ${values.join(', ')}, or an array of these`).check(z.minLength(1, 'not empty'));
+  const toArray = z.transform((value: unknown) => (typeof value === 'string' ? [value] : value));
+  const one = { enum: [...values], type: 'string' };
+  const forms = [one, { type: 'array', items: one, minItems: 1 }];
+  return z.pipe(z.unknown(), z.pipe(toArray, many)).register(z.globalRegistry, { anyOf: forms });
 }
 
 /** A text, bare or as `{ "text": … }`; comes out as the string. */
@@ -47,7 +60,7 @@ export function inputs(name: string) {
 
 // Written by hand: a union's own messages say nothing useful, and 2,048 long id arrays would be walked several times.
 function parseInputs(value: unknown, name: string): EngineInput[] {
-  if (typeof value === 'string') return [value];
+  if (typeof value === 'string' || isTextObject(value)) return [parseInput(value, [name])];
   if (!Array.isArray(value) || value.length === 0) throw invalidField([name], allowedInputs, value);
   if (typeof value[0] === 'number') return [parseTokenIds(value, [name])];
   if (value.length > maxInputs) throw invalidField([name], allowedInputs, value);
@@ -56,6 +69,7 @@ function parseInputs(value: unknown, name: string): EngineInput[] {
 
 function parseInput(value: unknown, path: FieldPath): EngineInput {
   if (typeof value === 'string') return value;
+  if (isTextObject(value) && typeof value.text === 'string') return value.text;
   if (!Array.isArray(value) || value.length === 0) throw invalidField(path, oneInput, value);
   return parseTokenIds(value, path);
 }

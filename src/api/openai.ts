@@ -5,6 +5,7 @@ import { listModels, retrieveModel } from './models.js';
 import { rerankBody, rerankBodyDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, Dialect } from './route.js';
+import { toManyTypedRows, toTypedRows } from './vector-codes.js';
 
 export const openai: Dialect = [
   {
@@ -42,9 +43,10 @@ export const openai: Dialect = [
 ];
 
 async function embeddings({ body, context }: Call): Promise<Response> {
-  const { result, encodingFormat } = await embedBody(body, context);
+  const { result, types } = await embedBody(body, context);
   const tail = { model: result.model, usage: toUsage(result) };
-  const bytes = await writeEmbeddings(result, encodingFormat ?? 'float', tail);
+  const rows = types.length > 1 ? toManyTypedRows(result, types) : toTypedRows(result, types[0]);
+  const bytes = await writeEmbeddings(rows, tail);
   return jsonResponse(bytes, { headers: timingHeaders(result) });
 }
 

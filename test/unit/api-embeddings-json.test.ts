@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { writeEmbeddings } from '../../src/api/embeddings-json.js';
+import { toJsonRows, writeEmbeddings } from '../../src/api/embeddings-json.js';
 
 const dimensions = 64;
 const count = 3;
@@ -9,7 +9,7 @@ const longest = [-0.0000012345678, -1.1754943508222875e-38, -3.4028234663852886e
 
 async function write(values: readonly number[], format: 'float' | 'base64', tail: object) {
   const embeddings = Float32Array.from({ length: count * dimensions }, (_, at) => values[at % values.length] ?? 0);
-  const bytes = await writeEmbeddings({ embeddings, count, dimensions }, format, tail);
+  const bytes = await writeEmbeddings(toJsonRows({ embeddings, count, dimensions }, format), tail);
   return { embeddings, json: JSON.parse(new TextDecoder().decode(bytes)) };
 }
 

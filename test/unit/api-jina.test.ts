@@ -1,0 +1,71 @@
+/** Jina's and vLLM's additions to `/v1/embeddings`. */
+import { describe, expect, it } from 'vitest';
+import { createEmbeddings } from '../../src/api/embeddings.js';
+import { defaultApiConfig } from '../../src/config.js';
+import { createApi, errorOf } from './api-client.js';
+import { FakeEngine, fakeEmbedding } from './api-engine.js';
+
+const path = '/v1/embeddings';
+const base64 = (text: string) => Buffer.from(fakeEmbedding(text, 16).buffer).toString('base64');
+
+describe('Jina’s embeddings', () => {
+  it('take texts as objects, one or many', async () => {
+    const { post, engine } = createApi();
+    await post(path, { input: [{ text: 'a' }, 'b', { text: '' }] });
+    await post(path, { input: { text: 'c' } });
+    expect(engine.embedRequests.map(({ inputs }) => inputs)).toEqual([['a', 'b', ''], ['c']]);
+  });
+
+  it('take the task for a prompt, and `normalized`', async () => {
+    const { post, engine } = createApi();
+    await post(path, { input: 'a', task: 'retrieval.query', normalized: false });
+    expect(engine.embedRequests[0]).toMatchObject({ promptName: 'query', normalize: false });
+  });
+
+  it.each(['embedding_type', 'embedding_types'])('come in the type that `%s` names', async (field) => {
+    const { post } = createApi();
+    const typed = async (type: unknown) =>
+      (await (await post(path, { input: 'one', dimensions: 16, [field]: type })).json()).data[0].embedding;
+    const bits = await typed('ubinary');
+    expect(bits).toHaveLength(2);
+    expect(await typed('binary')).toEqual(bits.map((byte: number) => byte - 128));
+    expect(await typed(['base64'])).toBe(base64('one'));
+    expect(await typed('float')).toEqual([...fakeEmbedding('one', 16)]);
+  });
+
+  it('come in several types at once, by name', async () => {
+    const body = { input: ['one', 'three'], dimensions: 16, embedding_type: ['float', 'base64', 'float'] };
+    const { data } = await (await createApi().post(path, body)).json();
+    expect(data[1].embedding).toEqual({ float: [...fakeEmbedding('three', 16)], base64: base64('three') });
+  });
+
+  it('reach the page’s typed call in the same types', async () => {
+    const context = { engine: new FakeEngine(), api: defaultApiConfig };
+    const typed = await createEmbeddings({ input: 'one', dimensions: 16, embedding_type: 'int8' }, context);
+    expect(typed.data[0]?.embedding).toHaveLength(16);
+    expect(Math.max(...[...(typed.data[0]?.embedding ?? [])].map((code) => Math.abs(Number(code))))).toBe(127);
+  });
+
+  it.each([
+    [{ input: [{ image: 'x' }] }, 'input[0]'],
+    [{ input: [{ text: 5 }] }, 'input[0]'],
+    [{ input: 'a', embedding_type: 'int4' }, 'embedding_type[0]'],
+    [{ input: 'a', embedding_type: [] }, 'embedding_type'],
+    [{ input: 'a', embedding_type: 5 }, 'embedding_type'],
+    [{ input: 'a', late_chunking: true }, 'late_chunking'],
+    [{ input: 'a', return_multivector: true }, 'return_multivector'],
+    [{ input: 'a', truncate_prompt_tokens: -2 }, 'truncate_prompt_tokens'],
+  ])('refuse %j by naming %s', async (body, param) => {
+    expect(await errorOf(await createApi().post(path, body))).toMatchObject({ status: 400, param });
+  });
+});
+
+it.each([
+  [5, { truncate: true, maxTokens: 5 }],
+  [-1, { truncate: true, maxTokens: null }],
+  [null, { truncate: false, maxTokens: null }],
+])('vLLM’s truncate_prompt_tokens %s is %j', async (tokens, wanted) => {
+  const { post, engine } = createApi();
+  await post(path, { input: 'a', truncate_prompt_tokens: tokens, truncation_side: 'left' });
+  expect(engine.embedRequests[0]).toMatchObject({ ...wanted, truncateSide: 'left' });
+});
