@@ -30,8 +30,11 @@ const permanentCodes: ReadonlySet<ErrorCode> = new Set([
 
 const defaultRetryAfterMs = 1000;
 
-/** A failure in a dialect's words; `request` is the parsed body that led to it, undefined when none was read. */
-export type ErrorFormat = (error: VecinityError, request: unknown) => { status?: number; body: object };
+/**
+ * A failure in a dialect's words, null for OpenAI's; `request` is the parsed body that led to it, undefined when none
+ * was read.
+ */
+export type ErrorFormat = (error: VecinityError, request: unknown) => { status?: number; body: object } | null;
 
 export interface ErrorResponseOptions {
   headers?: Record<string, string>;

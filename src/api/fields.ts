@@ -50,6 +50,37 @@ export function textOrObject(allowed: string, minLength = 0) {
   return z.pipe(z.unknown(), z.pipe(z.transform(bare), string)).register(z.globalRegistry, { anyOf: forms });
 }
 
+/** A text or an array of texts; comes out as an array. */
+export function texts(name: string) {
+  const allowed = `a string or an array of 1 to ${count(maxInputs)} strings`;
+  const many = { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: maxInputs };
+  const parse = z.transform((value: unknown): string[] => {
+    const list: unknown[] = typeof value === 'string' ? [value] : Array.isArray(value) ? value : [];
+    if (list.length === 0 || list.length > maxInputs) throw invalidField(name.split('.'), allowed, value);
+    return list.map((item, index) => {
+      if (typeof item === 'string') return item;
+      throw invalidField([...name.split('.'), index], 'a string', item);
+    });
+  });
+  return z.pipe(z.unknown(), parse).register(z.globalRegistry, { anyOf: [{ type: 'string' }, many] });
+}
+
+/** One sequence of token ids or an array of them; comes out as an array. */
+export function tokenSequences(name: string) {
+  const ids = { type: 'array', items: { type: 'integer', minimum: 0 } };
+  const allowed = `an array of token ids, or an array of 1 to ${count(maxInputs)} such arrays`;
+  const parse = z.transform((value: unknown): number[][] => {
+    if (!Array.isArray(value) || value.length === 0) throw invalidField([name], allowed, value);
+    if (!Array.isArray(value[0])) return [parseTokenIds(value, [name])];
+    if (value.length > maxInputs) throw invalidField([name], allowed, value);
+    return value.map((item: unknown, index) => {
+      if (!Array.isArray(item)) throw invalidField([name, index], 'an array of token ids', item);
+      return parseTokenIds(item, [name, index]);
+    });
+  });
+  return z.pipe(z.unknown(), parse).register(z.globalRegistry, { anyOf: [ids, { type: 'array', items: ids }] });
+}
+
 /** Texts or token ids in every form of the OpenAI API: string, string[], int[] (one sequence), int[][], or mixed arrays. */
 export function inputs(name: string) {
   const ids = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 };

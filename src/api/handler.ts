@@ -13,10 +13,13 @@ import { corsOptions } from './cors.js';
 import { errorResponse } from './error-response.js';
 import { requestIdOf } from './ids.js';
 import { checkKey } from './key.js';
+import { Metrics } from './metrics.js';
 import { openai } from './openai.js';
 import { withoutPrefix } from './paths.js';
-import type { ApiContext, Dialect, Route } from './route.js';
+import type { ApiContext, Call, Dialect, Route } from './route.js';
+import { shared } from './shared.js';
 import { system } from './system.js';
+import { tei } from './tei.js';
 
 export type Handler = (request: Request) => Promise<Response>;
 
@@ -30,13 +33,14 @@ export interface HandlerOptions {
 const nowhere = '//';
 
 /** Every dialect that is answered. */
-export const dialects: readonly Dialect[] = [openai, cohere, system];
+export const dialects: readonly Dialect[] = [openai, cohere, shared, tei, system];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
 export function createHandler({ engine, api = {} }: HandlerOptions): Handler {
-  const context: ApiContext = { engine, api: { ...defaultApiConfig, ...api } };
+  const metrics = new Metrics();
+  const context: ApiContext = { engine: metrics.watch(engine), api: { ...defaultApiConfig, ...api } };
   checkOptions(context.api);
-  const app = createApp(context);
+  const app = createApp(context, metrics);
   return async (request) => {
     const response = await app.fetch(request);
     response.headers.set('x-request-id', requestIdOf(request));
@@ -44,7 +48,7 @@ export function createHandler({ engine, api = {} }: HandlerOptions): Handler {
   };
 }
 
-function createApp(context: ApiContext): Hono {
+function createApp(context: ApiContext, metrics: Metrics): Hono {
   const getPath = (request: Request) => {
     const { pathname } = new URL(request.url);
     return withoutPrefix(pathname, context.api.routePrefix) ?? nowhere;
@@ -53,7 +57,12 @@ function createApp(context: ApiContext): Hono {
   if (context.api.corsOrigin !== null) app.use(cors(corsOptions(context.api.corsOrigin)));
   const routes = dialects.flat();
   for (const route of routes) {
-    app.on(route.method, [...route.paths], (c) => answer(route, c.req.raw, c.req.param('id') ?? '', context));
+    app.on(route.method, [...route.paths], async (c) => {
+      const { raw: request } = c.req;
+      const response = await answer(route, request, { context, id: c.req.param('id') ?? '', metrics });
+      metrics.answered(route.paths[0] ?? '', route.method, response.status);
+      return response;
+    });
   }
   for (const [path, allow] of allowedMethods(routes)) app.all(path, (c) => otherMethod(c.req.raw, allow));
   app.notFound((c) => errorResponse(unknownRoute(c.req.raw, routes)));
@@ -61,12 +70,13 @@ function createApp(context: ApiContext): Hono {
   return app;
 }
 
-async function answer(route: Route, request: Request, id: string, context: ApiContext): Promise<Response> {
+async function answer(route: Route, request: Request, call: Omit<Call, 'body'>): Promise<Response> {
+  const { context } = call;
   let body: unknown;
   try {
     if (route.guarded) checkKey(request, context.api.apiKey);
     if (route.body !== null) body = await readJson(request, route.anyContentType);
-    return await route.handle({ context: { ...context, signal: request.signal }, body, id });
+    return await route.handle({ ...call, context: { ...context, signal: request.signal }, body });
   } catch (thrown) {
     return errorResponse(thrown, { format: route.formatError, request: body });
   }

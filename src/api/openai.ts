@@ -5,6 +5,7 @@ import { listModels, retrieveModel } from './models.js';
 import { rerankBody, rerankBodyDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, Dialect } from './route.js';
+import type { Variant } from './shared-route.js';
 import { toManyTypedRows, toTypedRows } from './vector-codes.js';
 
 export const openai: Dialect = [
@@ -18,7 +19,7 @@ export const openai: Dialect = [
   },
   {
     method: 'POST',
-    paths: ['/v1/rerank', '/rerank', '/v1-openai/rerank'],
+    paths: ['/v1/rerank', '/v1-openai/rerank'],
     summary: 'Sorts documents by their relevance to a query.',
     body: rerankBody,
     guarded: true,
@@ -41,6 +42,9 @@ export const openai: Dialect = [
     handle: ({ context, id }) => jsonResponse(retrieveModel(id, context)),
   },
 ];
+
+/** The part of `/rerank` that Jina, vLLM, Infinity and llama.cpp agree on. */
+export const openaiRerank: Variant = { key: 'documents', body: rerankBody, handle: rerank };
 
 async function embeddings({ body, context }: Call): Promise<Response> {
   const { result, types } = await embedBody(body, context);

@@ -2,6 +2,7 @@
 import type { ApiConfig } from '../config.js';
 import type { Engine, RequestOptions } from '../core/engine.js';
 import type { ErrorFormat } from './error-response.js';
+import type { Metrics } from './metrics.js';
 import type { BodySchema } from './validate.js';
 
 /** What every route answers from. */
@@ -20,6 +21,7 @@ export interface Call {
   body: unknown;
   /** The model id of `/v1/models/{id}`, decoded; empty elsewhere. */
   id: string;
+  metrics: Metrics;
 }
 
 export interface Route {

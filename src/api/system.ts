@@ -2,9 +2,13 @@
 import { version } from '../../package.json';
 import type { EngineStatus, LoadProgress, ModelStatus } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
+import type { ModelSpec } from '../models/spec.js';
 import { errorResponse } from './error-response.js';
+import { maxInputs } from './fields.js';
 import { jsonResponse } from './respond.js';
 import type { Call, Dialect } from './route.js';
+
+const prometheusType = 'text/plain; version=0.0.4; charset=utf-8';
 
 export const system: Dialect = [
   {
@@ -22,6 +26,23 @@ export const system: Dialect = [
     body: null,
     guarded: true,
     handle: ({ context }) => jsonResponse(describeEngine(context.engine.status())),
+  },
+  {
+    method: 'GET',
+    paths: ['/metrics'],
+    summary: 'What was done so far, in the text format of Prometheus.',
+    body: null,
+    guarded: false,
+    handle: ({ context, metrics }) =>
+      new Response(metrics.render(context.engine.status()), { headers: { 'content-type': prometheusType } }),
+  },
+  {
+    method: 'GET',
+    paths: ['/'],
+    summary: 'Says that the server is there.',
+    body: null,
+    guarded: false,
+    handle: () => new Response('Vecinity is running.', { headers: { 'content-type': 'text/plain; charset=utf-8' } }),
   },
 ];
 
@@ -62,9 +83,39 @@ function describeEngine({ models, defaultModel, queue }: EngineStatus) {
   return {
     version,
     ...(first ? describeModel(first) : { model: null }),
+    ...(first ? describeForTei(first, queue) : {}),
     queue: { inputs: queue.inputs, tokens: queue.tokens, max_inputs: queue.maxInputs },
     models: models.map(describeModel),
   };
+}
+
+/** TEI's names for what its clients read. */
+function describeForTei({ id, spec, backend }: ModelStatus, queue: EngineStatus['queue']) {
+  return {
+    model_id: spec?.repository ?? id,
+    model_sha: spec?.revision ?? null,
+    model_dtype: backend ? teiDtypes[backend.dtype] : null,
+    served_model_name: id,
+    model_type: spec && toModelType(spec),
+    max_concurrent_requests: queue.maxInputs,
+    max_input_length: spec?.maxTokens ?? null,
+    max_batch_tokens: queue.maxBatchTokens,
+    max_batch_requests: null,
+    max_client_batch_size: maxInputs,
+    auto_truncate: true,
+    tokenization_workers: 1,
+    sha: null,
+    docker_label: null,
+  };
+}
+
+const teiDtypes = { f32: 'float32', f16: 'float16', q8: 'int8' } as const;
+
+/** A model with one label is a reranker, one with several a classifier. */
+function toModelType({ task, pooling, dimensions, config }: ModelSpec) {
+  if (task !== 'rerank') return { embedding: { pooling } };
+  const labels = { id2label: config.id2label ?? { 0: 'LABEL_0' }, label2id: config.label2id ?? { LABEL_0: 0 } };
+  return dimensions === 1 ? { reranker: labels } : { classifier: labels };
 }
 
 function describeModel({ id, state, spec, backend, tried, progress, error }: ModelStatus) {

@@ -83,7 +83,8 @@ class ModelEngine implements Engine {
 
   status(): EngineStatus {
     const entries = [...this.#entries.values()];
-    const queue = { inputs: 0, tokens: 0, maxInputs: this.#parts.config.maxQueue };
+    const { maxQueue, maxBatchTokens } = this.#parts.config;
+    const queue = { inputs: 0, tokens: 0, maxInputs: maxQueue, maxBatchTokens };
     for (const entry of entries) {
       queue.inputs += entry.queue.inputs;
       queue.tokens += entry.queue.tokens;

@@ -169,7 +169,7 @@ export interface ModelStatus {
 export interface EngineStatus {
   models: ModelStatus[];
   defaultModel: string | null;
-  queue: { inputs: number; tokens: number; maxInputs: number };
+  queue: { inputs: number; tokens: number; maxInputs: number; maxBatchTokens: number };
 }
 
 export interface LoadOptions {

@@ -114,7 +114,11 @@ export class FakeEngine implements Engine {
   }
 
   status(): EngineStatus {
-    return { models: this.models, defaultModel: this.defaultModel, queue: { inputs: 3, tokens: 40, maxInputs: 8192 } };
+    return {
+      models: this.models,
+      defaultModel: this.defaultModel,
+      queue: { inputs: 3, tokens: 40, maxInputs: 8192, maxBatchTokens: 16_384 },
+    };
   }
 
   async dispose(): Promise<void> {}

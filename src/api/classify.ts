@@ -1,0 +1,47 @@
+/** What every dialect's classify route comes to: labels with their scores, from a cross-encoder's head. */
+import type { ClassifyResult } from '../core/engine.js';
+import { wakeModel } from './keep-alive.js';
+import { resolveModel } from './names.js';
+import type { CallContext } from './route.js';
+
+/** A request in no dialect. */
+export interface ClassifyWish {
+  model: string | null;
+  inputs: readonly (string | readonly [string, string])[];
+  /** True gives the logits. */
+  rawScores?: boolean;
+  /** False refuses what is too long; default true. */
+  truncate?: boolean;
+  truncateSide?: 'left' | 'right';
+}
+
+export interface LabelScore {
+  score: number;
+  label: string;
+}
+
+/** Throws what the engine throws. */
+export async function classifyTexts(wish: ClassifyWish, context: CallContext): Promise<ClassifyResult> {
+  await wakeModel(wish.model, context);
+  return context.engine.classify({
+    model: resolveModel(wish.model, 'rerank', context).id,
+    inputs: wish.inputs,
+    activation: wish.rawScores ? 'none' : 'probability',
+    truncate: wish.truncate ?? true,
+    truncateSide: wish.truncateSide ?? 'right',
+    signal: context.signal,
+    onProgress: context.onProgress,
+  });
+}
+
+/** The labels of each input in the model's order. */
+export function labelScores({ labels, scores, count }: ClassifyResult): LabelScore[][] {
+  return Array.from({ length: count }, (_, input) =>
+    labels.map((label, at) => ({ score: scores[input * labels.length + at] ?? 0, label })),
+  );
+}
+
+/** Best first. */
+export function byScore(labels: readonly LabelScore[]): LabelScore[] {
+  return [...labels].sort((a, b) => b.score - a.score);
+}

@@ -1,0 +1,192 @@
+/** The native routes of TEI: bare arrays as answers, flat errors, and texts that are cut unless the request says no. */
+import * as z from 'zod/mini';
+import { cosine } from '../core/similarity.js';
+import type { VecinityError } from '../errors.js';
+import { byScore, classifyTexts, labelScores } from './classify.js';
+import { embedInputs, toSide } from './embed-inputs.js';
+import { embeddingAt, toJsonRows, writeJson } from './embeddings-json.js';
+import { choice, flag, inputs, maxInputs, positiveInteger, text, texts, tokenSequences } from './fields.js';
+import { resolveModel } from './names.js';
+import { rank, scoreDocuments } from './rerank.js';
+import { jsonResponse, timingHeaders } from './respond.js';
+import type { Call, Dialect, Route } from './route.js';
+import type { Variant } from './shared-route.js';
+import { decodeIds, tokenizeTexts } from './tokens.js';
+import { type BodySchema, invalidField, parseBody } from './validate.js';
+
+const directions = ['right', 'left', 'Right', 'Left'] as const;
+
+/** Fields that most routes have. TEI serves one model; with several, `model` chooses. */
+const common = {
+  model: z.nullish(text()),
+  truncate: z.nullish(flag()),
+  truncation_direction: z.nullish(choice(directions)),
+};
+const prompted = { ...common, prompt_name: z.nullish(text()) };
+
+const embedBody = z.object({
+  ...prompted,
+  inputs: inputs('inputs'),
+  normalize: z.nullish(flag()),
+  dimensions: z.nullish(positiveInteger()),
+});
+const rerankBody = z.object({
+  ...common,
+  query: text(),
+  texts: texts('texts'),
+  raw_scores: z.nullish(flag()),
+  return_text: z.nullish(flag()),
+});
+const similarityBody = z.object({
+  model: z.nullish(text()),
+  inputs: z.object({ source_sentence: text(), sentences: texts('inputs.sentences') }, 'an object'),
+  parameters: z.nullish(z.object(prompted)),
+});
+const tokenizeBody = z.object({
+  model: z.nullish(text()),
+  inputs: texts('inputs'),
+  add_special_tokens: z.nullish(flag()),
+  prompt_name: z.nullish(text()),
+});
+const decodeBody = z.object({
+  model: z.nullish(text()),
+  ids: tokenSequences('ids'),
+  skip_special_tokens: z.nullish(flag()),
+});
+const predictBody = z.object({ ...common, inputs: z.unknown(), raw_scores: z.nullish(flag()) });
+
+/** TEI's statuses and kinds of errors. */
+export function formatError(error: VecinityError, request: unknown): { status: number; body: object } {
+  const { message, code, status } = error;
+  const as = (newStatus: number, kind: string) => ({ status: newStatus, body: { error: message, error_type: kind } });
+  if (code === 'invalid_request' && asksNothing(request)) return as(400, 'Empty');
+  if (code === 'invalid_request' || code === 'context_length_exceeded') return as(422, 'Validation');
+  if (code === 'unsupported_task' || code === 'backend_failed') return as(424, 'Backend');
+  if (code === 'overloaded') return as(429, 'Overloaded');
+  if (status === 503) return as(503, 'Unhealthy');
+  return as(status, status < 500 ? 'Validation' : 'Backend');
+}
+
+export const tei: Dialect = [
+  post(['/embed'], 'Embeds texts or token ids; the answer is an array of vectors.', embedBody, embed),
+  post(['/similarity'], 'Cosines of one sentence with others.', similarityBody, similarity),
+  post(['/decode'], 'Turns token ids into texts.', decodeBody, decode),
+  post(['/predict'], 'Classifies texts or pairs of texts.', predictBody, predict),
+  post(['/', '/invocations'], 'Does what the model is made for: embeds or reranks.', z.unknown(), ownTask),
+];
+
+/** TEI's half of `/rerank`. */
+export const teiRerank: Variant = { key: 'texts', body: rerankBody, formatError, handle: rerank };
+
+/** TEI's part of `/tokenize`. */
+export const teiTokenize: Variant = { key: 'inputs', body: tokenizeBody, formatError, handle: tokenize };
+
+function post(paths: readonly string[], summary: string, body: BodySchema, handle: Route['handle']): Route {
+  return { method: 'POST', paths, summary, body, guarded: true, formatError, handle };
+}
+
+async function embed({ body, context }: Call): Promise<Response> {
+  const parsed = parseBody(embedBody, body);
+  const { normalize, dimensions } = parsed;
+  const wish = {
+    ...toWish(parsed),
+    inputs: parsed.inputs,
+    normalize: normalize ?? true,
+    dimensions: dimensions ?? null,
+  };
+  const result = await embedInputs(wish, context);
+  const bytes = await writeJson(['[', toJsonRows(result, 'float'), ']']);
+  return jsonResponse(bytes, { headers: timingHeaders(result) });
+}
+
+async function rerank({ body, context }: Call): Promise<Response> {
+  const parsed = parseBody(rerankBody, body);
+  const { model, query, texts: documents, truncate } = parsed;
+  const rawScores = parsed.raw_scores ?? false;
+  const wish = { model: model ?? null, query, documents, rawScores, truncate: truncate ?? true };
+  const result = await scoreDocuments(wish, context);
+  const withText = (entry: { index: number; score: number }) => ({ ...entry, text: documents[entry.index] });
+  const ranked = rank(result.scores);
+  return jsonResponse(parsed.return_text ? ranked.map(withText) : ranked, { headers: timingHeaders(result) });
+}
+
+async function similarity({ body, context }: Call): Promise<Response> {
+  const { model, inputs: asked, parameters } = parseBody(similarityBody, body);
+  const wish = { ...toWish({ ...parameters, model }), inputs: [asked.source_sentence, ...asked.sentences] };
+  const result = await embedInputs(wish, context);
+  const source = embeddingAt(result, 0);
+  const scores = asked.sentences.map((_, index) => cosine(source, embeddingAt(result, index + 1)));
+  return jsonResponse(scores, { headers: timingHeaders(result) });
+}
+
+async function tokenize({ body, context }: Call): Promise<Response> {
+  const { model = null, inputs, add_special_tokens, prompt_name } = parseBody(tokenizeBody, body);
+  const wish = { model, texts: inputs, addSpecialTokens: add_special_tokens ?? true, promptName: prompt_name ?? null };
+  return jsonResponse((await tokenizeTexts(wish, context)).tokens);
+}
+
+async function decode({ body, context }: Call): Promise<Response> {
+  const { model = null, ids, skip_special_tokens } = parseBody(decodeBody, body);
+  const wish = { model, ids, skipSpecialTokens: skip_special_tokens ?? true };
+  return jsonResponse((await decodeIds(wish, context)).texts);
+}
+
+async function predict({ body, context }: Call): Promise<Response> {
+  const parsed = parseBody(predictBody, body);
+  const { batch, sequences } = parseSequences(parsed.inputs);
+  const { model, truncate, truncateSide } = toWish(parsed);
+  const wish = { model, truncate, truncateSide, inputs: sequences, rawScores: parsed.raw_scores ?? false };
+  const result = await classifyTexts(wish, context);
+  const sorted = labelScores(result).map(byScore);
+  return jsonResponse(batch ? sorted : (sorted[0] ?? []), { headers: timingHeaders(result) });
+}
+
+function ownTask(call: Call): Promise<Response> {
+  const { spec } = resolveModel(null, 'embedding', call.context);
+  return spec?.task === 'rerank' ? rerank(call) : embed(call);
+}
+
+interface CommonFields {
+  model?: string | null | undefined;
+  truncate?: boolean | null | undefined;
+  truncation_direction?: (typeof directions)[number] | null | undefined;
+  prompt_name?: string | null | undefined;
+}
+
+function toWish({ model, truncate, truncation_direction, prompt_name }: CommonFields) {
+  return {
+    model: model ?? null,
+    truncate: truncate ?? true,
+    truncateSide: toSide(truncation_direction),
+    prompt: { promptName: prompt_name ?? null },
+  };
+}
+
+type Sequence = string | [string, string];
+
+/** `"a"` is one text, `["a", "b"]` one pair, and `[["a"], ["a", "b"]]` a batch of both. */
+function parseSequences(value: unknown): { batch: boolean; sequences: Sequence[] } {
+  const single = toSequence(value);
+  if (single !== null) return { batch: false, sequences: [single] };
+  const items: unknown[] = Array.isArray(value) && value.length <= maxInputs ? value : [];
+  const sequences = items.map((item) => (Array.isArray(item) ? toSequence(item) : null));
+  const known = sequences.filter((sequence) => sequence !== null);
+  if (known.length > 0 && known.length === sequences.length) return { batch: true, sequences: known };
+  throw invalidField(['inputs'], 'a string, an array of two strings (a pair), or an array of such arrays', value);
+}
+
+function toSequence(value: unknown): Sequence | null {
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) return null;
+  const [first, second, ...more] = value;
+  if (first === undefined || more.length > 0) return null;
+  return second === undefined ? first : [first, second];
+}
+
+function asksNothing(request: unknown): boolean {
+  if (typeof request !== 'object' || request === null) return false;
+  return ['inputs', 'texts'].some((key) => {
+    const value: unknown = Reflect.get(request, key);
+    return Array.isArray(value) && value.length === 0;
+  });
+}
