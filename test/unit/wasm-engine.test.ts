@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { describeModel, type EncoderDescription } from '../../src/backend/wasm/architectures.js';
+import { Barrier } from '../../src/backend/wasm/barrier.js';
+import { fitChannel, laneLimit, laneSpan, largestLaneSum, quantizeChannel } from '../../src/backend/wasm/channel.js';
+import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
+import { LinearPacker } from '../../src/backend/wasm/pack.js';
+import { Region } from '../../src/backend/wasm/region.js';
+import { cutSlices } from '../../src/backend/wasm/slices.js';
+import { supportsArchitecture } from '../../src/backend/wasm/supports.js';
+
+const description = describeModel({
+  model_type: 'bert',
+  hidden_size: 16,
+  num_attention_heads: 2,
+  num_hidden_layers: 1,
+  intermediate_size: 32,
+  vocab_size: 100,
+  max_position_embeddings: 512,
+}) as EncoderDescription;
+
+function batchOf(lengths: readonly number[]) {
+  const offsets = new Int32Array(lengths.length + 1);
+  lengths.forEach((length, text) => {
+    offsets[text + 1] = (offsets[text] ?? 0) + length;
+  });
+  const inputIds = Int32Array.from({ length: offsets.at(-1) ?? 0 }, (_, token) => token % 100);
+  return { inputIds, typeIds: null, offsets };
+}
+
+describe('a channel of 8-bit weights', () => {
+  const wild = Float32Array.from({ length: 384 }, (_, k) => Math.sin(k * 7.3) ** 3 + (k % 50 === 0 ? 2 : 0));
+
+  it.each(['quad', 'pair', 'single', 'add'] as const)('keeps the sums of its lanes within the limit for %s', (form) => {
+    const { codes, scale } = quantizeChannel(wild, form);
+    expect(largestLaneSum(codes, laneSpan(form))).toBeLessThanOrEqual(laneLimit);
+    wild.forEach((weight, k) => {
+      expect(Math.abs((codes[k] ?? 0) * scale - weight)).toBeLessThanOrEqual(scale / 2 + 1e-6);
+    });
+  });
+
+  it('counts the weights of one sign in the lanes that the kernels add in', () => {
+    const codes = new Int8Array(16);
+    for (const k of [0, 1, 4, 5, 8, 9, 12, 13]) codes[k] = 10;
+    for (const k of [2, 3, 6, 7]) codes[k] = -7;
+    expect(largestLaneSum(codes, 16)).toBe(80);
+    expect(largestLaneSum(codes, 8)).toBe(40);
+    expect(largestLaneSum(codes, 4)).toBe(20);
+  });
+
+  it('leaves codes of a file alone when they fit, and coarsens them when they do not', () => {
+    const small = Int8Array.from({ length: 32 }, (_, k) => (k % 7) - 3);
+    expect(fitChannel(small, 'quad')).toEqual({ codes: small, scale: 1 });
+    const large = new Int8Array(32).fill(127);
+    const fitted = fitChannel(large, 'quad');
+    expect(largestLaneSum(fitted.codes, 16)).toBeLessThanOrEqual(laneLimit);
+    expect((fitted.codes[0] ?? 0) * fitted.scale).toBeCloseTo(127, 0);
+  });
+
+  it('takes weights that are all zero', () => {
+    expect(quantizeChannel(new Float32Array(16), 'quad')).toEqual({ codes: new Int8Array(16), scale: 1 });
+  });
+});
+
+describe('slices', () => {
+  it('hold every text once, whole, and most of them little more than a thread can keep in its cache', () => {
+    const lengths = Array.from({ length: 60 }, (_, text) => 1 + ((text * 37) % 150));
+    const batch = batchOf(lengths);
+    const slices = cutSlices(description, batch, 2);
+    expect(slices.flatMap(({ texts }) => texts).sort((a, b) => a - b)).toEqual(lengths.map((_, text) => text));
+    for (const slice of slices) {
+      expect(slice.inputIds.length).toBeLessThanOrEqual(192);
+      slice.texts.forEach((text, index) => {
+        const ids = slice.inputIds.subarray(slice.offsets[index], slice.offsets[index + 1]);
+        expect(ids).toEqual(batch.inputIds.subarray(batch.offsets[text], batch.offsets[text + 1]));
+        expect(slice.positionIds[slice.offsets[index] ?? 0]).toBe(0);
+      });
+    }
+  });
+
+  it('give every thread something to do when there are only a few texts', () => {
+    expect(cutSlices(description, batchOf([60, 60, 60, 60]), 4)).toHaveLength(4);
+  });
+
+  it('never cut a text, however long', () => {
+    expect(cutSlices(description, batchOf([500, 3]), 2).map(({ longest }) => longest)).toEqual([500, 3]);
+  });
+});
+
+describe('the heap', () => {
+  it('gives zeroed, aligned, separate addresses and keeps its values when it grows', () => {
+    const heap = new Heap(createMemory(false));
+    const first = heap.allocate(10);
+    heap.f32[first / 4] = 42;
+    const second = heap.allocate(1_000_000);
+    expect(second % 64).toBe(0);
+    expect(second - first).toBeGreaterThanOrEqual(10);
+    expect(heap.f32[first / 4]).toBe(42);
+    expect(heap.i8.subarray(second, second + 1_000_000).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('says how much memory it could not get', () => {
+    expect(() => new Heap(createMemory(false)).allocate(2 ** 33)).toThrow(/8193 MiB/);
+  });
+
+  it('prolongs the working memory at its end instead of losing it', () => {
+    const heap = new Heap(createMemory(false));
+    const region = new Region(heap);
+    const address = region.atLeast(1_000);
+    expect(region.atLeast(500)).toBe(address);
+    expect(region.atLeast(100_000)).toBe(address);
+    heap.allocate(64);
+    expect(region.atLeast(200_000)).not.toBe(address);
+  });
+});
+
+describe('a packed linear', () => {
+  it('takes little more memory than its codes', () => {
+    const heap = new Heap(createMemory(false));
+    const before = heap.usedBytes;
+    new LinearPacker(heap, { form: 'quad', columns: 1_536, width: 384, block: 128, smooth: true });
+    expect(heap.usedBytes - before).toBeLessThan(1_536 * 384 * 1.07);
+  });
+});
+
+describe('a barrier', () => {
+  it('lets a thread through when all others have come, and throws for everyone when one fails', () => {
+    const memory = createMemory(true);
+    const alone = new Barrier(memory, 2_048, 1);
+    expect(() => alone.wait()).not.toThrow();
+    alone.fail();
+    expect(() => alone.wait()).toThrow(/thread/);
+    alone.reset();
+    expect(() => alone.wait()).not.toThrow();
+  });
+});
+
+describe('the engine', () => {
+  it('knows the families of its table and no others', () => {
+    expect(['bert', 'roberta', 'xlm-roberta', 'mpnet', 'distilbert'].every(supportsArchitecture)).toBe(true);
+    expect(['modernbert', 'qwen3', 'constructor', ''].some(supportsArchitecture)).toBe(false);
+  });
+});
