@@ -1,7 +1,6 @@
 /** What every dialect's classify route comes to: labels with their scores, from a cross-encoder's head. */
 import type { ClassifyResult } from '../core/engine.js';
-import { wakeModel } from './keep-alive.js';
-import { resolveModel } from './names.js';
+import { useModel } from './keep-alive.js';
 import type { CallContext } from './route.js';
 
 /** A request in no dialect. */
@@ -22,16 +21,17 @@ export interface LabelScore {
 
 /** Throws what the engine throws. */
 export async function classifyTexts(wish: ClassifyWish, context: CallContext): Promise<ClassifyResult> {
-  await wakeModel(wish.model, context);
-  return context.engine.classify({
-    model: resolveModel(wish.model, 'rerank', context).id,
-    inputs: wish.inputs,
-    activation: wish.rawScores ? 'none' : 'probability',
-    truncate: wish.truncate ?? true,
-    truncateSide: wish.truncateSide ?? 'right',
-    signal: context.signal,
-    onProgress: context.onProgress,
-  });
+  return await useModel(wish.model, { task: 'rerank', context }, ({ id }) =>
+    context.engine.classify({
+      model: id,
+      inputs: wish.inputs,
+      activation: wish.rawScores ? 'none' : 'probability',
+      truncate: wish.truncate ?? true,
+      truncateSide: wish.truncateSide ?? 'right',
+      signal: context.signal,
+      onProgress: context.onProgress,
+    }),
+  );
 }
 
 /** The labels of each input in the model's order. */

@@ -1,7 +1,6 @@
 /** What every dialect's embedding route comes to: which model, which prompt, which limits, and the engine's answer. */
 import type { EmbedResult, EngineInput } from '../core/engine.js';
-import { wakeModel } from './keep-alive.js';
-import { resolveModel } from './names.js';
+import { useModel } from './keep-alive.js';
 import { choosePrompt, type PromptWish } from './prompts.js';
 import type { CallContext } from './route.js';
 
@@ -20,21 +19,21 @@ export interface EmbedWish {
 
 /** Throws what the engine throws, and `invalid_request` for a prompt that is not known. */
 export async function embedInputs(wish: EmbedWish, context: CallContext): Promise<EmbedResult> {
-  await wakeModel(wish.model, context);
-  const model = resolveModel(wish.model, 'embedding', context);
   const { prompt = null, promptName = null, role = null } = wish.prompt ?? {};
-  return context.engine.embed({
-    model: model.id,
-    inputs: wish.inputs,
-    ...(await choosePrompt({ prompt, promptName, role }, model, context)),
-    dimensions: wish.dimensions ?? null,
-    normalize: wish.normalize ?? null,
-    truncate: wish.truncate ?? false,
-    truncateSide: wish.truncateSide ?? 'right',
-    maxTokens: wish.maxTokens ?? null,
-    signal: context.signal,
-    onProgress: context.onProgress,
-  });
+  return await useModel(wish.model, { task: 'embedding', context }, async (model) =>
+    context.engine.embed({
+      model: model.id,
+      inputs: wish.inputs,
+      ...(await choosePrompt({ prompt, promptName, role }, model, context)),
+      dimensions: wish.dimensions ?? null,
+      normalize: wish.normalize ?? null,
+      truncate: wish.truncate ?? false,
+      truncateSide: wish.truncateSide ?? 'right',
+      maxTokens: wish.maxTokens ?? null,
+      signal: context.signal,
+      onProgress: context.onProgress,
+    }),
+  );
 }
 
 /** TEI's spelling of the side. */

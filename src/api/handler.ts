@@ -14,6 +14,7 @@ import { errorResponse } from './error-response.js';
 import { requestIdOf } from './ids.js';
 import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
+import { ollama } from './ollama.js';
 import { openai } from './openai.js';
 import { withoutPrefix } from './paths.js';
 import type { ApiContext, Call, Dialect, Route } from './route.js';
@@ -33,7 +34,7 @@ export interface HandlerOptions {
 const nowhere = '//';
 
 /** Every dialect that is answered. */
-export const dialects: readonly Dialect[] = [openai, cohere, shared, tei, system];
+export const dialects: readonly Dialect[] = [openai, cohere, shared, tei, ollama, system];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
 export function createHandler({ engine, api = {} }: HandlerOptions): Handler {

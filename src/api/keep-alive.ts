@@ -1,67 +1,101 @@
 /**
- * Models that go when nobody has asked for them for a while (Ollama's `keep_alive`) and come back when somebody does.
- * Only requests that say how long start a clock; without one a model stays.
+ * The use of a model by a request, and models that go when nobody has asked for them for a while (Ollama's `keep_alive`)
+ * and come back when somebody does. Only requests that say how long start a clock; without one a model stays.
  */
-import type { Engine } from '../core/engine.js';
-import { findModel } from './names.js';
+import type { Engine, ModelStatus } from '../core/engine.js';
+import { findModel, type RouteTask, resolveModel } from './names.js';
 import type { ApiContext, CallContext } from './route.js';
 
-interface Sleepers {
-  /** Running clocks by the model's id. */
-  timers: Map<string, ReturnType<typeof setTimeout>>;
-  /** When a model with a clock goes, in ms since 1970. */
-  ends: Map<string, number>;
-  /** Ids of models that went. */
-  asleep: Set<string>;
+/** What is known of one model by its id. */
+interface Use {
+  /** Requests that are under way. */
+  running: number;
+  /** The running clock and when it ends, in ms since 1970. */
+  timer: ReturnType<typeof setTimeout> | null;
+  end: number | null;
+  /** True when the model goes as soon as nothing runs. */
+  due: boolean;
+  asleep: boolean;
 }
 
-const sleepersOf = new WeakMap<Engine, Sleepers>();
+const usesOf = new WeakMap<Engine, Map<string, Use>>();
 
 /** Timers hold 31 bits of milliseconds; whoever wants longer wants always. */
 const longestMs = 2 ** 31 - 1;
 
-/** Unloads the model after `milliseconds` without a further call of this; 0 at once, a negative number never. */
+/**
+ * Finds the model of a request and lets the request use it: a model that went comes back, and none goes while it is
+ * used. Throws as `resolveModel` does, and what `work` throws.
+ */
+export async function useModel<Result>(
+  name: string | null,
+  { task, context }: { task: RouteTask; context: CallContext },
+  work: (model: ModelStatus) => Promise<Result>,
+): Promise<Result> {
+  await wakeModel(name, context);
+  const model = resolveModel(name, task, context);
+  const use = useOf(context.engine, model.id);
+  use.running += 1;
+  try {
+    return await work(model);
+  } finally {
+    use.running -= 1;
+    if (use.due && use.running === 0) await goToSleep(context.engine, model.id);
+  }
+}
+
+/** Unloads the model this long after now, or after the next call of this; 0 when it is idle, a negative number never. */
 export async function keepAlive(id: string, milliseconds: number, { engine }: ApiContext): Promise<void> {
-  const { timers, ends, asleep } = sleepers(engine);
-  clearTimeout(timers.get(id));
-  timers.delete(id);
-  ends.delete(id);
-  const unload = () => {
-    asleep.add(id);
-    timers.delete(id);
-    ends.delete(id);
-    return engine.unload(id);
-  };
-  if (milliseconds === 0) return await unload();
+  const use = useOf(engine, id);
+  stopClock(use);
   if (milliseconds < 0 || milliseconds > longestMs) return;
-  ends.set(id, Date.now() + milliseconds);
+  const sleep = async () => {
+    use.due = true;
+    if (use.running === 0) await goToSleep(engine, id);
+  };
+  if (milliseconds === 0) return await sleep();
+  use.end = Date.now() + milliseconds;
   // A model that was unloaded or failed in the meantime is gone, which is what was asked for.
-  timers.set(id, unref(setTimeout(() => void unload().catch(() => {}), milliseconds)));
+  use.timer = unref(setTimeout(() => void sleep().catch(() => {}), milliseconds));
 }
 
 /** When the model goes, or null when it stays. */
 export function expiryOf(id: string, { engine }: ApiContext): Date | null {
-  const end = sleepersOf.get(engine)?.ends.get(id);
-  return end === undefined ? null : new Date(end);
+  const end = usesOf.get(engine)?.get(id)?.end ?? null;
+  return end === null ? null : new Date(end);
 }
 
-/** Loads a model again that `keepAlive` unloaded: the one of that name, or any when no model is present. */
-export async function wakeModel(name: string | null, context: CallContext): Promise<void> {
+async function goToSleep(engine: Engine, id: string): Promise<void> {
+  const use = useOf(engine, id);
+  stopClock(use);
+  use.asleep = true;
+  await engine.unload(id);
+}
+
+function stopClock(use: Use): void {
+  if (use.timer !== null) clearTimeout(use.timer);
+  Object.assign(use, { timer: null, end: null, due: false });
+}
+
+/** Loads a model again that went: the one of that name, or any when no model is present. */
+async function wakeModel(name: string | null, context: CallContext): Promise<void> {
   const { engine, api, signal } = context;
-  const { asleep } = sleepers(engine);
-  if (asleep.size === 0 || (name !== null && findModel(name, context))) return;
-  const isEmpty = engine.status().models.length === 0;
-  const own = name === null ? undefined : [name, api.aliases[name]].find((id) => id !== undefined && asleep.has(id));
-  const id = own ?? (isEmpty ? asleep.values().next().value : undefined);
+  const uses = usesOf.get(engine) ?? new Map<string, Use>();
+  const asleep = [...uses.keys()].filter((id) => uses.get(id)?.asleep);
+  if (asleep.length === 0 || (name !== null && findModel(name, context))) return;
+  const own = name === null ? undefined : asleep.find((id) => id === name || id === api.aliases[name]);
+  const id = own ?? (engine.status().models.length === 0 ? asleep[0] : undefined);
   if (id === undefined) return;
   await engine.load(id, signal ? { signal } : {});
-  asleep.delete(id);
+  useOf(engine, id).asleep = false;
 }
 
-function sleepers(engine: Engine): Sleepers {
-  const known = sleepersOf.get(engine) ?? { timers: new Map(), ends: new Map(), asleep: new Set() };
-  sleepersOf.set(engine, known);
-  return known;
+function useOf(engine: Engine, id: string): Use {
+  const uses = usesOf.get(engine) ?? new Map<string, Use>();
+  usesOf.set(engine, uses);
+  const use = uses.get(id) ?? { running: 0, timer: null, end: null, due: false, asleep: false };
+  uses.set(id, use);
+  return use;
 }
 
 /** On Node a clock does not keep the process alive; in a browser a timer is a number. */

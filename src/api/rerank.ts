@@ -5,8 +5,7 @@ import type { RerankResponse } from '../protocol.js';
 import { toUsage } from './embeddings.js';
 import { flag, maxInputs, positiveInteger, text, textOrObject } from './fields.js';
 import { createId } from './ids.js';
-import { wakeModel } from './keep-alive.js';
-import { resolveModel } from './names.js';
+import { useModel } from './keep-alive.js';
 import type { CallContext } from './route.js';
 import { count, parseBody } from './validate.js';
 
@@ -78,17 +77,18 @@ export interface RerankWish {
 /** What every dialect's rerank route comes to. Throws what the engine throws. */
 export async function scoreDocuments(wish: RerankWish, context: CallContext): Promise<RerankResult> {
   const { rawScores = null, maxTokensPerDocument = null, truncate = true } = wish;
-  await wakeModel(wish.model, context);
-  return context.engine.rerank({
-    model: resolveModel(wish.model, 'rerank', context).id,
-    query: wish.query,
-    documents: wish.documents,
-    scoreActivation: rawScores === null ? context.api.scoreActivation : rawScores ? 'none' : 'sigmoid',
-    maxTokensPerDocument,
-    truncate,
-    signal: context.signal,
-    onProgress: context.onProgress,
-  });
+  return await useModel(wish.model, { task: 'rerank', context }, ({ id }) =>
+    context.engine.rerank({
+      model: id,
+      query: wish.query,
+      documents: wish.documents,
+      scoreActivation: rawScores === null ? context.api.scoreActivation : rawScores ? 'none' : 'sigmoid',
+      maxTokensPerDocument,
+      truncate,
+      signal: context.signal,
+      onProgress: context.onProgress,
+    }),
+  );
 }
 
 /** Best first; equal scores keep the order of the documents. */

@@ -1,7 +1,6 @@
 /** What every dialect's tokenize and detokenize routes come to. */
 import type { DecodeResult, TokenizeResult } from '../core/engine.js';
-import { wakeModel } from './keep-alive.js';
-import { resolveModel } from './names.js';
+import { useModel } from './keep-alive.js';
 import type { CallContext } from './route.js';
 
 /** Throws what the engine throws. */
@@ -9,10 +8,10 @@ export async function tokenizeTexts(
   wish: { model: string | null; texts: readonly string[]; addSpecialTokens: boolean; promptName?: string | null },
   context: CallContext,
 ): Promise<TokenizeResult> {
-  await wakeModel(wish.model, context);
-  const { texts, addSpecialTokens, promptName = null } = wish;
-  const model = resolveModel(wish.model, 'embedding', context).id;
-  return context.engine.tokenize({ model, texts, addSpecialTokens, promptName, signal: context.signal });
+  const { model, promptName = null, ...rest } = wish;
+  return await useModel(model, { task: 'embedding', context }, ({ id }) =>
+    context.engine.tokenize({ ...rest, model: id, promptName, signal: context.signal }),
+  );
 }
 
 /** Throws what the engine throws, `invalid_request` for ids of another vocabulary among it. */
@@ -20,8 +19,7 @@ export async function decodeIds(
   wish: { model: string | null; ids: readonly (readonly number[])[]; skipSpecialTokens: boolean },
   context: CallContext,
 ): Promise<DecodeResult> {
-  await wakeModel(wish.model, context);
-  const { ids, skipSpecialTokens } = wish;
-  const model = resolveModel(wish.model, 'embedding', context).id;
-  return context.engine.decode({ model, ids, skipSpecialTokens, signal: context.signal });
+  return await useModel(wish.model, { task: 'embedding', context }, ({ id }) =>
+    context.engine.decode({ ...wish, model: id, signal: context.signal }),
+  );
 }

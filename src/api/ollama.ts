@@ -1,0 +1,202 @@
+/** Ollama's own routes for embeddings and models. Texts are cut unless the request says no; durations are nanoseconds. */
+import * as z from 'zod/mini';
+import { version } from '../../package.json';
+import type { EmbedResult, ModelStatus } from '../core/engine.js';
+import type { VecinityError } from '../errors.js';
+import { embedInputs } from './embed-inputs.js';
+import { toJsonRows, writeJson } from './embeddings-json.js';
+import { flag, integerFrom, maxInputs, positiveInteger, text } from './fields.js';
+import { expiryOf, keepAlive, useModel } from './keep-alive.js';
+import { findModel, presentModels, resolveModel, unknownModel } from './names.js';
+import { jsonResponse, timingHeaders } from './respond.js';
+import type { ApiContext, Call, Dialect, Route } from './route.js';
+import { type BodySchema, count, invalidField, parseBody } from './validate.js';
+
+const duration = z.nullish(z.union([z.string(), z.number()], 'a duration such as "5m", or seconds'));
+const common = {
+  model: z.nullish(text()),
+  keep_alive: duration,
+  options: z.nullish(z.looseObject({ num_ctx: z.nullish(integerFrom(0)) }, 'an object')),
+};
+const embedBody = z.object({
+  ...common,
+  input: z.optional(z.unknown()),
+  truncate: z.nullish(flag()),
+  dimensions: z.nullish(positiveInteger()),
+});
+const promptBody = z.object({ ...common, prompt: z.nullish(text()) });
+const showBody = z.object({ model: z.nullish(text()), name: z.nullish(text()) });
+
+const allowedInput = `a string or an array of at most ${count(maxInputs)} strings`;
+const nanosecondsPerMs = 1_000_000;
+const dtypeNames = { f32: 'F32', f16: 'F16', q8: 'Q8_0' } as const;
+
+/** Ollama's clients read one sentence; a full queue is a 503 there. */
+const formatError = (error: VecinityError) => ({
+  status: error.code === 'overloaded' ? 503 : error.status,
+  body: { error: error.message },
+});
+
+export const ollama: Dialect = [
+  post('/api/embed', 'Embeds texts as Ollama does.', embedBody, embed),
+  post('/api/embeddings', 'Embeds one text as older clients of Ollama ask for it.', promptBody, embedPrompt),
+  post('/api/show', 'Describes one model as Ollama does.', showBody, show),
+  get('/api/tags', 'Lists the models as Ollama does.', ({ context }) => list(context, toListed)),
+  get('/api/ps', 'Lists the models in memory as Ollama does.', ({ context }) => list(context, toRunning)),
+  get('/api/version', 'The version of this server.', () => jsonResponse({ version })),
+];
+
+function post(path: string, summary: string, body: BodySchema, handle: Route['handle']): Route {
+  // `curl -d`, as Ollama's documents write it, sends JSON under the type of a form.
+  return { method: 'POST', paths: [path], summary, body, guarded: true, formatError, anyContentType: true, handle };
+}
+
+function get(path: string, summary: string, handle: Route['handle']): Route {
+  return { method: 'GET', paths: [path], summary, body: null, guarded: true, formatError, handle };
+}
+
+async function embed({ body, context }: Call): Promise<Response> {
+  const parsed = parseBody(embedBody, body);
+  const inputs = toInputs(parsed.input);
+  const model = toName(parsed.model);
+  if (inputs.length === 0) return await onlyLoad({ ...parsed, model }, { embeddings: [] }, context);
+  const result = await embedInputs(
+    {
+      model,
+      inputs,
+      normalize: true,
+      truncate: parsed.truncate ?? true,
+      dimensions: toDimensions(parsed.dimensions, model, context),
+      maxTokens: parsed.options?.num_ctx || null,
+    },
+    context,
+  );
+  await applyKeepAlive(parsed.keep_alive, result.model, context);
+  const head = `{"model":${JSON.stringify(parsed.model ?? result.model)},"embeddings":[`;
+  const tail = `],${JSON.stringify(toDurations(result)).slice(1)}`;
+  const bytes = await writeJson([head, toJsonRows(result, 'float'), tail]);
+  return jsonResponse(bytes, { headers: timingHeaders(result) });
+}
+
+async function embedPrompt({ body, context }: Call): Promise<Response> {
+  const { model, prompt, keep_alive, options } = parseBody(promptBody, body);
+  if (!prompt) return await onlyLoad({ model: toName(model), keep_alive }, { embedding: [] }, context);
+  const maxTokens = options?.num_ctx || null;
+  const wish = { model: toName(model), inputs: [prompt], normalize: false, truncate: true, maxTokens };
+  const result = await embedInputs(wish, context);
+  await applyKeepAlive(keep_alive, result.model, context);
+  return jsonResponse({ embedding: Array.from(result.embeddings) }, { headers: timingHeaders(result) });
+}
+
+function show({ body, context }: Call): Response {
+  const parsed = parseBody(showBody, body);
+  const name = toName(parsed.model ?? parsed.name);
+  const model = name === null ? resolveModel(null, 'embedding', context) : findModel(name, context);
+  if (!model) throw unknownModel(name ?? '', context);
+  const { spec } = model;
+  const family = spec?.architecture ?? '';
+  const modelInfo = {
+    'general.architecture': family,
+    [`${family}.context_length`]: spec?.maxTokens ?? null,
+    [`${family}.embedding_length`]: spec?.dimensions ?? null,
+    [`${family}.pooling_type`]: spec?.pooling ?? null,
+  };
+  const { details, modified_at } = toListed(model);
+  const none = { modelfile: '', parameters: '', template: '' };
+  return jsonResponse({ ...none, details, model_info: modelInfo, capabilities: ['embedding'], modified_at });
+}
+
+function list(context: ApiContext, toEntry: (model: ModelStatus, context: ApiContext) => object): Response {
+  return jsonResponse({ models: presentModels(context).map((model) => toEntry(model, context)) });
+}
+
+function toListed({ id, spec, backend, progress }: ModelStatus) {
+  const family = spec?.architecture ?? '';
+  return {
+    name: id,
+    model: id,
+    // When this engine started: the files of a model carry no date.
+    modified_at: new Date(performance.timeOrigin).toISOString(),
+    size: progress?.totalBytes ?? 0,
+    digest: spec?.revision ?? '',
+    details: {
+      parent_model: '',
+      format: backend?.backend === 'onnx' ? 'onnx' : 'safetensors',
+      family,
+      families: [family],
+      parameter_size: '',
+      quantization_level: backend ? dtypeNames[backend.dtype] : '',
+    },
+  };
+}
+
+/** A model without a clock stays; Ollama writes that as a date far away. */
+function toRunning(model: ModelStatus, context: ApiContext) {
+  const entry = toListed(model);
+  const expires = expiryOf(model.id, context)?.toISOString() ?? '9999-12-31T23:59:59Z';
+  return { ...entry, expires_at: expires, size_vram: 0, context_length: model.spec?.maxTokens ?? null };
+}
+
+interface LoadFields {
+  model: string | null;
+  keep_alive?: string | number | null | undefined;
+}
+
+/** A request without a text asks for the model to be there, or with `keep_alive: 0` to go. */
+async function onlyLoad(fields: LoadFields, answer: object, context: Call['context']): Promise<Response> {
+  const mustGo = parseDuration(fields.keep_alive) === 0;
+  const loading = context.signal ? { signal: context.signal } : {};
+  const id = await useModel(fields.model, { task: 'embedding', context }, async (model) => {
+    if (!mustGo) await context.engine.load(model.id, loading);
+    return model.id;
+  });
+  await applyKeepAlive(fields.keep_alive, id, context);
+  return jsonResponse({ model: fields.model ?? id, ...answer });
+}
+
+async function applyKeepAlive(value: LoadFields['keep_alive'], id: string, context: ApiContext): Promise<void> {
+  const milliseconds = parseDuration(value);
+  if (milliseconds !== null) await keepAlive(id, milliseconds, context);
+}
+
+function toDurations({ timing, usage }: EmbedResult) {
+  return {
+    total_duration: Math.round(timing.totalMs * nanosecondsPerMs),
+    load_duration: 0,
+    prompt_eval_count: usage.promptTokens,
+  };
+}
+
+/** Null and '' ask for nothing. */
+function toInputs(value: unknown): string[] {
+  if (value === undefined || value === null || value === '') return [];
+  if (typeof value === 'string') return [value];
+  const isList = Array.isArray(value) && value.length <= maxInputs && value.every((item) => typeof item === 'string');
+  if (isList) return value;
+  throw invalidField(['input'], allowedInput, value);
+}
+
+/** Ollama's names carry a tag; ours have none. */
+function toName(model: string | null | undefined): string | null {
+  return model?.replace(/:latest$/, '') || null;
+}
+
+/** A width above the model's own is the model's own. */
+function toDimensions(asked: number | null | undefined, name: string | null, context: ApiContext): number | null {
+  const own = resolveModel(name, 'embedding', context).spec?.dimensions ?? null;
+  return asked == null || (own !== null && asked >= own) ? null : asked;
+}
+
+const unitMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** Seconds as a number, or Go's durations (`1h30m`, `-1`); milliseconds, or null when nothing was said. */
+export function parseDuration(value: string | number | null | undefined): number | null {
+  if (value === null || value === undefined || value === '') return null;
+  if (Number.isFinite(Number(value))) return Number(value) * 1_000;
+  const text = String(value);
+  if (!/^-?(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text))
+    throw invalidField(['keep_alive'], 'a duration such as "5m"', value);
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
+  const total = parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (unitMs[unit ?? ''] ?? 0), 0);
+  return text.startsWith('-') ? -total : total;
+}

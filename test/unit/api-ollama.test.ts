@@ -1,0 +1,159 @@
+/** Ollama's routes, with the official `ollama` package and raw. */
+import { Ollama } from 'ollama';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parseDuration } from '../../src/api/ollama.js';
+import { VecinityError } from '../../src/errors.js';
+import { createApi } from './api-client.js';
+import { FakeEngine, fakeEmbedding, fakeModel } from './api-engine.js';
+import { serveApi } from './api-server.js';
+import { deferred } from './deferred.js';
+
+const model = 'all-minilm:latest';
+
+describe('the ollama package', () => {
+  it('embeds texts, the old way too', async () => {
+    const { url, engine } = await serveApi();
+    const client = new Ollama({ host: url });
+    const answer = await client.embed({ model, input: ['one', 'three'], options: { num_ctx: 128 } });
+    expect(answer).toEqual({
+      model,
+      embeddings: [[...fakeEmbedding('one', 4)], [...fakeEmbedding('three', 4)]],
+      total_duration: 33_756_000,
+      load_duration: 0,
+      prompt_eval_count: 12,
+    });
+    expect(engine.embedRequests[0]).toMatchObject({ truncate: true, normalize: true, maxTokens: 128 });
+    expect(await client.embeddings({ model, prompt: 'one' })).toEqual({ embedding: [...fakeEmbedding('one', 4)] });
+    expect(engine.embedRequests[1]).toMatchObject({ normalize: false });
+  });
+
+  it('lists, shows and versions', async () => {
+    const { url } = await serveApi();
+    const client = new Ollama({ host: url });
+    expect((await client.list()).models[0]).toMatchObject({ name: 'all-MiniLM-L6-v2', details: { family: 'bert' } });
+    expect((await client.ps()).models[0]).toMatchObject({ expires_at: '9999-12-31T23:59:59Z', context_length: 256 });
+    expect(await client.show({ model: 'all-MiniLM-L6-v2:latest' })).toMatchObject({
+      capabilities: ['embedding'],
+      model_info: { 'general.architecture': 'bert', 'bert.context_length': 256, 'bert.embedding_length': 4 },
+    });
+    expect(await client.version()).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+/) });
+    await expect(client.show({ model: 'none' })).rejects.toMatchObject({ status_code: 404 });
+  });
+});
+
+describe('POST /api/embed', () => {
+  it('reads JSON under any content type, as `curl -d` sends it', async () => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    expect((await createApi().post('/api/embed', { input: 'a' }, { headers })).status).toBe(200);
+  });
+
+  it.each([undefined, null, '', []])('with the input %j only makes sure that the model is there', async (input) => {
+    const { post, engine } = createApi();
+    expect((await (await post('/api/embed', { model, input })).json()).embeddings).toEqual([]);
+    expect([engine.embedRequests.length, engine.loads]).toEqual([0, ['all-MiniLM-L6-v2']]);
+  });
+
+  it.each([
+    [2, 2],
+    [4, null],
+    [4096, null],
+  ])('cuts to %i dimensions as the engine’s %s: above its own width a model keeps it', async (dimensions, wanted) => {
+    const { post, engine } = createApi();
+    await post('/api/embed', { input: 'a', dimensions, truncate: false });
+    expect(engine.embedRequests[0]).toMatchObject({ dimensions: wanted, truncate: false });
+  });
+
+  it.each([
+    [{ input: 5 }, 400, '`input` must be a string or an array'],
+    [{ input: 'a', keep_alive: 'soon' }, 400, '`keep_alive` must be a duration'],
+    [{ input: 'a', keep_alive: true }, 400, '`keep_alive` must be a duration'],
+  ])('refuses %j', async (body, status, message) => {
+    const response = await createApi().post('/api/embed', body);
+    expect(response.status).toBe(status);
+    expect(await response.json()).toEqual({ error: expect.stringContaining(message) });
+  });
+
+  it('is a 503 when the queue is full, and a 404 for a model that is not there', async () => {
+    const { post, engine } = createApi({ modelPolicy: 'strict' });
+    engine.before = () => {
+      throw new VecinityError('overloaded', 'full');
+    };
+    expect((await post('/api/embed', { input: 'a' })).status).toBe(503);
+    expect((await post('/api/embed', { model: 'other', input: 'a' })).status).toBe(404);
+  });
+});
+
+describe('keep_alive', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const id = 'all-MiniLM-L6-v2';
+
+  it('of 0 unloads after the answer, and the next request of any dialect loads again', async () => {
+    const { post, engine } = createApi();
+    await post('/api/embed', { input: 'a', keep_alive: 0 });
+    expect(engine.unloads).toEqual([id]);
+    expect((await post('/v1/embeddings', { input: 'a' })).status).toBe(200);
+    expect(engine.loads).toEqual([id]);
+  });
+
+  it('unloads when its time is over, which every request begins anew', async () => {
+    const { post, get, engine } = createApi();
+    await post('/api/embed', { input: 'a', keep_alive: '5m' });
+    const [{ expires_at }] = (await (await get('/api/ps')).json()).models;
+    expect(new Date(expires_at).getTime() - Date.now()).toBe(300_000);
+    await vi.advanceTimersByTimeAsync(200_000);
+    await post('/api/embed', { input: 'a', keep_alive: 300 });
+    await vi.advanceTimersByTimeAsync(299_000);
+    expect(engine.unloads).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(engine.unloads).toEqual([id]);
+  });
+
+  it('of a negative time keeps the model', async () => {
+    const { post, engine } = createApi();
+    await post('/api/embed', { input: 'a', keep_alive: '5m' });
+    await post('/api/embed', { input: 'a', keep_alive: -1 });
+    await vi.advanceTimersByTimeAsync(400_000);
+    expect(engine.unloads).toEqual([]);
+  });
+
+  it('never takes a model from a request that is under way', async () => {
+    const { post, engine } = createApi();
+    const [started, finish] = [deferred(), deferred()];
+    engine.before = () => {
+      started.resolve();
+      return finish.promise;
+    };
+    const slow = post('/v1/embeddings', { input: 'slow' });
+    await started.promise;
+    await post('/api/embed', { input: '', keep_alive: 0 });
+    expect(engine.unloads).toEqual([]);
+    finish.resolve();
+    expect((await slow).status).toBe(200);
+    expect(engine.unloads).toEqual([id]);
+  });
+
+  it('wakes the model that was asked for by name', async () => {
+    const engine = new FakeEngine([fakeModel('a', 'embedding'), fakeModel('b', 'embedding')]);
+    const { post } = createApi({}, engine);
+    await post('/api/embed', { model: 'b', input: 'x', keep_alive: 0 });
+    await post('/api/embed', { model: 'b:latest', input: 'x' });
+    expect([engine.unloads, engine.loads]).toEqual([['b'], ['b']]);
+  });
+
+  it.each([
+    ['5m', 300_000],
+    ['1h30m', 5_400_000],
+    ['1.5s', 1_500],
+    ['250ms', 250],
+    ['-1', -1_000],
+    ['-1m', -60_000],
+    [10, 10_000],
+    [0, 0],
+    ['0', 0],
+    [null, null],
+    ['', null],
+  ])('%j is %s ms', (value, milliseconds) => {
+    expect(parseDuration(value)).toBe(milliseconds);
+  });
+});
