@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { build } from 'vite';
 import { bundleLibrary, bundleServiceWorker, hashSources, nodeEntries, repositoryRoot } from '../src/vite/bundle.js';
 import { ensureKernels } from './kernels.js';
+import { collectLicenses } from './licenses.js';
 import { brokenLimits, formatSizes, measureFiles } from './sizes.js';
 
 const dist = path.join(repositoryRoot, 'dist');
@@ -33,10 +34,12 @@ async function buildPackage(): Promise<void> {
   await rm(dist, { recursive: true, force: true });
   await mkdir(dist, { recursive: true });
   const buildId = await hashSources();
+  const modules: string[] = [];
   for (const [name, file] of await browserEntries()) {
-    await bundleLibrary({ input: { [name]: file }, folder: dist, buildId, platform: 'browser' });
+    modules.push(...(await bundleLibrary({ input: { [name]: file }, folder: dist, buildId, platform: 'browser' })));
   }
-  await bundleLibrary({ input: { ...nodeEntries }, folder: dist, buildId, platform: 'node' });
+  modules.push(...(await bundleLibrary({ input: { ...nodeEntries }, folder: dist, buildId, platform: 'node' })));
+  await writeFile(path.join(dist, 'THIRD-PARTY.txt'), await collectLicenses(modules));
   const plugin = { vite: 'src/vite/plugin.ts' };
   await bundleLibrary({ input: plugin, folder: dist, buildId, platform: 'node', externalPackages: true });
   await writeFile(path.join(dist, 'vecinity-sw.js'), await bundleServiceWorker(buildId));

@@ -50,8 +50,11 @@ export const nodeEntries: Readonly<Record<string, string>> = {
   'wasm-thread': 'src/edge/wasm-thread.ts',
 };
 
-/** Writes entries as ES modules; lazily imported parts become chunks beside them, `.wasm` files go to `assets/`. */
-export async function bundleLibrary(options: LibraryOptions): Promise<void> {
+/**
+ * Writes entries as ES modules; lazily imported parts become chunks beside them, `.wasm` files go to `assets/`.
+ * Returns the paths of all modules that went in.
+ */
+export async function bundleLibrary(options: LibraryOptions): Promise<string[]> {
   const { input, folder, buildId, platform, externalPackages = false } = options;
   const bundle = await rolldown({
     input,
@@ -61,7 +64,7 @@ export async function bundleLibrary(options: LibraryOptions): Promise<void> {
     plugins: platform === 'browser' ? [emittedFiles(), builtWorkers(), quietRuntime()] : [],
     ...(externalPackages ? { external: /^[^./]/ } : {}),
   });
-  await bundle.write({
+  const { output } = await bundle.write({
     dir: folder,
     format: 'esm',
     minify: platform === 'browser',
@@ -70,6 +73,7 @@ export async function bundleLibrary(options: LibraryOptions): Promise<void> {
     assetFileNames: 'assets/[name][extname]',
   });
   await bundle.close();
+  return output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
 }
 
 export function defineBuild(buildId: string): Record<string, string> {
