@@ -59,14 +59,19 @@ export function largestLaneSum(codes: Int8Array, span: number): number {
 
 /** Rounds a channel with the finest scale that keeps every lane sum within the limit of `form`. */
 export function quantizeChannel(weights: Float32Array, form: GemmForm): Channel {
+  const { length } = weights;
   let most = 0;
-  for (const weight of weights) most = Math.max(most, Math.abs(weight));
+  for (let k = 0; k < length; k++) {
+    const size = Math.abs(weights[k] as number);
+    if (size > most) most = size;
+  }
   const codes = new Int8Array(weights.length);
   const span = laneSpan(form);
   let scale = most > 0 ? most / 127 : 1;
   for (;;) {
     const inverse = 1 / scale;
-    for (let k = 0; k < weights.length; k++) codes[k] = Math.round((weights[k] as number) * inverse);
+    // Whole numbers by truncation of a positive one: several times faster than Math.round, on every weight of a model.
+    for (let k = 0; k < length; k++) codes[k] = (((weights[k] as number) * inverse + 128.5) | 0) - 128;
     const sum = span === 0 ? 0 : largestLaneSum(codes, span);
     if (sum <= laneLimit) return { codes, scale };
     scale *= Math.max(1.0005, sum / (laneLimit + 2));

@@ -57,6 +57,7 @@ export async function calibrate(module: WebAssembly.Module, level: Level, shared
   return { form: best.form, speeds: Object.fromEntries(exact.map(({ form, speed }) => [form, speed])) };
 }
 
+const trialMemoryBytes = 8 * 2 ** 20;
 const trialRows = 16;
 const trialColumns = 64;
 const trialWidth = 256;
@@ -75,7 +76,7 @@ class Trial {
 
   constructor(module: WebAssembly.Module, form: GemmForm, shared: boolean) {
     this.form = form;
-    this.#heap = new Heap(createMemory(shared));
+    this.#heap = new Heap(createMemory(shared, trialMemoryBytes));
     this.#kernels = instantiate(module, this.#heap.memory);
     const shape = { form, columns: trialColumns, width: trialWidth, block: trialWidth, smooth: false };
     this.#packer = new LinearPacker(this.#heap, shape);

@@ -4,6 +4,8 @@ import { writeConstants } from './constants.js';
 
 const pageBytes = 65_536;
 const maximumPages = 65_536;
+/** Growing costs a copy on some hosts, so it is done in steps of 4 MiB. */
+const stepPages = 64;
 /** Cache lines, so that no two structures share one. */
 const alignment = 64;
 /** What lies below belongs to the kernels' constants. */
@@ -60,13 +62,23 @@ export class Heap {
   #reserve(end: number): void {
     const missing = Math.ceil(end / pageBytes) - this.memory.buffer.byteLength / pageBytes;
     if (missing <= 0) return;
-    try {
-      this.memory.grow(missing);
-    } catch (error) {
+    if (this.#grow(Math.max(missing, stepPages)) === null) return;
+    const error = this.#grow(missing);
+    if (error !== null) {
       const needed = Math.ceil(end / 2 ** 20);
       throw new VecinityError('backend_failed', `The WASM engine could not get ${needed} MiB of memory.`, {
         cause: error,
       });
+    }
+  }
+
+  /** Null when it worked, else what was thrown: the maximum may be nearer than a whole step. */
+  #grow(pages: number): unknown {
+    try {
+      this.memory.grow(pages);
+      return null;
+    } catch (error) {
+      return error;
     }
   }
 
@@ -81,9 +93,11 @@ export class Heap {
   }
 }
 
-/** A new memory; shared ones can be posted to other threads and need cross-origin isolation in a browser. */
-export function createMemory(shared: boolean): WebAssembly.Memory {
-  return new WebAssembly.Memory(
-    shared ? { initial: 1, maximum: maximumPages, shared: true } : { initial: 1, maximum: maximumPages },
-  );
+/**
+ * A new memory; shared ones can be posted to other threads and need cross-origin isolation in a browser. Hosts set the
+ * maximum of a shared memory aside as addresses, which small devices do not have without end.
+ */
+export function createMemory(shared: boolean, maximumBytes = maximumPages * pageBytes): WebAssembly.Memory {
+  const maximum = Math.min(maximumPages, Math.ceil(maximumBytes / pageBytes));
+  return new WebAssembly.Memory({ initial: 1, maximum, ...(shared ? { shared: true } : {}) });
 }

@@ -17,9 +17,10 @@ import { loadWeights, type Precision } from './weights.js';
 
 export { supportsArchitecture, supportsModel } from './supports.js';
 
-/** Columns of an input that share a scale: fewer where no conversion has smoothed the inputs and fitted the weights. */
-const convertedBlock = 128;
+/** Columns of an input that share a scale where no conversion has smoothed the inputs and fitted the weights. */
 const plainBlock = 32;
+/** The same for converted files that do not say theirs. */
+const convertedBlock = 128;
 /** More threads than this wait for memory more than they compute. */
 const maxThreads = 8;
 
@@ -51,9 +52,8 @@ export const loadWasmBackend = (async (request, options): Promise<WasmBackend> =
     throw new VecinityError('model_file_missing', `The model ${request.spec.id} has no file model.safetensors.`);
   }
   const description = bindNames(described, (name) => weights.tensors.has(name));
-  const converted = weights.metadata.format === 'vecinity-q8';
-  const precision = await choosePrecision(request, { level, module, shared, converted });
-  const heap = new Heap(createMemory(shared));
+  const precision = await choosePrecision(request, { level, module, shared, weights });
+  const heap = new Heap(createMemory(shared, memoryLimit(weights)));
   const plan = await loadWeights(weights, { description, heap, precision }, options);
   if (options.signal?.aborted) throw abortError(options.signal);
   const setup: ModelSetup = { plan, task: request.spec.task, pooling: request.spec.pooling };
@@ -156,16 +156,29 @@ function describe({ spec }: BackendRequest): EncoderDescription {
   throw new VecinityError('device_unavailable', `The model ${spec.id} cannot be loaded: ${reason}.`);
 }
 
+/** Weights may be widened from 16 bits to 32; what a long text needs beside them stays below a gigabyte or two. */
+function memoryLimit({ sizeBytes }: Safetensors): number {
+  return 2 * sizeBytes + 2 ** 31;
+}
+
 /** The fastest form that keeps the cosine to f32 above 0.998. */
 async function choosePrecision(
   { dtype }: BackendRequest,
-  host: { level: Level; module: WebAssembly.Module; shared: boolean; converted: boolean },
+  host: { level: Level; module: WebAssembly.Module; shared: boolean; weights: Safetensors },
 ): Promise<Precision> {
   if (dtype === 'f32' || dtype === 'f16') return { form: 'f32', block: convertedBlock };
   const { form } = await calibrate(host.module, host.level, host.shared);
-  if (host.converted) return { form, block: convertedBlock };
+  const block = convertedBlockOf(host.weights);
+  if (block !== null) return { form, block };
   // Weights that were not made for its lanes lose more in `quad` than it gains.
   return { form: form === 'quad' ? 'pair' : form, block: plainBlock };
+}
+
+/** The block that a converted file was calibrated for; null for weights as they came. */
+function convertedBlockOf({ metadata }: Safetensors): number | null {
+  if (metadata.format !== 'vecinity-q8') return null;
+  const block = Number(metadata.block ?? convertedBlock);
+  return Number.isSafeInteger(block) && block > 0 && block % 16 === 0 ? block : convertedBlock;
 }
 
 function countThreads(asked: number): number {
@@ -198,7 +211,7 @@ function inform(
 ): BackendInfo {
   const { level, shared, pool, weights } = host;
   const dtype: Dtype = form === 'f32' ? 'f32' : 'q8';
-  const file = weights.metadata.format === 'vecinity-q8' ? 'model.safetensors (q8)' : 'model.safetensors';
+  const file = convertedBlockOf(weights) === null ? 'model.safetensors' : 'model.safetensors (converted)';
   return {
     backend: 'wasm',
     device: 'wasm',

@@ -105,6 +105,7 @@ class WeightLoader {
         column: (row) => (part * heads + Math.floor(row / headSize)) * depth + (row % headSize),
       });
     });
+    for (const name of [names.key, names.value]) this.#expectSameSmooth(names.query, name);
     return {
       qkv: qkv.plan,
       attentionOutput: this.#plainLinear(names.attentionOutput, {
@@ -158,12 +159,32 @@ class WeightLoader {
     const full: LinearShape = { ...shape, block, smooth };
     const packer = new LinearPacker(this.#heap, full);
     if (smooth) {
-      this.#vector(`${name}.smooth`, shape.width, (values) => {
-        const kept = values.slice();
-        this.#last.push(() => packer.setSmooth(kept));
-      });
+      const multipliers = new Float32Array(shape.width);
+      this.#vector(`${name}.smooth`, shape.width, (values, start) => multipliers.set(values, start));
+      this.#last.push(() => packer.setSmooth(multipliers));
     }
     return packer;
+  }
+
+  /** Query, key and value see one quantised input, so a file must smooth them alike. */
+  #expectSameSmooth(first: string, name: string): void {
+    const { tensors } = this.#file;
+    if (!tensors.has(`${first}.smooth`) && !tensors.has(`${name}.smooth`)) return;
+    const { hidden } = this.#description;
+    const both = [new Float32Array(hidden), new Float32Array(hidden)] as const;
+    const firstSink = this.sinks.get(`${first}.smooth`);
+    this.#vector(`${name}.smooth`, hidden, (values, start) => both[1].set(values, start));
+    this.sinks.set(`${first}.smooth`, (chunk) => {
+      firstSink?.(chunk);
+      both[0].set(decodeFloats(chunk.tensor, chunk.bytes), chunk.row);
+    });
+    this.#last.push(() => {
+      if (both[0].every((value, k) => value === both[1][k])) return;
+      throw new VecinityError(
+        'model_file_invalid',
+        `"${first}.smooth" and "${name}.smooth" differ; they scale one input.`,
+      );
+    });
   }
 
   #linear(
