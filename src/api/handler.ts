@@ -21,6 +21,7 @@ import type { ApiContext, Call, Dialect, Route } from './route.js';
 import { shared } from './shared.js';
 import { system } from './system.js';
 import { tei } from './tei.js';
+import { vllm } from './vllm.js';
 
 export type Handler = (request: Request) => Promise<Response>;
 
@@ -34,7 +35,7 @@ export interface HandlerOptions {
 const nowhere = '//';
 
 /** Every dialect that is answered. */
-export const dialects: readonly Dialect[] = [openai, cohere, shared, tei, ollama, system];
+export const dialects: readonly Dialect[] = [openai, cohere, shared, tei, ollama, vllm, system];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
 export function createHandler({ engine, api = {} }: HandlerOptions): Handler {

@@ -27,7 +27,7 @@ export const openai: Dialect = [
   },
   {
     method: 'GET',
-    paths: ['/v1/models', '/v1-openai/models'],
+    paths: ['/v1/models', '/v1-openai/models', '/models'],
     summary: 'Lists the loaded models and their aliases.',
     body: null,
     guarded: true,
@@ -42,6 +42,9 @@ export const openai: Dialect = [
     handle: ({ context, id }) => jsonResponse(retrieveModel(id, context)),
   },
 ];
+
+/** The part of `/embeddings` that TEI and Infinity have from OpenAI. */
+export const openaiEmbeddings: Variant = { key: 'input', body: embeddingsBody, handle: embeddings };
 
 /** The part of `/rerank` that Jina, vLLM, Infinity and llama.cpp agree on. */
 export const openaiRerank: Variant = { key: 'documents', body: rerankBody, handle: rerank };

@@ -1,0 +1,81 @@
+/** The native routes of llama.cpp's server: vectors inside a list for each input, scores as logits, flat token ids. */
+import * as z from 'zod/mini';
+import type { VecinityError } from '../errors.js';
+import { embedInputs } from './embed-inputs.js';
+import { toUsage } from './embeddings.js';
+import { toJsonRows, writeJson } from './embeddings-json.js';
+import { errorType } from './error-response.js';
+import { flag, inputs, positiveInteger, text } from './fields.js';
+import { documents, query, rank, scoreDocuments } from './rerank.js';
+import { jsonResponse, timingHeaders } from './respond.js';
+import type { Call } from './route.js';
+import type { Variant } from './shared-route.js';
+import { tokenizeTexts } from './tokens.js';
+import { parseBody } from './validate.js';
+
+const contentBody = z.object({ model: z.nullish(text()), content: inputs('content') });
+const inputBody = z.object({ model: z.nullish(text()), input: inputs('input') });
+const rerankBody = z.object({
+  model: z.nullish(text()),
+  query,
+  documents,
+  top_n: z.nullish(positiveInteger()),
+});
+const tokenizeBody = z.object({
+  model: z.nullish(text()),
+  content: text(),
+  add_special: z.nullish(flag()),
+  with_pieces: z.nullish(flag()),
+});
+
+/** The status stands in the body too. */
+function formatError({ message, status }: VecinityError) {
+  return { body: { error: { code: status, message, type: errorType(status) } } };
+}
+
+/** `/embedding`, and `/embeddings` for bodies that have `content`. */
+export const llamaContent: Variant = { key: 'content', body: contentBody, formatError, handle: embedContent };
+export const llamaInput: Variant = { key: 'input', body: inputBody, formatError, handle: embedInput };
+
+/** llama.cpp's half of `/reranking`. */
+export const llamaRerank: Variant = { key: 'documents', body: rerankBody, formatError, handle: rerank };
+
+/** llama.cpp's part of `/tokenize`. */
+export const llamaTokenize: Variant = { key: 'content', body: tokenizeBody, formatError, handle: tokenize };
+
+function embedContent({ body, context }: Call): Promise<Response> {
+  const { model = null, content } = parseBody(contentBody, body);
+  return embed(model, content, context);
+}
+
+function embedInput({ body, context }: Call): Promise<Response> {
+  const { model = null, input } = parseBody(inputBody, body);
+  return embed(model, input, context);
+}
+
+async function embed(
+  model: string | null,
+  texts: Parameters<typeof embedInputs>[0]['inputs'],
+  context: Call['context'],
+): Promise<Response> {
+  const result = await embedInputs({ model, inputs: texts, normalize: true }, context);
+  const { count, row, rowBytes } = toJsonRows(result, 'float');
+  const item = (index: number) => `{"index":${index},"embedding":[${row(index)}]}`;
+  const bytes = await writeJson(['[', { count, row: item, rowBytes: rowBytes + 40 }, ']']);
+  return jsonResponse(bytes, { headers: timingHeaders(result) });
+}
+
+async function rerank({ body, context }: Call): Promise<Response> {
+  const { model = null, top_n, ...texts } = parseBody(rerankBody, body);
+  const result = await scoreDocuments({ model, ...texts, rawScores: true }, context);
+  const results = rank(result.scores, top_n).map(({ index, score }) => ({ index, relevance_score: score }));
+  const answer = { model: result.model, object: 'list', usage: toUsage(result), results };
+  return jsonResponse(answer, { headers: timingHeaders(result) });
+}
+
+async function tokenize({ body, context }: Call): Promise<Response> {
+  const { model = null, content, add_special, with_pieces } = parseBody(tokenizeBody, body);
+  const { tokens } = await tokenizeTexts({ model, texts: [content], addSpecialTokens: add_special ?? false }, context);
+  const found = tokens[0] ?? [];
+  return jsonResponse({ tokens: found.map(({ id, text: piece }) => (with_pieces ? { id, piece } : id)) });
+}

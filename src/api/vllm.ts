@@ -1,0 +1,180 @@
+/** vLLM's routes for pooling models: scores of pairs in their order, pooled vectors, classes, and its words for tokens. */
+import * as z from 'zod/mini';
+import type { RerankResult, Timing } from '../core/engine.js';
+import type { VecinityError } from '../errors.js';
+import { classifyTexts, labelScores } from './classify.js';
+import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
+import { type JsonRows, writeJson } from './embeddings-json.js';
+import { choice, flag, integerFrom, text, texts, tokenSequences } from './fields.js';
+import { createId } from './ids.js';
+import { scoreDocuments, toRawScores } from './rerank.js';
+import { jsonResponse, timingHeaders } from './respond.js';
+import type { Call, CallContext, Dialect, Route } from './route.js';
+import type { Variant } from './shared-route.js';
+import { decodeIds, tokenizeTexts } from './tokens.js';
+import { type BodySchema, invalidField, parseBody } from './validate.js';
+import { toTypedRows } from './vector-codes.js';
+
+/** The names that the two sides of a pair have had. */
+const sides = [
+  ['queries', 'documents'],
+  ['queries', 'items'],
+  ['data_1', 'data_2'],
+  ['text_1', 'text_2'],
+] as const;
+
+const scoreBody = z.object({
+  model: z.nullish(text()),
+  ...Object.fromEntries(sides.flat().map((name) => [name, z.nullish(texts(name))])),
+  raw_scores: z.nullish(flag()),
+  use_activation: z.nullish(flag()),
+  max_tokens_per_doc: z.nullish(integerFrom(0)),
+});
+const classifyBody = z.object({
+  model: z.nullish(text()),
+  input: texts('input'),
+  use_activation: z.nullish(flag()),
+  raw_scores: z.nullish(flag()),
+  truncation_side: z.nullish(choice(['right', 'left'])),
+});
+const tokenizeBody = z.object({
+  model: z.nullish(text()),
+  prompt: text(),
+  add_special_tokens: z.nullish(flag()),
+  return_token_strs: z.nullish(flag()),
+});
+const detokenizeBody = z.object({ model: z.nullish(text()), tokens: tokenSequences('tokens') });
+
+const typeByStatus: Record<number, string> = {
+  400: 'BadRequestError',
+  401: 'AuthenticationError',
+  404: 'NotFoundError',
+  429: 'RateLimitError',
+};
+
+/** OpenAI's keys with the status as `code`. */
+function formatError({ message, status, param }: VecinityError) {
+  return { body: { error: { message, type: typeByStatus[status] ?? 'InternalServerError', param, code: status } } };
+}
+
+export const vllm: Dialect = [
+  post(['/score', '/v1/score'], 'Scores pairs of texts, in their order.', scoreBody, score),
+  post(['/pooling'], 'Embeds texts; the vectors are called data.', embeddingsBody, pooling),
+  post(['/classify'], 'Classifies texts.', classifyBody, classify),
+  post(['/detokenize'], 'Turns token ids into a text.', detokenizeBody, detokenize),
+];
+
+/** vLLM's part of `/tokenize`. */
+export const vllmTokenize: Variant = { key: 'prompt', body: tokenizeBody, formatError, handle: tokenize };
+
+function post(paths: readonly string[], summary: string, body: BodySchema, handle: Route['handle']): Route {
+  return { method: 'POST', paths, summary, body, guarded: true, formatError, handle };
+}
+
+async function score({ body, context }: Call): Promise<Response> {
+  const parsed = parseBody(scoreBody, body);
+  const wish = {
+    model: parsed.model ?? null,
+    rawScores: toRawScores(parsed),
+    maxTokensPerDocument: parsed.max_tokens_per_doc || null,
+  };
+  const result = await scorePairs(toPairs(parsed), wish, context);
+  const data = Array.from(result.scores, (value, index) => ({ index, object: 'score', score: value }));
+  return list('score-', { model: result.model, data, result });
+}
+
+async function pooling({ body, context }: Call): Promise<Response> {
+  const { result, types } = await embedBody(body, context);
+  const { row, count, rowBytes } = toTypedRows(result, types[0]);
+  const item = (index: number) => `{"index":${index},"object":"pooling","data":${row(index)}}`;
+  const data: JsonRows = { count, row: item, rowBytes: rowBytes + 50 };
+  const head = JSON.stringify({ ...frame('pool-'), model: result.model, usage: toUsage(result) }).slice(0, -1);
+  return jsonResponse(await writeJson([`${head},"data":[`, data, ']}']), { headers: timingHeaders(result) });
+}
+
+async function classify({ body, context }: Call): Promise<Response> {
+  const { model = null, input, truncation_side, ...flags } = parseBody(classifyBody, body);
+  const wish = {
+    model,
+    inputs: input,
+    rawScores: toRawScores(flags) ?? false,
+    truncateSide: truncation_side ?? 'right',
+  };
+  const result = await classifyTexts(wish, context);
+  const data = labelScores(result).map((labels, index) => {
+    const best = labels.reduce((a, b) => (b.score > a.score ? b : a));
+    return { index, label: best.label, probs: labels.map((entry) => entry.score), num_classes: labels.length };
+  });
+  return list('classify-', { model: result.model, data, result });
+}
+
+async function tokenize({ body, context }: Call): Promise<Response> {
+  const { model = null, prompt, add_special_tokens, return_token_strs } = parseBody(tokenizeBody, body);
+  const wish = { model, texts: [prompt], addSpecialTokens: add_special_tokens ?? true };
+  const { tokens, maxTokens } = await tokenizeTexts(wish, context);
+  const found = tokens[0] ?? [];
+  const strings = return_token_strs ? found.map((token) => token.text) : null;
+  const ids = found.map(({ id }) => id);
+  return jsonResponse({ count: ids.length, max_model_len: maxTokens, tokens: ids, token_strs: strings });
+}
+
+/** llama.cpp has this route too, and calls the text `content`. */
+async function detokenize({ body, context }: Call): Promise<Response> {
+  const { model = null, tokens } = parseBody(detokenizeBody, body);
+  const { texts: found } = await decodeIds({ model, ids: tokens, skipSpecialTokens: false }, context);
+  const content = found.join('');
+  return jsonResponse({ prompt: content, content });
+}
+
+interface Pairs {
+  queries: string[];
+  documents: string[];
+}
+
+function toPairs(body: Record<string, unknown>): Pairs {
+  const names = sides.find(([first, second]) => body[first] != null && body[second] != null);
+  if (!names) throw invalidField(['queries'], 'there with `documents` (or `text_1` with `text_2`)', undefined);
+  // The validator made both arrays of strings.
+  const [queries, documents] = names.map((name) => body[name]) as [string[], string[]];
+  if (queries.length === 1 || queries.length === documents.length) return { queries, documents };
+  const allowed = `one text, or as many as \`${names[1]}\` has (${documents.length})`;
+  throw invalidField([names[0]], allowed, queries);
+}
+
+type Scored = Pick<RerankResult, 'model' | 'usage' | 'truncated' | 'timing'> & { scores: ArrayLike<number> };
+
+/** One query with many documents is one request to the engine; pairs are one each, which its queue puts together. */
+async function scorePairs(
+  { queries, documents }: Pairs,
+  wish: { model: string | null; rawScores: boolean | null; maxTokensPerDocument: number | null },
+  context: CallContext,
+): Promise<Scored> {
+  const [first = ''] = queries;
+  if (queries.length === 1) return await scoreDocuments({ ...wish, query: first, documents }, context);
+  const results = await Promise.all(
+    queries.map((query, index) => scoreDocuments({ ...wish, query, documents: [documents[index] ?? ''] }, context)),
+  );
+  return {
+    model: results[0]?.model ?? '',
+    scores: results.map(({ scores }) => scores[0] ?? 0),
+    usage: { promptTokens: results.reduce((sum, { usage }) => sum + usage.promptTokens, 0) },
+    truncated: results.reduce((sum, { truncated }) => sum + truncated, 0),
+    timing: results.map(({ timing }) => timing).reduce(longest),
+  };
+}
+
+function longest(a: Timing, b: Timing): Timing {
+  return b.totalMs > a.totalMs ? b : a;
+}
+
+function frame(idPrefix: string) {
+  return { id: createId(idPrefix), object: 'list', created: Math.floor(Date.now() / 1000) };
+}
+
+function list(
+  idPrefix: string,
+  { model, data, result }: { model: string; data: object[]; result: Pick<Scored, 'usage' | 'timing' | 'truncated'> },
+): Response {
+  const body = { ...frame(idPrefix), model, data, usage: toUsage(result) };
+  return jsonResponse(body, { headers: timingHeaders(result) });
+}

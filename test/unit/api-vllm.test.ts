@@ -1,0 +1,122 @@
+/** The routes of vLLM, llama.cpp and Infinity. */
+import { describe, expect, it } from 'vitest';
+import { createApi } from './api-client.js';
+import { FakeEngine, fakeEmbedding, fakeModel } from './api-engine.js';
+
+const rankerApi = () => createApi({}, new FakeEngine([fakeModel('ranker', 'rerank')]));
+
+describe('POST /score', () => {
+  it.each([
+    ['/score', { text_1: 'q', text_2: ['a', 'longest one'] }],
+    ['/v1/score', { queries: 'q', documents: ['a', 'longest one'] }],
+    ['/score', { queries: ['q'], items: ['a', 'longest one'] }],
+    ['/score', { data_1: 'q', data_2: ['a', 'longest one'] }],
+  ])('on %s scores one with many, in their order: %j', async (path, body) => {
+    const answer = await (await rankerApi().post(path, { ...body, use_activation: false })).json();
+    expect(answer).toMatchObject({
+      object: 'list',
+      model: 'ranker',
+      data: [
+        { index: 0, object: 'score', score: -2 },
+        { index: 1, object: 'score', score: 8 },
+      ],
+      usage: { prompt_tokens: 7, total_tokens: 7 },
+    });
+    expect(answer.id).toMatch(/^score-/);
+  });
+
+  it('scores pairs, each by itself', async () => {
+    const { post, engine } = rankerApi();
+    const answer = await (await post('/score', { text_1: ['p', 'q'], text_2: ['a', 'bb'] })).json();
+    expect(engine.rerankRequests.map(({ query, documents }) => [query, documents])).toEqual([
+      ['p', ['a']],
+      ['q', ['bb']],
+    ]);
+    expect(answer.data.map(({ score }: { score: number }) => score)).toEqual([
+      expect.closeTo(1 / (1 + Math.exp(2))),
+      expect.closeTo(1 / (1 + Math.exp(1))),
+    ]);
+    expect(answer.usage.prompt_tokens).toBe(14);
+  });
+
+  it.each([
+    [{ text_1: ['a', 'b'], text_2: ['c', 'd', 'e'] }, 'text_1'],
+    [{ text_1: 'a' }, 'queries'],
+    [{ text_1: 5, text_2: 'a' }, 'text_1'],
+  ])('refuses %j with the status in the body', async (body, param) => {
+    const response = await rankerApi().post('/score', body);
+    expect(response.status).toBe(400);
+    expect((await response.json()).error).toMatchObject({ type: 'BadRequestError', param, code: 400 });
+  });
+});
+
+it('POST /pooling calls the vectors data', async () => {
+  const answer = await (await createApi().post('/pooling', { input: ['one', 'three'], model: 'm' })).json();
+  expect(answer).toMatchObject({ object: 'list', model: 'all-MiniLM-L6-v2', usage: { prompt_tokens: 12 } });
+  expect(answer.data).toEqual([
+    { index: 0, object: 'pooling', data: [...fakeEmbedding('one', 4)] },
+    { index: 1, object: 'pooling', data: [...fakeEmbedding('three', 4)] },
+  ]);
+});
+
+it('POST /classify names the likeliest label and all probabilities', async () => {
+  const answer = await (await rankerApi().post('/classify', { input: ['a', 'b'] })).json();
+  expect(answer.data).toEqual([
+    { index: 0, label: 'negative', probs: [0.75, 0.25], num_classes: 2 },
+    { index: 1, label: 'positive', probs: [0.125, 0.875], num_classes: 2 },
+  ]);
+});
+
+describe('tokens', () => {
+  it.each([
+    [{ prompt: 'hi' }, { count: 4, max_model_len: 256, tokens: [1, 104, 105, 1], token_strs: null }],
+    [
+      { prompt: 'h', add_special_tokens: false, return_token_strs: true },
+      { count: 1, token_strs: ['h'] },
+    ],
+    [{ content: 'hi' }, { tokens: [104, 105] }],
+    [{ content: 'h', add_special: true }, { tokens: [1, 104, 1] }],
+    [{ content: 'h', with_pieces: true }, { tokens: [{ id: 104, piece: 'h' }] }],
+  ])('of %j are told in the words of its API', async (body, answer) => {
+    expect(await (await createApi().post('/tokenize', body)).json()).toMatchObject(answer);
+  });
+
+  it('become text under both names', async () => {
+    const answer = await (await createApi().post('/detokenize', { tokens: [104, 105] })).json();
+    expect(answer).toEqual({ prompt: 'hi', content: 'hi' });
+  });
+});
+
+describe('llama.cpp', () => {
+  const native = [{ index: 0, embedding: [[...fakeEmbedding('one', 4)]] }];
+
+  it.each([
+    ['/embedding', { content: 'one' }],
+    ['/embedding', { input: ['one'] }],
+    ['/embeddings', { content: 'one' }],
+  ])('answers natively on %s to %j', async (path, body) => {
+    expect(await (await createApi().post(path, body)).json()).toEqual(native);
+  });
+
+  it.each(['/reranking', '/v1/reranking'])('sorts by logits on %s', async (path) => {
+    const body = { query: 'q', documents: ['a', 'longest one'], top_n: 1 };
+    const answer = await (await rankerApi().post(path, body)).json();
+    expect(answer).toEqual({
+      model: 'ranker',
+      object: 'list',
+      usage: { prompt_tokens: 7, total_tokens: 7 },
+      results: [{ index: 1, relevance_score: 8 }],
+    });
+  });
+
+  it('has the status in its errors', async () => {
+    const { error } = await (await createApi().post('/embedding', { content: [] })).json();
+    expect(error).toEqual({ code: 400, message: expect.any(String), type: 'invalid_request_error' });
+  });
+});
+
+it('Infinity’s routes without a version are OpenAI’s', async () => {
+  const { post, get } = createApi();
+  expect((await (await post('/embeddings', { input: 'one' })).json()).data[0].object).toBe('embedding');
+  expect((await (await get('/models')).json()).data[0]).toMatchObject({ capabilities: ['embed', 'rerank'] });
+});
