@@ -34,7 +34,11 @@ function createLink(api: (start: number) => Partial<EngineWorkerApi>) {
   return { link, workers, deaths };
 }
 
-const status = { models: [], defaultModel: null, queue: { inputs: 0, tokens: 0, maxInputs: 1, maxBatchTokens: 16_384 } };
+const status = {
+  models: [],
+  defaultModel: null,
+  queue: { inputs: 0, tokens: 0, maxInputs: 1, maxBatchTokens: 16_384 },
+};
 // The tests look at the id alone.
 const loaded = (id: string) => ({ id, state: 'ready' }) as ModelStatus;
 const never = () => new Promise<never>(() => {});
