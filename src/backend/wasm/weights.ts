@@ -208,7 +208,8 @@ class WeightLoader {
         packer.setBias(column(start + row), bias);
       });
     });
-    this.#optionalVector(`${name}.weight_scale`, rows, (values, start) => {
+    if (this.#file.tensors.get(`${name}.weight`)?.dtype !== 'I8') return;
+    this.#vector(`${name}.weight_scale`, rows, (values, start) => {
       values.forEach((scale, row) => {
         packer.multiplyScale(column(start + row), scale);
       });
