@@ -14,9 +14,10 @@ export interface NodePackage {
 /** The folder of tiny models that `modelsDir` takes. */
 export const fixtureModels = path.join(repositoryRoot, 'test/fixtures/models');
 
-export async function bundleNodePackage(): Promise<NodePackage> {
+/** `more`: source files beside the usual ones, by the name of their output. */
+export async function bundleNodePackage(more: Record<string, string> = {}): Promise<NodePackage> {
   const folder = await mkdtemp(path.join(tmpdir(), 'vecinity-'));
-  await bundleLibrary({ input: { ...nodeEntries }, folder, buildId: 'test', platform: 'node' });
+  await bundleLibrary({ input: { ...nodeEntries, ...more }, folder, buildId: 'test', platform: 'node' });
   await copyAssets(path.join(folder, 'assets'));
   const module = await import(pathToFileURL(path.join(folder, 'node.js')).href);
   return { module, folder, remove: () => rm(folder, { recursive: true, force: true }) };

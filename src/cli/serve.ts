@@ -1,0 +1,90 @@
+/** `vecinity serve`: the API on a port, one line of JSON in the log for every event, an end that loses nothing. */
+import { once } from 'node:events';
+import { createHandler, type Handler } from '../api/handler.js';
+import { createNodeEngine } from '../edge/engine.js';
+import { listen } from '../edge/server.js';
+import { parseServeOptions, type ServeOptions } from './serve-options.js';
+
+export { serveUsage } from './serve-options.js';
+
+type Log = (line: string) => void;
+
+export interface Serving {
+  url: string;
+  /** Resolves when every model is loaded; rejects with the first failure. */
+  ready: Promise<void>;
+  /** Finishes what was accepted, then ends the threads. */
+  close(): Promise<void>;
+}
+
+/** Serves until SIGINT or SIGTERM; a second one ends at once. Throws for a wrong command line, address or model. */
+export async function serve(args: readonly string[], log: Log): Promise<void> {
+  const serving = await startServing(parseServeOptions(args, process.env), log);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const interrupted = Promise.race([once(process, 'SIGINT', { signal }), once(process, 'SIGTERM', { signal })]);
+  try {
+    await Promise.race([interrupted, serving.ready.then(() => interrupted)]);
+    write(log, 'shutdown', {});
+  } finally {
+    controller.abort();
+    await serving.close();
+  }
+}
+
+/** Listens first and loads then, so that `/health` tells how far it is. */
+export async function startServing(
+  { hostname, port, models, engine: settings, api }: ServeOptions,
+  log: Log,
+): Promise<Serving> {
+  const engine = await createNodeEngine(settings);
+  const handler = logged(createHandler({ engine, api }), log);
+  const server = await listen(handler, { hostname, port }).catch(async (error: unknown) => {
+    await engine.dispose();
+    throw error;
+  });
+  write(log, 'listening', { url: server.url, port: server.port, models });
+  if (api.apiKey == null && !isLoopback(hostname))
+    write(log, 'warning', { message: 'No API key is set: anyone may ask.' });
+  const load = async (model: string) => {
+    const { id, backend } = await engine.load(model);
+    write(log, 'model_ready', { model: id, ...backend });
+  };
+  const ready = Promise.all(models.map(load)).then(() => {});
+  // A server that is closed while it loads has nobody who waits for the models any more.
+  ready.catch(() => {});
+  return {
+    url: server.url,
+    ready,
+    async close() {
+      await server.close();
+      await engine.dispose();
+    },
+  };
+}
+
+/** Writes a line for every answer, with the headers' timings where there are some. */
+function logged(handler: Handler, log: Log): Handler {
+  return async (request) => {
+    const startedAt = performance.now();
+    const response = await handler(request);
+    const tokens = response.headers.get('x-compute-tokens');
+    write(log, 'request', {
+      method: request.method,
+      path: new URL(request.url).pathname,
+      status: response.status,
+      durationMs: Math.round((performance.now() - startedAt) * 100) / 100,
+      ...(tokens === null ? {} : { tokens: Number(tokens) }),
+      requestId: response.headers.get('x-request-id'),
+    });
+    return response;
+  };
+}
+
+function write(log: Log, event: string, fields: object): void {
+  log(JSON.stringify({ time: new Date().toISOString(), event, ...fields }));
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '::1' || hostname.startsWith('127.');
+}

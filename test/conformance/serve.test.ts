@@ -1,0 +1,96 @@
+/** `vecinity serve` as a process of its own: what it prints, what it answers while it loads, and how it ends. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { cosine, type EmbeddingGolden, readGolden } from './golden.js';
+import { bundleNodePackage, fixtureModels, type NodePackage } from './node-package.js';
+
+let built: NodePackage;
+
+beforeAll(async () => {
+  built = await bundleNodePackage({ serve: 'src/cli/serve.ts' });
+  const program =
+    "import { serve } from './serve.js';\nawait serve(process.argv.slice(2), (line) => console.log(line));\n";
+  await writeFile(path.join(built.folder, 'program.js'), program);
+  await writeFile(path.join(built.folder, 'package.json'), '{"type":"module"}');
+});
+afterAll(() => built.remove());
+
+interface LogLine {
+  event: string;
+  [field: string]: unknown;
+}
+
+class Program {
+  readonly child: ChildProcess;
+  readonly #lines: LogLine[] = [];
+  #wake: () => void = () => {};
+
+  constructor(args: readonly string[]) {
+    const all = [path.join(built.folder, 'program.js'), '--port', '0', '--models-dir', fixtureModels, ...args];
+    this.child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env.PATH } });
+    onTestFinished(() => void this.child.kill('SIGKILL'));
+    if (!this.child.stdout) throw new Error('the process has no output');
+    createInterface(this.child.stdout).on('line', (line) => {
+      this.#lines.push(JSON.parse(line));
+      this.#wake();
+    });
+  }
+
+  /** The first line of that event, now or later. */
+  async line(event: string): Promise<LogLine> {
+    for (;;) {
+      const found = this.#lines.find((line) => line.event === event);
+      if (found) return found;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+const embed = (url: unknown, body: object, headers: Record<string, string> = {}) =>
+  fetch(`${url}/v1/embeddings`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+
+describe('vecinity serve', () => {
+  it('prints its port and its models, answers, logs each request and ends when it is told to', async () => {
+    const program = new Program(['--model', 'bert-cls,bert-reranker', '--dtype', 'f32', '--threads', '1']);
+    const { url, port } = await program.line('listening');
+    expect(url).toBe(`http://127.0.0.1:${port}`);
+    const golden = readGolden<EmbeddingGolden>('bert-cls');
+    const { data } = await (await embed(url, { model: 'bert-cls', input: golden.inputs[0] })).json();
+    expect(cosine(data[0].embedding, golden.embeddings[0] ?? [])).toBeGreaterThanOrEqual(0.99999);
+    expect(await program.line('model_ready')).toMatchObject({ backend: 'wasm', dtype: 'f32', threads: 1 });
+    expect(await program.line('request')).toMatchObject({
+      ...{ method: 'POST', path: '/v1/embeddings', status: 200 },
+      ...{ tokens: expect.any(Number), durationMs: expect.any(Number), requestId: expect.stringMatching(/^req-/) },
+    });
+    program.child.kill('SIGTERM');
+    const [code] = await once(program.child, 'exit');
+    expect(code).toBe(0);
+    await expect(fetch(`${url}/health`)).rejects.toThrow();
+  });
+
+  it('asks for its key below its prefix', async () => {
+    const program = new Program(['--model', 'bert-cls', '--api-key', 'k', '--route-prefix', '/ai', '--threads', '1']);
+    const { url } = await program.line('listening');
+    await program.line('model_ready');
+    expect((await fetch(`${url}/v1/models`)).status).toBe(404);
+    expect((await embed(`${url}/ai`, { input: 'a' })).status).toBe(401);
+    expect((await embed(`${url}/ai`, { input: 'a' }, { authorization: 'Bearer k' })).status).toBe(200);
+    expect((await fetch(`${url}/ai/health`)).status).toBe(200);
+  });
+
+  it('fails when a model is not there', async () => {
+    const program = new Program(['--model', './no-such-model']);
+    const [code] = await once(program.child, 'exit');
+    expect(code).toBe(1);
+  });
+});

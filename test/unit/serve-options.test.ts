@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { parseServeOptions, serveUsage } from '../../src/cli/serve-options.js';
+
+describe('the options of `vecinity serve`', () => {
+  it('have defaults that are safe to start with', () => {
+    expect(parseServeOptions([], {})).toMatchObject({
+      hostname: '127.0.0.1',
+      port: 8080,
+      models: ['all-MiniLM-L6-v2'],
+      engine: { device: 'auto', dtype: 'auto', modelsDir: null, hubToken: null, maxBatchTokens: 16_384 },
+      api: { apiKey: null, routePrefix: '', modelPolicy: 'any', corsOrigin: null },
+    });
+  });
+
+  it('come from flags', () => {
+    const line = '--host 0.0.0.0 --port 0 --model a,b --models-dir m --device wasm --dtype q8 --threads 3 --api-key k';
+    const rest =
+      '--route-prefix /ai --model-policy strict --max-batch-tokens 64 --max-queue 9 --cors * --hub-url http://h';
+    expect(parseServeOptions(`${line} ${rest}`.split(' '), {})).toMatchObject({
+      hostname: '0.0.0.0',
+      port: 0,
+      models: ['a', 'b'],
+      engine: {
+        ...{ modelsDir: 'm', device: 'wasm', dtype: 'q8', threads: 3 },
+        ...{ maxBatchTokens: 64, maxQueue: 9, hubUrl: 'http://h' },
+      },
+      api: { apiKey: 'k', routePrefix: '/ai', modelPolicy: 'strict', corsOrigin: '*' },
+    });
+  });
+
+  it('come from the environment where there is no flag; an empty variable is none', () => {
+    const environment = { PORT: '9000', API_KEY: '', EMBEDDING_MODEL: 'a', HF_TOKEN: 't', DEVICE: 'wasm' };
+    const options = parseServeOptions(['--device=auto'], environment);
+    expect(options).toMatchObject({ port: 9000, models: ['a'], api: { apiKey: null } });
+    expect(options.engine).toMatchObject({ hubToken: 't', device: 'auto' });
+  });
+
+  it.each([
+    [['--port', '70000'], '`--port` (or PORT) must be from 0 to 65535; got "70000".'],
+    [['--port', 'http'], '`--port` (or PORT) must be from 0 to 65535; got "http".'],
+    [['--device', 'gpu'], '`--device` (or DEVICE) must be one of auto, wasm, webgpu; got "gpu".'],
+    [['--max-queue', '0'], '`--max-queue` (or MAX_QUEUE) must be an integer of at least 1; got "0".'],
+    [['--nonsense'], "Unknown option '--nonsense'"],
+    [['extra'], "Unexpected argument 'extra'"],
+  ])('refuse %j', (args, message) => {
+    expect(() => parseServeOptions(args, {})).toThrow(message);
+  });
+
+  it('are all in the usage', () => {
+    expect(serveUsage).toContain('--max-batch-tokens N');
+    expect(serveUsage).toContain('[MODEL, EMBEDDING_MODEL]');
+  });
+});
