@@ -61,6 +61,29 @@ describe('a server on Node', () => {
     }
   });
 
+  it('classifies pairs with the scores of the reference', async () => {
+    const { query, documents, logits } = readGolden<RerankGolden>('bert-reranker');
+    const inputs = documents.map((document) => [query, document]);
+    const answer: { score: number }[][] = await (await post('/predict', { model: 'bert-reranker', inputs })).json();
+    answer.forEach(([best], index) => {
+      expect(best?.score).toBeCloseTo(1 / (1 + Math.exp(-(logits[index] ?? Number.NaN))), 3);
+    });
+    const response = await post('/predict', { model: 'bert-cls', inputs: 'a' });
+    expect([response.status, (await response.json()).error_type]).toEqual([424, 'Backend']);
+  });
+
+  it('tokenizes as the reference does, and back', async () => {
+    const { inputs, input_ids } = readGolden<EmbeddingGolden>('bert-cls');
+    const short = inputs.flatMap((text, index) => ((input_ids[index]?.length ?? 0) < 64 ? [{ text, index }] : []));
+    const texts = short.map(({ text }) => text);
+    const tokens: { id: number }[][] = await (await post('/tokenize', { model: 'bert-cls', inputs: texts })).json();
+    const ids = tokens.map((row) => row.map(({ id }) => id));
+    expect(ids).toEqual(short.map(({ index }) => input_ids[index]));
+    const again: string[] = await (await post('/decode', { model: 'bert-cls', ids })).json();
+    expect(again).toHaveLength(texts.length);
+    expect((await post('/decode', { model: 'bert-cls', ids: [[10_000_000]] })).status).toBe(422);
+  });
+
   it('stops computing for a client that has gone', async () => {
     const controller = new AbortController();
     const asked = fetch(`${server.url}/v1/embeddings`, {
