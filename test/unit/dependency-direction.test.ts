@@ -22,7 +22,7 @@ const allowed: Record<string, readonly string[]> = {
 const packageHomes: Record<string, RegExp> = {
   hono: /^src\/(api|edge)\//,
   zod: /^src\/(api|models|config)/,
-  comlink: /^(src\/(client|engine-link|transfer|comlink)|worker\/engine-worker)/,
+  comlink: /^(src\/(engine-link|engine-session|transfer)|worker\/engine-worker)/,
   'onnxruntime-web': /^src\/backend\/onnx\//,
   '@huggingface/tokenizers': /^src\/core\/tokenizer/,
 };
