@@ -71,7 +71,8 @@ async function modelStatus(vecinity: Vecinity, model: string): Promise<ModelStat
   return status;
 }
 
-/** Where the weights came from; a model that this server has is always loaded from it. */
-export function filesOrigin({ backend }: ModelStatus): string {
-  return new URL(backend?.details.file ?? '', location.href).origin;
+/** The origin that the weights came from; null when the backend does not say. */
+export function filesOrigin({ backend }: ModelStatus): string | null {
+  const file = backend?.details.file;
+  return file === undefined ? null : new URL(file, location.href).origin;
 }

@@ -35,6 +35,7 @@ export function Masthead({ theme, toggle, session }: MastheadProps) {
 function Privacy({ session }: { session: Session | null }) {
   const origins = useForeignOrigins();
   const details = useLightDismiss();
+  const files = session === null ? null : filesOrigin(session.status);
   return (
     <details class="privacy" ref={details}>
       <summary>
@@ -54,7 +55,7 @@ function Privacy({ session }: { session: Session | null }) {
           Requests of this page to other origins: <strong>{origins.length}</strong>
           {origins.length > 0 && ` (${[...new Set(origins)].join(', ')})`}
         </p>
-        {session !== null && <p>{describeFiles(filesOrigin(session.status))}</p>}
+        {files !== null && <p>{describeFiles(files)}</p>}
       </div>
     </details>
   );

@@ -41,6 +41,7 @@ const deviceNames = { webgpu: 'WebGPU', wasm: 'WebAssembly' } as const;
 export function SessionStatus({ session }: { session: Session }) {
   const { status, route } = session;
   const { backend, spec, tried } = status;
+  const origin = filesOrigin(status);
   return (
     <dl class="facts">
       <Fact name="Model">
@@ -53,7 +54,7 @@ export function SessionStatus({ session }: { session: Session }) {
           {backend.device === 'wasm' && `, ${countOf(backend.threads, 'thread')}`} ({backendNames[backend.backend]})
         </Fact>
       )}
-      <Fact name="Files from">{describeSource(filesOrigin(status))}</Fact>
+      {origin !== null && <Fact name="Files from">{describeSource(origin)}</Fact>}
       <Fact name="Reached by">
         {route.kind === 'service-worker' ? 'plain fetch through the Service Worker' : `vecinity.fetch: ${route.reason}`}
       </Fact>
