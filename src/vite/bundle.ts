@@ -46,6 +46,7 @@ export interface LibraryOptions {
 /** What runs on Node: the server's parts, and the threads that it starts by these names. */
 export const nodeEntries: Readonly<Record<string, string>> = {
   node: 'src/edge/index.ts',
+  cli: 'src/cli/index.ts',
   'compute-thread': 'src/edge/compute-thread.ts',
   'wasm-thread': 'src/edge/wasm-thread.ts',
 };
