@@ -1,144 +1,154 @@
 import { describe, expect, it } from 'vitest';
-import { laneLimit, largestLaneSum } from '../../src/backend/wasm/channel.js';
+import { laneLimit, laneSpan, largestLaneSum } from '../../src/backend/wasm/channel.js';
 import { roundActivations } from '../../src/convert/activations.js';
 import { inverseFactor } from '../../src/convert/cholesky.js';
-import { describeInputs, roundLinear } from '../../src/convert/gptq.js';
-import { smoothingMultipliers } from '../../src/convert/smoothing.js';
+import { describeInputs, type RoundedLinear, roundLinear } from '../../src/convert/gptq.js';
 
-/** Reproducible numbers from -1 to 1 (a linear congruential generator). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 31 - 1;
-  };
-}
+const width = 64;
+const tokens = 200;
 
-/** Inputs `[tokens, width]` of which neighbouring columns say nearly the same. */
-function correlatedInputs(tokens: number, width: number, next: () => number): Float32Array {
-  const inputs = new Float32Array(tokens * width);
-  for (let token = 0; token < tokens; token++) {
-    const common = Array.from({ length: width / 4 }, next);
-    for (let k = 0; k < width; k++) inputs[token * width + k] = (common[k >> 2] as number) + 0.2 * next();
-  }
-  return inputs;
-}
+describe('error feedback', () => {
+  const inputs = correlated();
+  const statistics = describeInputs(inputs, width);
 
-/** Mean squared difference of `inputs · (a - b)ᵀ`. */
-function outputError(inputs: Float32Array, width: number, a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let start = 0; start < inputs.length; start += width) {
-    for (let row = 0; row < a.length; row += width) {
-      let difference = 0;
-      for (let k = 0; k < width; k++) {
-        difference += (inputs[start + k] as number) * ((a[row + k] as number) - (b[row + k] as number));
-      }
-      sum += difference ** 2;
-    }
-  }
-  return sum;
-}
-
-describe('inverseFactor', () => {
-  it('gives an upper triangle whose square is the inverse', () => {
-    const size = 7;
-    const next = numbers(3);
-    const root = Float64Array.from({ length: size * size }, next);
-    const entry = (row: number, column: number) => {
-      let sum = row === column ? 0.5 : 0;
-      for (let k = 0; k < size; k++) sum += (root[row * size + k] as number) * (root[column * size + k] as number);
-      return sum;
+  it('leaves less error in the outputs than plain rounding with the same scales', () => {
+    const weights = noise(16 * width, 3);
+    const rounded = roundLinear(weights, statistics);
+    const plain = {
+      scales: rounded.scales,
+      codes: Int8Array.from(weights, (w, i) => Math.round(w / (rounded.scales[Math.trunc(i / width)] as number))),
     };
-    const matrix = Float64Array.from({ length: size * size }, (_, i) => entry(Math.trunc(i / size), i % size));
-    const factor = inverseFactor(matrix, size);
-    const square = (row: number, column: number) => {
-      let sum = 0;
-      for (let k = 0; k < size; k++) sum += (factor[k * size + row] as number) * (factor[k * size + column] as number);
-      return sum;
-    };
-    for (let row = 0; row < size; row++) {
-      for (let column = 0; column < size; column++) {
-        if (column < row) expect(factor[row * size + column]).toBe(0);
-        let product = 0;
-        for (let k = 0; k < size; k++) product += entry(row, k) * square(k, column);
-        expect(product).toBeCloseTo(row === column ? 1 : 0, 9);
-      }
-    }
+    expect(outputError(weights, rounded, inputs)).toBeLessThan(0.7 * outputError(weights, plain, inputs));
   });
 
-  it('refuses a matrix that is not positive definite', () => {
+  it.each([
+    ['all alike', () => 1],
+    ['of one sign', (k: number) => 1 + (k % 3) / 100],
+    ['with one giant', (k: number) => (k === 5 ? 1000 : 1)],
+    ['of both signs', (k: number) => (k % 2 === 0 ? 1 : -1)],
+    ['all zero', () => 0],
+  ])('keeps every 16-bit lane from overflowing for weights that are %s', (_case, weight) => {
+    const { codes, scales } = roundLinear(
+      Float32Array.from({ length: width }, (_, k) => weight(k)),
+      statistics,
+    );
+    expect(largestLaneSum(codes, laneSpan('quad'))).toBeLessThanOrEqual(laneLimit);
+    expect(Math.max(...codes)).toBeLessThanOrEqual(127);
+    expect(Math.min(...codes)).toBeGreaterThanOrEqual(-127);
+    expect(scales[0]).toBeGreaterThan(0);
+  });
+
+  it('works for inputs that never occur', () => {
+    const unused = inputs.map((value, index) => (index % width < 8 ? 0 : value));
+    const { codes } = roundLinear(noise(width, 5), describeInputs(unused, width));
+    expect(codes.some((code) => code !== 0)).toBe(true);
+  });
+
+  it('gives the same codes every time', () => {
+    const weights = noise(4 * width, 7);
+    expect(roundLinear(weights, describeInputs(inputs, width))).toEqual(roundLinear(weights, statistics));
+  });
+});
+
+describe('the triangular factor', () => {
+  it('is upper triangular, and its square is the inverse', () => {
+    const size = 12;
+    const a = noise(size * size, 11);
+    const matrix = new Float64Array(size * size);
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j < size; j++) {
+        let sum = i === j ? 0.5 : 0;
+        for (let k = 0; k < size; k++) sum += (a[i * size + k] as number) * (a[j * size + k] as number);
+        matrix[i * size + j] = sum;
+      }
+    }
+    const factor = inverseFactor(matrix, size);
+    for (let i = 0; i < size; i++) for (let j = 0; j < i; j++) expect(factor[i * size + j]).toBe(0);
+    const inverse = product(transposed(factor, size), factor, size);
+    product(inverse, matrix, size).forEach((value, index) => {
+      expect(value).toBeCloseTo(index % (size + 1) === 0 ? 1 : 0, 9);
+    });
+  });
+
+  it('is refused for a matrix that is not positive definite', () => {
     expect(() => inverseFactor(Float64Array.of(1, 2, 2, 1), 2)).toThrow(RangeError);
   });
 });
 
-describe('roundLinear', () => {
-  const width = 64;
-  const rows = 24;
-  const next = numbers(11);
-  const weights = Float32Array.from({ length: rows * width }, next);
-  const inputs = correlatedInputs(300, width, next);
-  const rounded = roundLinear(weights, describeInputs(inputs, width));
-  const expanded = Float32Array.from(
-    rounded.codes,
-    (code, i) => code * (rounded.scales[Math.trunc(i / width)] as number),
-  );
+describe('rounding an input', () => {
+  const shape = { tokens: 2, width: 24, block: 16 };
+  const ones = new Float32Array(24).fill(1);
 
-  it('keeps every lane of the widest kernel within 16 bits', () => {
-    for (let row = 0; row < rows; row++) {
-      const codes = rounded.codes.subarray(row * width, (row + 1) * width);
-      expect(largestLaneSum(codes, 16)).toBeLessThanOrEqual(laneLimit);
+  it('keeps the ends of a block and is off by half a step of it at most', () => {
+    const input = noise(48, 13);
+    const rounded = roundActivations(input, ones, shape);
+    for (const [start, end] of [
+      [0, 16],
+      [16, 24],
+      [24, 40],
+      [40, 48],
+    ] as const) {
+      const block = input.subarray(start, end);
+      const step = (Math.max(...block) - Math.min(...block)) / 127;
+      const errors = [...block].map((value, k) => Math.abs(value - (rounded[start + k] as number)));
+      expect(Math.max(...errors)).toBeLessThanOrEqual(step * 0.5001);
+      expect(rounded.subarray(start, end)).toContain(Math.min(...block));
     }
   });
 
-  it('loses less on such inputs than rounding every weight alone', () => {
-    const plain = weights.map((weight, i) => {
-      const scale = rounded.scales[Math.trunc(i / width)] as number;
-      return Math.round(weight / scale) * scale;
-    });
-    const fed = outputError(inputs, width, weights, expanded);
-    expect(fed).toBeLessThan(0.5 * outputError(inputs, width, weights, plain));
-    expect(fed).toBeGreaterThan(0);
+  it('gives a token the same values whatever stands beside it', () => {
+    const input = noise(48, 17);
+    const beside = input.map((value, index) => (index < 24 ? value : 1000 * value));
+    const alone = roundActivations(input, ones, shape).subarray(0, 24);
+    expect(roundActivations(beside, ones, shape).subarray(0, 24)).toEqual(alone);
   });
 
-  it('turns a channel of zeros into zeros', () => {
-    const zeros = roundLinear(new Float32Array(width), describeInputs(inputs, width));
-    expect(zeros.codes.every((code) => code === 0)).toBe(true);
-    expect(zeros.scales).toEqual(Float32Array.of(1));
-  });
-
-  it('takes inputs that never occur', () => {
-    const some = inputs.map((value, i) => (i % width < 8 ? 0 : value));
-    expect(() => roundLinear(weights, describeInputs(some, width))).not.toThrow();
+  it('multiplies before it rounds, and leaves equal values as they are', () => {
+    const threes = roundActivations(ones, new Float32Array(24).fill(3), { tokens: 1, width: 24, block: 16 });
+    expect([...threes]).toEqual(new Array(24).fill(3));
   });
 });
 
-describe('roundActivations', () => {
-  it('rounds each block of a token to 128 levels between its own extremes', () => {
-    const input = Float32Array.of(0, 1, 127, 50.4, 1000, 2000, 1500, 1000);
-    const rounded = roundActivations(input, new Float32Array(8).fill(1), { tokens: 1, width: 8, block: 4 });
-    expect([...rounded.subarray(0, 4)]).toEqual([0, 1, 127, 50]);
-    expect(rounded[4]).toBe(1000);
-    expect(rounded[5]).toBe(2000);
-    expect(Math.abs((rounded[6] as number) - 1500)).toBeLessThanOrEqual(1000 / 127 / 2 + 1e-3);
-  });
+/** `[tokens, width]`: neighbours move together, as the columns of real hidden states do. */
+function correlated(): Float32Array {
+  const free = noise(tokens * width, 1);
+  return free.map((value, index) => value + 2 * (free[index - (index % 8)] as number));
+}
 
-  it('leaves a constant block as it is', () => {
-    const rounded = roundActivations(Float32Array.of(3, 3), Float32Array.of(2, 2), { tokens: 1, width: 2, block: 2 });
-    expect([...rounded]).toEqual([6, 6]);
-  });
-});
+function outputError(weights: Float32Array, { codes, scales }: RoundedLinear, inputs: Float32Array): number {
+  let error = 0;
+  for (let row = 0; row < scales.length; row++) {
+    for (let token = 0; token < tokens; token++) {
+      let off = 0;
+      for (let k = 0; k < width; k++) {
+        const at = row * width + k;
+        const rounded = (codes[at] as number) * (scales[row] as number);
+        off += ((weights[at] as number) - rounded) * (inputs[token * width + k] as number);
+      }
+      error += off * off;
+    }
+  }
+  return error;
+}
 
-describe('smoothingMultipliers', () => {
-  it('shrinks the columns that stand out, with a geometric mean of one', () => {
-    const input = Float32Array.of(100, 1, 1, -1);
-    const linears = [{ weights: Float32Array.of(1, 1, 1, 1), importance: 1 }];
-    const multipliers = smoothingMultipliers(input, linears, 4);
-    expect(multipliers[0]).toBeLessThan(multipliers[1] as number);
-    expect(multipliers.reduce((product, value) => product * value, 1)).toBeCloseTo(1, 5);
-  });
+function transposed(matrix: Float64Array, size: number): Float64Array {
+  return matrix.map((_, index) => matrix[(index % size) * size + Math.trunc(index / size)] as number);
+}
 
-  it('stays finite for a column that is never used', () => {
-    const linears = [{ weights: Float32Array.of(0, 1), importance: 1 }];
-    expect(smoothingMultipliers(Float32Array.of(0, 1), linears, 2).every(Number.isFinite)).toBe(true);
+function product(a: Float64Array, b: Float64Array, size: number): Float64Array {
+  return a.map((_, index) => {
+    const [row, column] = [Math.trunc(index / size), index % size];
+    let sum = 0;
+    for (let k = 0; k < size; k++) sum += (a[row * size + k] as number) * (b[k * size + column] as number);
+    return sum;
   });
-});
+}
+
+/** Repeatable values in -1..1 (a linear congruential generator). */
+function noise(length: number, seed: number): Float32Array {
+  let state = seed;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}

@@ -22,7 +22,7 @@ export async function loadReferenceModel(
   };
 }
 
-/** All floating-point tensors as f32, and 8-bit tensors that have a scale for each row multiplied out. */
+/** All floating-point tensors as f32; 8-bit tensors times their rows' scales and the multipliers of their inputs. */
 export async function readFloats(tensors: Safetensors, options: ReadOptions = {}): Promise<Map<string, Float32Array>> {
   const weights = new Map<string, Float32Array>();
   const scaled: { name: string; values: Int8Array }[] = [];
@@ -34,12 +34,16 @@ export async function readFloats(tensors: Safetensors, options: ReadOptions = {}
   }
   for (const { name, values } of scaled) {
     const scales = weights.get(`${name}_scale`);
-    if (scales !== undefined) weights.set(name, dequantise(values, scales));
+    const multipliers = weights.get(name.replace(/weight$/, 'smooth')) ?? null;
+    if (scales !== undefined) weights.set(name, dequantise(values, scales, multipliers));
   }
   return weights;
 }
 
-function dequantise(values: Int8Array, scales: Float32Array): Float32Array {
-  const width = values.length / scales.length;
-  return Float32Array.from(values, (value, index) => value * (scales[Math.trunc(index / width)] as number));
+function dequantise(codes: Int8Array, scales: Float32Array, multipliers: Float32Array | null): Float32Array {
+  const width = codes.length / scales.length;
+  return Float32Array.from(codes, (code, index) => {
+    const weight = code * (scales[Math.trunc(index / width)] as number);
+    return multipliers === null ? weight : weight * (multipliers[index % width] as number);
+  });
 }
