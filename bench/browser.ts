@@ -30,9 +30,35 @@ export interface ProcessMemory {
   cpuSeconds: number;
 }
 
-/** Starts Chromium from `executablePath` with a profile that is thrown away at the end. */
+interface Running {
+  context: BrowserContext;
+  session: CDPSession;
+  version: string;
+  closed: boolean;
+}
+
+/**
+ * Starts Chromium from `executablePath` with a profile that is thrown away at the end. A browser that crashed is started
+ * again for the next page, with the same profile and so the same cache.
+ */
 export async function startBrowser(executablePath: string, origin: string): Promise<BenchBrowser> {
   const profile = await mkdtemp(path.join(tmpdir(), 'vecinity-bench-'));
+  let running = await launch(executablePath, profile);
+  return {
+    version: running.version,
+    async open() {
+      if (running.closed) running = await launch(executablePath, profile);
+      return openPage(running.context, origin);
+    },
+    rendererMemory: () => readRenderers(running.session),
+    async close() {
+      await running.context.close();
+      await rm(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(executablePath: string, profile: string): Promise<Running> {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath,
     headless: true,
@@ -40,16 +66,11 @@ export async function startBrowser(executablePath: string, origin: string): Prom
   });
   const browser = context.browser();
   if (browser === null) throw new Error('Chromium gave no browser handle.');
-  const session = await browser.newBrowserCDPSession();
-  return {
-    version: browser.version(),
-    open: () => openPage(context, origin),
-    rendererMemory: () => readRenderers(session),
-    async close() {
-      await context.close();
-      await rm(profile, { recursive: true, force: true });
-    },
-  };
+  const running = { context, session: await browser.newBrowserCDPSession(), version: browser.version(), closed: false };
+  context.once('close', () => {
+    running.closed = true;
+  });
+  return running;
 }
 
 async function openPage(context: BrowserContext, origin: string): Promise<Page> {

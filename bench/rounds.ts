@@ -5,6 +5,7 @@
 import type { Page } from '@playwright/test';
 import type { BenchBrowser, ProcessMemory } from './browser.js';
 import type { Goldens, KnownItem } from './corpus.js';
+import type { PackedVectors } from './page/subject.js';
 import {
   type CosineSummary,
   compareRows,
@@ -116,7 +117,7 @@ function describeFailure(error: unknown): string {
   return message.replace(/^page\.evaluate: /, '').split('\n', 1)[0] ?? '';
 }
 
-/** Embeds the references and the corpus once with every form; throws when the vectors are not this model's. */
+/** Embeds the references once with every form; throws when the vectors are not this model's. */
 async function check(result: SystemResult, context: RunContext): Promise<void> {
   const { workload } = context;
   context.log(`check: ${result.system.key}`);
@@ -126,7 +127,6 @@ async function check(result: SystemResult, context: RunContext): Promise<void> {
     requireServedBy(result);
     for (const entry of result.forms) {
       entry.goldens = await checkGoldens(page, entry.form, result.system, workload.goldens);
-      if (result.system.tasks.includes('bulk')) entry.vectors = await embed(page, workload.bulk, entry.form);
       if (workload.knownItem !== null) entry.retrieval = await score(page, entry.form, workload.knownItem);
     }
   });
@@ -187,6 +187,7 @@ async function measureBulk(page: Page, result: SystemResult, workload: Workload)
   for (const entry of result.forms) {
     await time(page, [workload.bulk.slice(0, warmUpTexts)], entry.form);
     entry.bulkMs.push(...(await time(page, [workload.bulk], entry.form)));
+    entry.vectors ??= unpack(await inTime(page.evaluate(() => window.bench.takeTimed())));
   }
 }
 
@@ -208,7 +209,8 @@ async function withPage(context: RunContext, task: (page: Page) => Promise<void>
     await task(page);
     await inTime(page.evaluate(() => window.bench.stop()));
   } finally {
-    await page.close();
+    // A page of a crashed browser is closed already; its failure is the one that counts.
+    await page.close().catch(() => undefined);
   }
 }
 
@@ -223,9 +225,12 @@ async function profile(page: Page, texts: readonly string[]): Promise<number | n
 
 async function embed(page: Page, texts: readonly string[], form: NamedForm): Promise<Matrix> {
   const argument = { texts: [...texts], form };
-  const answer = await inTime(page.evaluate(({ texts, form }) => window.bench.embed(texts, form), argument));
-  const bytes = Uint8Array.from(Buffer.from(answer.base64, 'base64'));
-  return { values: new Float32Array(bytes.buffer), dimensions: answer.dimensions };
+  return unpack(await inTime(page.evaluate(({ texts, form }) => window.bench.embed(texts, form), argument)));
+}
+
+function unpack({ base64, dimensions }: PackedVectors): Matrix {
+  const bytes = Uint8Array.from(Buffer.from(base64, 'base64'));
+  return { values: new Float32Array(bytes.buffer), dimensions };
 }
 
 function time(page: Page, calls: (readonly string[])[], form: NamedForm): Promise<number[]> {

@@ -1,9 +1,10 @@
 /** The benchmark's page: owns one system at a time and the clock; what is measured is the runner's choice. */
-import type { BenchPage, Form, Setup, Subject } from './subject.js';
+import type { BenchPage, Form, PackedVectors, Setup, Subject, Vectors } from './subject.js';
 import { startTransformers } from './transformers.js';
 import { startVecinity } from './vecinity.js';
 
 let subject: Subject | null = null;
+let timed: Vectors | null = null;
 
 const bench: BenchPage = {
   async start(setup, text) {
@@ -15,13 +16,18 @@ const bench: BenchPage = {
   describe: () => current().describe(),
   profile: (texts) => current().profile(texts),
   async embed(texts, form) {
-    const { values, dimensions } = await current().embed(texts, form);
-    return { base64: toBase64(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)), dimensions };
+    return pack(await current().embed(texts, form));
   },
   async time(calls, form) {
     const samples: number[] = [];
     for (const texts of calls) samples.push(await timeCall(texts, form));
     return samples;
+  },
+  takeTimed() {
+    if (timed === null) throw new Error('No call was timed in this page.');
+    const packed = pack(timed);
+    timed = null;
+    return packed;
   },
   async stop() {
     await subject?.stop();
@@ -40,8 +46,12 @@ function current(): Subject {
 
 async function timeCall(texts: readonly string[], form: Form): Promise<number> {
   const begin = performance.now();
-  await current().embed(texts, form);
+  timed = await current().embed(texts, form);
   return performance.now() - begin;
+}
+
+function pack({ values, dimensions }: Vectors): PackedVectors {
+  return { base64: toBase64(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)), dimensions };
 }
 
 function toBase64(bytes: Uint8Array): string {

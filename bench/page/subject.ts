@@ -50,16 +50,23 @@ export interface JobProfile {
   totalMs: number;
 }
 
+/** Vectors as little-endian float32 in base64, which crosses to the runner much faster than a list of numbers. */
+export interface PackedVectors {
+  base64: string;
+  dimensions: number;
+}
+
 /** What the runner calls in the page. */
 export interface BenchPage {
   /** Starts the system in a fresh worker; milliseconds until the first vector was there. */
   start(setup: Setup, text: string): Promise<number>;
   describe(): Promise<string>;
   profile(texts: readonly string[]): Promise<JobProfile | null>;
-  /** Vectors as little-endian float32 in base64, which crosses to the runner much faster than a list of numbers. */
-  embed(texts: readonly string[], form: Form): Promise<{ base64: string; dimensions: number }>;
+  embed(texts: readonly string[], form: Form): Promise<PackedVectors>;
   /** Milliseconds of each call, one after another; every call embeds one list of texts. */
   time(calls: readonly (readonly string[])[], form: Form): Promise<number[]>;
+  /** The vectors of the call that was timed last. */
+  takeTimed(): PackedVectors;
   stop(): Promise<void>;
 }
 
