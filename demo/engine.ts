@@ -71,8 +71,9 @@ async function modelStatus(vecinity: Vecinity, model: string): Promise<ModelStat
   return status;
 }
 
-/** The origin that the weights came from; null when the backend does not say. */
-export function filesOrigin({ backend }: ModelStatus): string | null {
-  const file = backend?.details.file;
-  return file === undefined ? null : new URL(file, location.href).origin;
+/** Where the model's files came from, in words; null when its files were not read. */
+export function filesSource({ id, spec }: ModelStatus): string | null {
+  if (spec === null) return null;
+  if (spec.revision !== 'local') return `the model hub (${spec.repository})`;
+  return URL.canParse(id) ? new URL(id).origin : 'this server';
 }

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Geometry, layOut, moveBy, type Place, placeAt } from './geometry.js';
 import { cellId, GridRows } from './grid.js';
-import { drawLegend, drawMap, type MapView } from './plot.js';
+import type { MapView } from './plot.js';
 
 export interface HeatmapProps {
   view: MapView;
@@ -42,17 +42,39 @@ function useWidth(element: { current: HTMLElement | null }): number {
   return width;
 }
 
+/** The plotting library comes while the model loads, in a task of its own: it is the largest part of the page's code. */
+const plotting = import('./plot.js');
+
+/** Draws when one of the inputs has changed, not what was replaced meanwhile. Returns why that failed, or null. */
+function useDrawing(draw: (plot: Awaited<typeof plotting>) => void, inputs: readonly unknown[]): string | null {
+  const [failure, setFailure] = useState<string | null>(null);
+  useEffect(() => {
+    let current = true;
+    plotting
+      .then((plot) => current && draw(plot))
+      .catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)));
+    return () => {
+      current = false;
+    };
+  }, inputs);
+  return failure;
+}
+
 interface DrawingProps extends Pick<HeatmapProps, 'view' | 'onDrawn'> {
   geometry: Geometry;
 }
 
 function Drawing({ view, geometry, onDrawn }: DrawingProps) {
   const host = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const drawing = drawMap(view, geometry);
-    host.current?.replaceChildren(drawing);
-    onDrawn(drawing);
-  }, [view, geometry, onDrawn]);
+  const failure = useDrawing(
+    ({ drawMap }) => {
+      const drawing = drawMap(view, geometry);
+      host.current?.replaceChildren(drawing);
+      onDrawn(drawing);
+    },
+    [view, geometry, onDrawn],
+  );
+  if (failure !== null) return <p role="alert">The map could not be drawn: {failure}. Please reload the page.</p>;
   return (
     <div
       class="heatmap-drawing"
@@ -140,7 +162,7 @@ function toPosition(order: readonly number[], { row, column }: Place): Place {
 /** What the colours mean. */
 export function Legend({ view }: { view: MapView }) {
   const host = useRef<HTMLDivElement>(null);
-  useEffect(() => host.current?.replaceChildren(drawLegend(view)), [view]);
+  useDrawing(({ drawLegend }) => host.current?.replaceChildren(drawLegend(view)), [view]);
   const [low, high] = view.domain;
   return <div class="legend" role="img" aria-label={`Colour scale: cosine from ${low} to ${high}`} ref={host} />;
 }

@@ -1,6 +1,6 @@
 /** Name of the page, the promise about privacy with its proof, and the switch of the theme. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { filesOrigin, type Session } from './engine.js';
+import { filesSource, type Session } from './engine.js';
 import { LockIcon, Logo, MoonIcon, SunIcon } from './icons.js';
 import { foreignOrigins, watchRequests } from './network.js';
 import type { ThemeHandle } from './use-theme.js';
@@ -35,7 +35,7 @@ export function Masthead({ theme, toggle, session }: MastheadProps) {
 function Privacy({ session }: { session: Session | null }) {
   const origins = useForeignOrigins();
   const details = useLightDismiss();
-  const files = session === null ? null : filesOrigin(session.status);
+  const files = session === null ? null : filesSource(session.status);
   return (
     <details class="privacy" ref={details}>
       <summary>
@@ -55,18 +55,13 @@ function Privacy({ session }: { session: Session | null }) {
           Requests of this page to other origins: <strong>{origins.length}</strong>
           {origins.length > 0 && ` (${[...new Set(origins)].join(', ')})`}
         </p>
-        {files !== null && <p>{describeFiles(files)}</p>}
+        {files !== null && <p>The model’s files came from {files}; the engine’s worker fetched them.</p>}
       </div>
     </details>
   );
 }
 
-/** Workers keep their own record of requests, so that the model's files do not count above. */
-function describeFiles(origin: string): string {
-  if (origin === location.origin) return 'The model’s files come from this server.';
-  return `The model’s files were downloaded from ${origin}, once, by the engine’s worker.`;
-}
-
+/** Workers keep a record of their own, so that the engine's downloads of model files are not among these. */
 function useForeignOrigins(): string[] {
   const [origins, setOrigins] = useState<string[]>([]);
   useEffect(

@@ -2,6 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { inkOn, scaleColor, type Theme } from './color.js';
 import { type Geometry, numberRoom } from './geometry.js';
+import { fontFamily, plotInk } from './ink.js';
 import { fitLabel, type Measure } from './labels.js';
 import { formatScore, valueAt } from './matrix.js';
 
@@ -22,14 +23,6 @@ interface Cell {
   column: number;
   score: number;
 }
-
-export const fontFamily = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
-
-/** Page colours that the drawing needs in its own attributes. */
-export const plotInk = {
-  light: { text: '#14211f', soft: '#52615d', surface: '#ffffff' },
-  dark: { text: '#e6edea', soft: '#9daba6', surface: '#171c1d' },
-} as const satisfies Record<Theme, Record<string, string>>;
 
 /** The map as SVG; `geometry` must come from the same number of texts. */
 export function drawMap(view: MapView, geometry: Geometry): SVGSVGElement {
@@ -125,6 +118,6 @@ function colorScale({ domain, theme }: MapView): Plot.ScaleOptions {
 }
 
 /** Where a cosine lies between the ends of the colour scale, 0 to 1. */
-export function placeOf(score: number, [low, high]: readonly [number, number]): number {
+function placeOf(score: number, [low, high]: readonly [number, number]): number {
   return Math.min(1, Math.max(0, (score - low) / (high - low)));
 }

@@ -1,6 +1,7 @@
 /** The map as a picture: the drawing with its labels, the model's name and the colour scale, at twice the screen's size. */
 import { scaleGradientStops } from './color.js';
-import { fontFamily, type MapView, plotInk } from './plot.js';
+import { fontFamily, plotInk } from './ink.js';
+import type { MapView } from './plot.js';
 
 const padding = 24;
 const footer = 40;

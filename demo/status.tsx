@@ -1,7 +1,7 @@
 /** What the engine is doing: loading with its progress, ready with what it runs on, or failed with the reason. */
 import type { ComponentChildren } from 'preact';
 import type { LoadProgress, ModelStatus } from 'vecinity';
-import { filesOrigin, type Session } from './engine.js';
+import { filesSource, type Session } from './engine.js';
 import { describeProgress } from './progress.js';
 import type { Similarity } from './use-similarity.js';
 
@@ -41,7 +41,7 @@ const deviceNames = { webgpu: 'WebGPU', wasm: 'WebAssembly' } as const;
 export function SessionStatus({ session }: { session: Session }) {
   const { status, route } = session;
   const { backend, spec, tried } = status;
-  const origin = filesOrigin(status);
+  const source = filesSource(status);
   return (
     <dl class="facts">
       <Fact name="Model">
@@ -54,7 +54,7 @@ export function SessionStatus({ session }: { session: Session }) {
           {backend.device === 'wasm' && `, ${countOf(backend.threads, 'thread')}`} ({backendNames[backend.backend]})
         </Fact>
       )}
-      {origin !== null && <Fact name="Files from">{describeSource(origin)}</Fact>}
+      {source !== null && <Fact name="Files from">{source}</Fact>}
       <Fact name="Reached by">
         {route.kind === 'service-worker' ? 'plain fetch through the Service Worker' : `vecinity.fetch: ${route.reason}`}
       </Fact>
@@ -78,10 +78,6 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
       <dd>{children}</dd>
     </div>
   );
-}
-
-function describeSource(origin: string): string {
-  return origin === location.origin ? 'this server' : `${origin}, kept in this browser`;
 }
 
 type Attempt = ModelStatus['tried'][number];

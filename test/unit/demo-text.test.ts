@@ -1,4 +1,6 @@
+import type { ModelStatus } from 'vecinity';
 import { describe, expect, test } from 'vitest';
+import { filesSource } from '../../demo/engine.js';
 import { exampleOf, examples, firstExample } from '../../demo/examples.js';
 import type { Exchange } from '../../demo/exchange.js';
 import { maxSentences, readSentences } from '../../demo/lines.js';
@@ -135,6 +137,15 @@ describe('what the page says', () => {
     const own = 'http://localhost:5173';
     const addresses = [`${own}/a.js`, '/b.css', 'data:text/plain,x', `blob:${own}/1`, 'https://example.com/pixel'];
     expect(foreignOrigins(addresses, own)).toEqual(['https://example.com']);
+  });
+
+  test('of a model: whether its files came from this server, another address, or the hub', () => {
+    const source = (id: string, revision: string) =>
+      // Only the fields that are read.
+      filesSource({ id, spec: { revision, repository: 'owner/name' } } as ModelStatus);
+    expect(source('bert-cls', 'local')).toBe('this server');
+    expect(source('https://example.com/models/x', 'local')).toBe('https://example.com');
+    expect(source('name', 'main')).toBe('the model hub (owner/name)');
   });
 
   test('of the models that a server lists: names only, whatever else comes', () => {
