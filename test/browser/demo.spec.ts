@@ -14,7 +14,7 @@ const example = (page: Page, name: string) => page.getByRole('button', { name, e
 const clipboard = (page: Page) => page.evaluate(() => navigator.clipboard.readText());
 
 /** Opens the page with a tiny model and waits for the map of the first example. */
-async function openDemo(page: Page, query = '?model=bert-cls&device=wasm'): Promise<void> {
+async function openDemo(page: Page, query = '?model=bert-cls&device=wasm&dtype=f32'): Promise<void> {
   await page.goto(`/${query}`);
   await expect(grid(page)).toHaveAttribute('aria-rowcount', '4');
 }
