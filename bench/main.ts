@@ -32,6 +32,7 @@ async function run(options: BenchOptions): Promise<number> {
   const inputs = await readInputs(options);
   const systems = selectSystems(listSystems({ ...inputs.model, cores: availableParallelism() }), options.systems);
   for (const note of inputs.notes) console.log(note);
+  endOnSignal();
   const built = await copyPackage();
   try {
     const mounts = [...inputs.mounts, { prefix: '/vecinity/', folder: built.folder }];
@@ -39,6 +40,11 @@ async function run(options: BenchOptions): Promise<number> {
   } finally {
     await built.remove();
   }
+}
+
+/** Playwright answers SIGTERM by closing the browser only, and the run would start another one; the exit also ends it. */
+function endOnSignal(): void {
+  process.once('SIGTERM', () => process.exit(143));
 }
 
 async function serve(serverOptions: ServerOptions, job: Job): Promise<number> {
