@@ -207,6 +207,27 @@ declare global {
   }
 }
 
+test('a progress bar is there while the weights load, and goes with the first map', async ({ page }) => {
+  let asked = 0;
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.context().route(/bert-cls\/tokenizer\.json$/, async (route) => {
+    asked += 1;
+    await held;
+    await route.continue();
+  });
+  await page.goto('/?model=bert-cls&device=wasm');
+  const bar = page.getByRole('progressbar', { name: 'Loading bert-cls' });
+  await expect(bar).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: /^Loading bert-cls: \d+ files?, / })).toBeVisible();
+  await expect.poll(() => asked).toBeGreaterThan(0);
+  release();
+  await expect(grid(page)).toHaveAttribute('aria-rowcount', '4');
+  await expect(bar).toHaveCount(0);
+});
+
 test.describe('an error', () => {
   test('of the model is shown in its own words, and another model works', async ({ page }) => {
     await page.goto('/?model=no-such-model&device=wasm');
