@@ -207,7 +207,7 @@ declare global {
   }
 }
 
-test('a progress bar is there while the weights load, and goes with the first map', async ({ page }) => {
+test('a progress bar is there while files load, and goes with the first map', async ({ page }) => {
   let asked = 0;
   let release = () => {};
   const held = new Promise<void>((resolve) => {
