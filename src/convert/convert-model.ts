@@ -3,6 +3,7 @@
  * that the converted model consists of. Where the files are written is the caller's business.
  */
 import type { TokenBatch } from '../backend/backend.js';
+import { convertedBlock } from '../backend/wasm/channel.js';
 import { loadReferenceModel } from '../backend/wasm/reference-model.js';
 import { packBatch } from '../core/packing.js';
 import { loadTokenizer } from '../core/tokenizer.js';
@@ -11,7 +12,7 @@ import type { ModelFiles } from '../models/files.js';
 import { openSafetensors } from '../models/safetensors.js';
 import { writeSafetensors } from '../models/safetensors-writer.js';
 import type { ModelSpec } from '../models/spec.js';
-import { convertedBlock, toQ8 } from './q8-model.js';
+import { toQ8 } from './q8-model.js';
 
 export interface ConvertRequest {
   files: ModelFiles;

@@ -3,15 +3,15 @@
  * that are still open, weighted by how inputs occur together. Method: GPTQ (Frantar et al., 2022, arXiv 2210.17323),
  * with the extra rule that codes which meet in a 16-bit lane of the kernels must not overflow it.
  */
-import { laneLimit, largestLaneSum } from '../backend/wasm/channel.js';
+import { laneLimit, laneSpan, quantizeChannel } from '../backend/wasm/channel.js';
 import { inverseFactor } from './cholesky.js';
 
 /** Share of the mean diagonal that is added to it: inputs that were rarely seen are trusted less. */
 const damping = 0.3;
 /** Scales leave this much of a lane to the feedback, which would be clipped otherwise. */
 const plannedLaneSum = 250;
-/** The widest lanes of all kernels: 16 consecutive inputs, see `laneSpan`. */
-const span = 16;
+/** The widest lanes of all kernels. */
+const span = laneSpan('quad');
 
 /** How the inputs of one linear occur together; shared by linears with the same input. */
 export interface InputStatistics {
@@ -54,26 +54,12 @@ export function roundLinear(weights: Float32Array, statistics: InputStatistics):
   const scales = new Float32Array(rows);
   for (let row = 0; row < rows; row++) {
     const channel = weights.subarray(row * width, (row + 1) * width);
-    const scale = Math.fround(plannedScale(channel));
-    scales[row] = scale;
+    // Taken back from the file's f32, which is what the codes will be multiplied by.
+    scales[row] = quantizeChannel(channel, 'quad', plannedLaneSum).scale;
+    const scale = scales[row] as number;
     roundChannel(channel, scale, statistics, codes.subarray(row * width, (row + 1) * width));
   }
   return { codes, scales };
-}
-
-/** The finest scale at which plain rounding stays within the planned sums. */
-function plannedScale(channel: Float32Array): number {
-  const most = channel.reduce((max, weight) => Math.max(max, Math.abs(weight)), 0);
-  if (most === 0) return 1;
-  let scale = most / 127;
-  for (;;) {
-    const sum = largestLaneSum(
-      Int8Array.from(channel, (weight) => Math.round(weight / scale)),
-      span,
-    );
-    if (sum <= plannedLaneSum) return scale;
-    scale *= Math.max(1.0005, sum / (plannedLaneSum + 2));
-  }
 }
 
 function roundChannel(channel: Float32Array, scale: number, statistics: InputStatistics, codes: Int8Array): void {

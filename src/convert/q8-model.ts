@@ -4,16 +4,13 @@
  * on inputs that have gone through the rounded layers before it.
  */
 import type { TokenBatch } from '../backend/backend.js';
-import { quantizeChannel } from '../backend/wasm/channel.js';
+import { convertedBlock, quantizeChannel } from '../backend/wasm/channel.js';
 import { encode, type LinearCall, type ReferenceModel } from '../backend/wasm/reference.js';
 import { linear } from '../backend/wasm/reference-math.js';
 import type { TensorToWrite } from '../models/safetensors-writer.js';
 import { roundActivations } from './activations.js';
 import { describeInputs, type RoundedLinear, roundLinear } from './gptq.js';
 import { smoothingMultipliers } from './smoothing.js';
-
-/** Columns of an input that share a scale; the engine reads it from nowhere else. */
-export const convertedBlock = 128;
 
 export interface ConvertOptions {
   model: ReferenceModel;

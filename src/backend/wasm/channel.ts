@@ -7,6 +7,9 @@ import type { GemmForm } from './plan.js';
 /** 127 times this stays below 32,768: weights of one sign that share a 16-bit sum may add up to it. */
 export const laneLimit = 258;
 
+/** Input columns that share a scale in converted files, unless they say otherwise. */
+export const convertedBlock = 128;
+
 export interface Channel {
   codes: Int8Array;
   /** weight = scale * code. */
@@ -57,8 +60,8 @@ export function largestLaneSum(codes: Int8Array, span: number): number {
   return largest;
 }
 
-/** Rounds a channel with the finest scale that keeps every lane sum within the limit of `form`. */
-export function quantizeChannel(weights: Float32Array, form: GemmForm): Channel {
+/** Rounds a channel with the finest scale that keeps every lane sum of `form` within the limit. */
+export function quantizeChannel(weights: Float32Array, form: GemmForm, limit = laneLimit): Channel {
   const { length } = weights;
   let most = 0;
   for (let k = 0; k < length; k++) {
@@ -73,8 +76,8 @@ export function quantizeChannel(weights: Float32Array, form: GemmForm): Channel 
     // Whole numbers by truncation of a positive one: several times faster than Math.round, on every weight of a model.
     for (let k = 0; k < length; k++) codes[k] = (((weights[k] as number) * inverse + 128.5) | 0) - 128;
     const sum = span === 0 ? 0 : largestLaneSum(codes, span);
-    if (sum <= laneLimit) return { codes, scale };
-    scale *= Math.max(1.0005, sum / (laneLimit + 2));
+    if (sum <= limit) return { codes, scale };
+    scale *= Math.max(1.0005, sum / (limit + 2));
   }
 }
 

@@ -8,6 +8,7 @@ import { openSafetensors, type Safetensors } from '../../models/safetensors.js';
 import type { Backend, BackendInfo, BackendLoader, BackendRequest, Dtype, TokenBatch } from '../backend.js';
 import { bindNames, describeModel, type EncoderDescription } from './architectures.js';
 import { type Level, loadKernels } from './assets.js';
+import { convertedBlock } from './channel.js';
 import { type ModelSetup, widthOf } from './computer.js';
 import type { Tap } from './encoder.js';
 import { calibrate, canShareMemory, detectLevel } from './features.js';
@@ -19,8 +20,6 @@ export { supportsArchitecture, supportsModel } from './supports.js';
 
 /** Columns of an input that share a scale where no conversion has smoothed the inputs and fitted the weights. */
 const plainBlock = 32;
-/** The same for converted files that do not say theirs. */
-const convertedBlock = 128;
 /** More threads than this wait for memory more than they compute. */
 const maxThreads = 8;
 
