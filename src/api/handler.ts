@@ -10,6 +10,7 @@ import { VecinityError } from '../errors.js';
 import { readJson } from './body.js';
 import { cohere } from './cohere.js';
 import { corsOptions } from './cors.js';
+import { documentsOf } from './documents.js';
 import { errorResponse } from './error-response.js';
 import { requestIdOf } from './ids.js';
 import { checkKey } from './key.js';
@@ -34,8 +35,10 @@ export interface HandlerOptions {
 /** A path that no route has: what is not below the prefix is not ours. */
 const nowhere = '//';
 
-/** Every dialect that is answered. */
-export const dialects: readonly Dialect[] = [openai, cohere, shared, tei, ollama, vllm, system];
+const described: readonly Dialect[] = [openai, cohere, shared, tei, ollama, vllm, system];
+
+/** Every dialect that is answered, and what describes them. */
+export const dialects: readonly Dialect[] = [...described, documentsOf(described)];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
 export function createHandler({ engine, api = {} }: HandlerOptions): Handler {

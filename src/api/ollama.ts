@@ -18,9 +18,12 @@ const common = {
   keep_alive: duration,
   options: z.nullish(z.looseObject({ num_ctx: z.nullish(integerFrom(0)) }, 'an object')),
 };
+const embedInput = z.unknown().register(z.globalRegistry, {
+  anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, maxItems: maxInputs }, { type: 'null' }],
+});
 const embedBody = z.object({
   ...common,
-  input: z.optional(z.unknown()),
+  input: z.optional(embedInput),
   truncate: z.nullish(flag()),
   dimensions: z.nullish(positiveInteger()),
 });

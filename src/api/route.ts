@@ -33,6 +33,8 @@ export interface Route {
   body: BodySchema | null;
   /** True asks for the API key when one is set. */
   guarded: boolean;
+  /** Media type of the answer; absent: JSON. */
+  answers?: string;
   /** The dialect's own words for failures; absent: OpenAI's shape. */
   formatError?: ErrorFormat;
   /** True reads a JSON body whatever its content type says, as the route's own servers do. */

@@ -33,6 +33,7 @@ export const system: Dialect = [
     summary: 'What was done so far, in the text format of Prometheus.',
     body: null,
     guarded: false,
+    answers: 'text/plain',
     handle: ({ context, metrics }) =>
       new Response(metrics.render(context.engine.status()), { headers: { 'content-type': prometheusType } }),
   },
@@ -42,6 +43,7 @@ export const system: Dialect = [
     summary: 'Says that the server is there.',
     body: null,
     guarded: false,
+    answers: 'text/plain',
     handle: () => new Response('Vecinity is running.', { headers: { 'content-type': 'text/plain; charset=utf-8' } }),
   },
 ];

@@ -53,7 +53,11 @@ const decodeBody = z.object({
   ids: tokenSequences('ids'),
   skip_special_tokens: z.nullish(flag()),
 });
-const predictBody = z.object({ ...common, inputs: z.unknown(), raw_scores: z.nullish(flag()) });
+const textSequence = { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 2 };
+const sequences = z.unknown().register(z.globalRegistry, {
+  anyOf: [{ type: 'string' }, textSequence, { type: 'array', items: textSequence, minItems: 1, maxItems: maxInputs }],
+});
+const predictBody = z.object({ ...common, inputs: sequences, raw_scores: z.nullish(flag()) });
 
 /** TEI's statuses and kinds of errors. */
 export function formatError(error: VecinityError, request: unknown): { status: number; body: object } {
@@ -72,7 +76,12 @@ export const tei: Dialect = [
   post(['/similarity'], 'Cosines of one sentence with others.', similarityBody, similarity),
   post(['/decode'], 'Turns token ids into texts.', decodeBody, decode),
   post(['/predict'], 'Classifies texts or pairs of texts.', predictBody, predict),
-  post(['/', '/invocations'], 'Does what the model is made for: embeds or reranks.', z.unknown(), ownTask),
+  post(
+    ['/', '/invocations'],
+    'Does what the model is made for: embeds or reranks.',
+    z.union([embedBody, rerankBody]),
+    ownTask,
+  ),
 ];
 
 /** TEI's half of `/rerank`. */

@@ -1,0 +1,42 @@
+/** The API described by itself: the OpenAPI document, and a page that shows it without a script. */
+import { jsonResponse } from './respond.js';
+import type { Call, Dialect, Route } from './route.js';
+
+/** Nothing but the page's own style sheet. */
+const policy = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/** Routes that describe these dialects, and themselves. */
+export function documentsOf(dialects: readonly Dialect[]): Dialect {
+  const documents: Dialect = [
+    {
+      ...get(['/openapi.json', '/api-doc/openapi.json'], 'This API as an OpenAPI 3.1 document.'),
+      handle: async (call) => jsonResponse(await describe(call)),
+    },
+    {
+      ...get(['/docs'], 'This API as a page for people.'),
+      answers: 'text/html',
+      handle: async (call) => {
+        const { toPage } = await import('./docs-page.js');
+        const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy };
+        return new Response(toPage(await describe(call)), { headers });
+      },
+    },
+    {
+      ...get(['/docs.css'], 'The style sheet of that page.'),
+      answers: 'text/css',
+      handle: async () => {
+        const { style } = await import('./docs-page.js');
+        return new Response(style, { headers: { 'content-type': 'text/css; charset=utf-8' } });
+      },
+    },
+  ];
+  const describe = async ({ context }: Call) => {
+    const { toOpenApi } = await import('./openapi.js');
+    return await toOpenApi([...dialects.flat(), ...documents], context.api);
+  };
+  return documents;
+}
+
+function get(paths: readonly string[], summary: string): Omit<Route, 'handle'> {
+  return { method: 'GET', paths, summary, body: null, guarded: false };
+}

@@ -1,0 +1,147 @@
+/**
+ * The routes as an OpenAPI 3.1 document: bodies from the validators that check them, errors from the dialects' own
+ * words for them. Loaded when it is asked for, so that no engine worker carries it.
+ */
+import * as z from 'zod/mini';
+import { version } from '../../package.json';
+import type { ApiConfig } from '../config.js';
+import { type ErrorCode, VecinityError } from '../errors.js';
+import { errorResponse } from './error-response.js';
+import type { Route } from './route.js';
+import type { BodySchema } from './validate.js';
+
+/** One response of an operation. */
+export interface ResponseObject {
+  description: string;
+  content: Record<string, { schema: object; example?: unknown }>;
+}
+
+/** One method of one path. */
+export interface Operation {
+  operationId: string;
+  summary: string;
+  parameters: object[];
+  requestBody?: { required: true; content: { 'application/json': { schema: JsonSchema } } };
+  responses: Record<string, ResponseObject>;
+  security: Record<string, string[]>[];
+}
+
+/** The part of the document that the page of `/docs` reads too. */
+export interface OpenApiDocument {
+  openapi: '3.1.0';
+  info: { title: string; version: string; description: string; license: { name: string; identifier: string } };
+  servers: { url: string }[];
+  paths: Record<string, Record<string, Operation>>;
+  components: { securitySchemes: Record<string, object> };
+}
+
+/** JSON Schema of draft 2020-12, as far as validators produce it. */
+export interface JsonSchema {
+  type?: string | string[];
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  enum?: unknown[];
+  const?: unknown;
+  minimum?: number;
+  maximum?: number;
+  minItems?: number;
+  maxItems?: number;
+}
+
+const keyScheme = 'apiKey';
+
+const description =
+  'Text embeddings and reranking behind the APIs of OpenAI, Cohere, Jina, TEI, vLLM, llama.cpp and Ollama.';
+
+/** Failures that every guarded route with a body can meet, with an example message each. */
+const failures: readonly [
+  code: ErrorCode,
+  description: string,
+  appliesTo: (route: Route, api: ApiConfig) => boolean,
+][] = [
+  ['invalid_request', 'A field of the body is wrong, or the inputs do not fit the model.', ({ body }) => body !== null],
+  ['invalid_api_key', 'The API key is missing or wrong.', ({ guarded }, { apiKey }) => guarded && apiKey !== null],
+  ['model_not_found', 'No model has this name.', ({ body, paths }) => body !== null || hasId(paths)],
+  ['payload_too_large', 'The body is too large.', ({ body }) => body !== null],
+  ['overloaded', 'The queue is full; the headers say when to try again.', ({ body }) => body !== null],
+  ['model_not_loaded', 'No model is ready.', ({ body, paths }) => body !== null || paths.includes('/health')],
+  ['timeout', 'The run took too long and was given up.', ({ body }) => body !== null],
+];
+
+/** Describes the routes as they are mounted with these options. */
+export async function toOpenApi(routes: readonly Route[], api: ApiConfig): Promise<OpenApiDocument> {
+  const paths: OpenApiDocument['paths'] = {};
+  for (const route of routes) {
+    const operation = await toOperation(route, api);
+    for (const pattern of route.paths) {
+      const path = toTemplate(pattern);
+      const operationId = `${route.method}${path}`.replace(/\W+/g, '_').replace(/_$/, '').toLowerCase();
+      paths[path] = { ...paths[path], [route.method.toLowerCase()]: { ...operation, operationId } };
+    }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Vecinity', version, description, license: { name: 'Apache 2.0', identifier: 'Apache-2.0' } },
+    servers: [{ url: api.routePrefix || '/' }],
+    paths,
+    components: { securitySchemes: { [keyScheme]: { type: 'http', scheme: 'bearer' } } },
+  };
+}
+
+async function toOperation(route: Route, api: ApiConfig): Promise<Omit<Operation, 'operationId'>> {
+  const id = { name: 'id', in: 'path', required: true, schema: { type: 'string' } };
+  const content = { [route.answers ?? 'application/json']: { schema: {} } };
+  return {
+    summary: route.summary,
+    parameters: hasId(route.paths) ? [id] : [],
+    ...(route.body && { requestBody: toRequestBody(route.body) }),
+    responses: { 200: { description: 'Done.', content }, ...(await toFailures(route, api)) },
+    security: route.guarded && api.apiKey !== null ? [{ [keyScheme]: [] }] : [],
+  };
+}
+
+function toRequestBody(body: BodySchema): NonNullable<Operation['requestBody']> {
+  return { required: true, content: { 'application/json': { schema: toSchema(body) } } };
+}
+
+/** What clients send, not what transforms make of it. */
+function toSchema(body: BodySchema): JsonSchema {
+  const { $schema: _, ...schema } = z.toJSONSchema(body, { io: 'input' });
+  // Validators of bodies produce nothing but these keywords.
+  return schema as JsonSchema;
+}
+
+/** The dialect's own error responses, written by the code that writes them. */
+async function toFailures(route: Route, api: ApiConfig): Promise<Record<string, ResponseObject>> {
+  const responses: Record<string, ResponseObject> = {};
+  for (const [code, sentence, appliesTo] of failures) {
+    if (!appliesTo(route, api)) continue;
+    const response = errorResponse(new VecinityError(code, sentence), { format: route.formatError });
+    const example: unknown = await response.json();
+    responses[response.status] ??= {
+      description: sentence,
+      content: { 'application/json': { schema: schemaOf(example), example } },
+    };
+  }
+  return responses;
+}
+
+/** The schema of an error: every key is always there, and null stands for a text that is not. */
+function schemaOf(example: unknown): object {
+  if (example === null) return { type: ['string', 'null'] };
+  if (typeof example === 'number') return { type: 'integer' };
+  if (typeof example !== 'object') return { type: 'string' };
+  const properties = Object.fromEntries(Object.entries(example).map(([key, value]) => [key, schemaOf(value)]));
+  return { type: 'object', properties, required: Object.keys(example) };
+}
+
+/** `/v1/models/:id{.+}` → `/v1/models/{id}` */
+function toTemplate(pattern: string): string {
+  return pattern.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}');
+}
+
+function hasId(paths: readonly string[]): boolean {
+  return paths.some((path) => path.includes(':id'));
+}

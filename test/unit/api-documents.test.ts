@@ -1,0 +1,98 @@
+/** The API described by itself: an OpenAPI document that is valid, complete and true, and a page without a script. */
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { describe, expect, it } from 'vitest';
+import { dialects } from '../../src/api/handler.js';
+import type { OpenApiDocument } from '../../src/api/openapi.js';
+import type { ApiConfig } from '../../src/config.js';
+import { createApi } from './api-client.js';
+
+async function read(api: Partial<ApiConfig> = {}): Promise<OpenApiDocument> {
+  const response = await createApi(api).get(`${api.routePrefix ?? ''}/openapi.json`);
+  expect(response.status).toBe(200);
+  return await response.json();
+}
+
+const operationsOf = ({ paths }: OpenApiDocument) =>
+  Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+  );
+
+describe('the OpenAPI document', () => {
+  it('is valid OpenAPI 3.1', async () => {
+    const validator = new Validator();
+    const document = await read({ apiKey: 'k' });
+    const result = await validator.validate({ ...document });
+    expect(result.errors ?? null).toBeNull();
+    expect([result.valid, validator.version]).toEqual([true, '3.1']);
+  });
+
+  it('names every method of every route once', async () => {
+    const mounted = dialects
+      .flat()
+      .flatMap(({ method, paths }) => paths.map((path) => `${method} ${path.replace(':id{.+}', '{id}')}`));
+    const operations = operationsOf(await read());
+    expect(operations.map(({ path, method }) => `${method} ${path}`).sort()).toEqual(mounted.sort());
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('describes paths that answer as it says', async () => {
+    for (const { path, method, operation } of operationsOf(await read())) {
+      const api = createApi();
+      const url = path.replace('{id}', 'all-MiniLM-L6-v2');
+      const response = await (method === 'GET' ? api.get(url) : api.post(url, '[]'));
+      const { description, content } = operation.responses[response.status] ?? { description: '', content: {} };
+      expect(description, `${method} ${path} answered ${response.status}`).not.toBe('');
+      expect(Object.keys(content)).toEqual([response.headers.get('content-type')?.replace(/;.*/, '')]);
+    }
+  });
+
+  it('takes bodies from the validators and errors from the dialects', async () => {
+    const { paths } = await read();
+    const embeddings = paths['/v1/embeddings']?.post;
+    const schema = embeddings?.requestBody?.content['application/json'].schema;
+    expect(schema).toMatchObject({ required: ['input'], properties: { dimensions: { anyOf: [{ minimum: 1 }, {}] } } });
+    expect(embeddings?.responses[400]?.content['application/json']).toMatchObject({
+      schema: { properties: { error: { required: ['message', 'type', 'param', 'code'] } } },
+      example: { error: { type: 'invalid_request_error' } },
+    });
+    const tei = paths['/embed']?.post?.responses[422]?.content['application/json'];
+    expect(tei).toMatchObject({ example: { error_type: 'Validation' } });
+    expect(paths['/rerank']?.post?.requestBody?.content['application/json'].schema.anyOf).toHaveLength(2);
+  });
+
+  it('asks for the key only when there is one, and lies below the prefix', async () => {
+    const open = await read();
+    expect(open.paths['/v1/embeddings']?.post?.security).toEqual([]);
+    expect(open.servers).toEqual([{ url: '/' }]);
+    const closed = await read({ apiKey: 'k', routePrefix: '/ai' });
+    expect(closed.paths['/v1/embeddings']?.post).toMatchObject({ security: [{ apiKey: [] }], responses: { 401: {} } });
+    expect(closed.paths['/health']?.get?.security).toEqual([]);
+    expect(closed.servers).toEqual([{ url: '/ai' }]);
+  });
+});
+
+describe('the page of /docs', () => {
+  it('shows every operation, without a script or anything from elsewhere', async () => {
+    const response = await createApi().get('/docs');
+    const html = await response.text();
+    for (const { path, method } of operationsOf(await read())) {
+      expect(html).toContain(`<summary><code>${method} ${path}</code>`);
+    }
+    expect(html).not.toMatch(/<script|style=|https?:/);
+    expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'self';/);
+    expect([...html.matchAll(/href="([^"]*)"/g)].map(([, href]) => href)).toEqual(['docs.css', 'openapi.json']);
+  });
+
+  it('has its own style sheet beside it', async () => {
+    const response = await createApi({ routePrefix: '/ai' }).get('/ai/docs.css');
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/css; charset=utf-8']);
+  });
+
+  it('says what a field takes, with words that are not markup', async () => {
+    const html = await (await createApi({ apiKey: 'k' }).get('/docs')).text();
+    expect(html).toContain('<td><code>dimensions</code></td><td>integer ≥ 1 or null</td>');
+    expect(html).toContain('<td><code>input</code></td><td>string or array of 1 or more × (integer ≥ 0)');
+    expect(html).toContain('<code>Authorization: Bearer &lt;key&gt;</code>');
+  });
+});
