@@ -4,7 +4,15 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'vite';
-import { bundleLibrary, bundleServiceWorker, hashSources, nodeEntries, repositoryRoot } from '../src/vite/bundle.js';
+import {
+  adapterEntries,
+  adapterPeers,
+  bundleLibrary,
+  bundleServiceWorker,
+  hashSources,
+  nodeEntries,
+  repositoryRoot,
+} from '../src/vite/bundle.js';
 import { ensureKernels } from './kernels.js';
 import { collectLicenses } from './licenses.js';
 import { brokenLimits, formatSizes, measureFiles } from './sizes.js';
@@ -39,9 +47,11 @@ async function buildPackage(): Promise<void> {
     modules.push(...(await bundleLibrary({ input: { [name]: file }, folder: dist, buildId, platform: 'browser' })));
   }
   modules.push(...(await bundleLibrary({ input: { ...nodeEntries }, folder: dist, buildId, platform: 'node' })));
+  const adapters = { input: { ...adapterEntries }, external: adapterPeers };
+  modules.push(...(await bundleLibrary({ ...adapters, folder: dist, buildId, platform: 'browser' })));
   await writeFile(path.join(dist, 'THIRD-PARTY.txt'), await collectLicenses(modules));
   const plugin = { vite: 'src/vite/plugin.ts' };
-  await bundleLibrary({ input: plugin, folder: dist, buildId, platform: 'node', externalPackages: true });
+  await bundleLibrary({ input: plugin, folder: dist, buildId, platform: 'node', external: /^[^./]/ });
   await writeFile(path.join(dist, 'vecinity-sw.js'), await bundleServiceWorker(buildId));
   await writeDeclarations('tsconfig.types.json');
 }

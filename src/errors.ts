@@ -64,6 +64,11 @@ export class VecinityError extends Error {
     this.retryAfterMs = details.retryAfterMs ?? null;
   }
 
+  /** Each entry of the package is bundled with its own copy of this class; the copies know each other's errors. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isError(value) && value.name === 'VecinityError' && 'code' in value && isErrorCode(value.code);
+  }
+
   /** The HTTP status that this error's code stands for. */
   get status(): number {
     return statusByCode[this.code];
@@ -107,6 +112,10 @@ export function toVecinityError(thrown: unknown): VecinityError {
 export function abortError(signal: AbortSignal): VecinityError {
   if (signal.reason instanceof VecinityError) return signal.reason;
   return new VecinityError('aborted', 'The request was aborted.', { cause: signal.reason });
+}
+
+function isError(value: unknown): value is Error {
+  return typeof value === 'object' && value !== null && 'name' in value && 'message' in value;
 }
 
 function isAbort(thrown: unknown): boolean {

@@ -39,8 +39,8 @@ export interface LibraryOptions {
   folder: string;
   buildId: string;
   platform: 'browser' | 'node';
-  /** True leaves packages to be resolved where the code runs. */
-  externalPackages?: boolean;
+  /** Packages that are left to be resolved where the code runs. */
+  external?: RegExp;
 }
 
 /** What runs on Node: the server's parts, and the threads that it starts by these names. */
@@ -51,19 +51,30 @@ export const nodeEntries: Readonly<Record<string, string>> = {
   'wasm-thread': 'src/edge/wasm-thread.ts',
 };
 
+/** Thin layers for other libraries, on a page and on Node alike. */
+export const adapterEntries: Readonly<Record<string, string>> = {
+  'ai-sdk': 'src/adapters/ai-sdk.ts',
+  langchain: 'src/adapters/langchain.ts',
+  llamaindex: 'src/adapters/llamaindex.ts',
+  pipeline: 'src/adapters/pipeline.ts',
+};
+
+/** The libraries that the adapters are for: the user's own copies, never ours. */
+export const adapterPeers = /^(ai|@langchain\/core|@llamaindex\/core)(\/|$)/;
+
 /**
  * Writes entries as ES modules; lazily imported parts become chunks beside them, `.wasm` files go to `assets/`.
  * Returns the paths of all modules that went in.
  */
 export async function bundleLibrary(options: LibraryOptions): Promise<string[]> {
-  const { input, folder, buildId, platform, externalPackages = false } = options;
+  const { input, folder, buildId, platform, external } = options;
   const bundle = await rolldown({
     input,
     platform,
     cwd: repositoryRoot,
     transform: { define: defineBuild(buildId), target: 'es2022' },
     plugins: platform === 'browser' ? [emittedFiles(), builtWorkers(), quietRuntime()] : [],
-    ...(externalPackages ? { external: /^[^./]/ } : {}),
+    ...(external ? { external } : {}),
   });
   const { output } = await bundle.write({
     dir: folder,

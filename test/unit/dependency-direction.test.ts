@@ -15,6 +15,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/backend': ['src/errors.ts', 'src/models', 'src/storage'],
   'src/core': ['src/errors.ts', 'src/config.ts', 'src/models', 'src/backend', 'src/storage'],
   'src/api': ['src/errors.ts', 'src/config.ts', 'src/core', 'src/models'],
+  'src/adapters': ['src/errors.ts', 'src/config.ts', 'src/api'],
   'src/convert': ['src/errors.ts', 'src/models', 'src/backend', 'src/core'],
 };
 
@@ -23,6 +24,9 @@ const packageHomes: Record<string, RegExp> = {
   hono: /^src\/(api|edge)\//,
   zod: /^src\/(api|models|config)/,
   comlink: /^(src\/(engine-link|engine-session|transfer)|worker\/engine-worker)/,
+  ai: /^src\/adapters\/ai-sdk/,
+  '@langchain/core': /^src\/adapters\/langchain/,
+  '@llamaindex/core': /^src\/adapters\/llamaindex/,
   'onnxruntime-web': /^src\/backend\/onnx\//,
   '@huggingface/tokenizers': /^src\/core\/tokenizer/,
 };
