@@ -2,6 +2,7 @@
 import type { ClassifyResult } from '../core/engine.js';
 import { useModel } from './keep-alive.js';
 import type { CallContext } from './route.js';
+import { toMaxTokens } from './truncation.js';
 
 /** A request in no dialect. */
 export interface ClassifyWish {
@@ -12,6 +13,8 @@ export interface ClassifyWish {
   /** False refuses what is too long; default true. */
   truncate?: boolean;
   truncateSide?: 'left' | 'right';
+  /** Tokens to keep at most; more than the model takes is an error. */
+  truncateTo?: number | null;
 }
 
 export interface LabelScore {
@@ -21,13 +24,14 @@ export interface LabelScore {
 
 /** Throws what the engine throws. */
 export async function classifyTexts(wish: ClassifyWish, context: CallContext): Promise<ClassifyResult> {
-  return await useModel(wish.model, { task: 'rerank', context }, ({ id }) =>
+  return await useModel(wish.model, { task: 'rerank', context }, async (model) =>
     context.engine.classify({
-      model: id,
+      model: model.id,
       inputs: wish.inputs,
       activation: wish.rawScores ? 'none' : 'probability',
       truncate: wish.truncate ?? true,
       truncateSide: wish.truncateSide ?? 'right',
+      maxTokens: await toMaxTokens(wish.truncateTo, model, context),
       signal: context.signal,
       onProgress: context.onProgress,
     }),

@@ -10,6 +10,7 @@ import { createId } from './ids.js';
 import { documents, query, rank, scoreDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, Dialect } from './route.js';
+import { truncationFields } from './truncation.js';
 import { count, invalidField, parseBody } from './validate.js';
 import { toTypedRows, type VectorType, vectorTypes } from './vector-codes.js';
 
@@ -38,6 +39,8 @@ const rerankBody = z.object({
   documents,
   top_n: z.nullish(positiveInteger()),
   max_tokens_per_doc: z.nullish(positiveInteger()),
+  // vLLM has this route too.
+  ...truncationFields,
 });
 
 /** Cohere's clients read `message`; those of vLLM, which has these routes too, read `error`. */
@@ -104,6 +107,7 @@ async function rerank({ body, context }: Call): Promise<Response> {
       query: parsed.query,
       documents: parsed.documents,
       maxTokensPerDocument: parsed.max_tokens_per_doc ?? null,
+      truncateTo: parsed.truncate_prompt_tokens ?? null,
     },
     context,
   );

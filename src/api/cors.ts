@@ -9,6 +9,8 @@ const allowHeaders = [
   'Accept',
   'X-Requested-With',
   'X-Request-Id',
+  'Traceparent',
+  'Tracestate',
   'OpenAI-Beta',
   'OpenAI-Organization',
   'OpenAI-Project',
@@ -19,6 +21,7 @@ const allowHeaders = [
 /** Headers that a caller's script may read. */
 const exposeHeaders = [
   'x-request-id',
+  'traceparent',
   'retry-after',
   'retry-after-ms',
   'x-should-retry',
@@ -31,6 +34,7 @@ const exposeHeaders = [
   'x-queue-time',
   'x-inference-time',
   'x-truncated-inputs',
+  'metadata',
 ];
 
 const preflightSeconds = 7200;

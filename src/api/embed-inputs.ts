@@ -3,6 +3,7 @@ import type { EmbedResult, EngineInput } from '../core/engine.js';
 import { useModel } from './keep-alive.js';
 import { choosePrompt, type PromptWish } from './prompts.js';
 import type { CallContext } from './route.js';
+import { toMaxTokens } from './truncation.js';
 
 /** A request in no dialect; what is left out takes the engine's default. */
 export interface EmbedWish {
@@ -14,7 +15,10 @@ export interface EmbedWish {
   /** True cuts what is too long; default false. */
   truncate?: boolean;
   truncateSide?: 'left' | 'right';
+  /** Tokens to keep at most; more than the model takes means the model's own limit. */
   maxTokens?: number | null;
+  /** The same of vLLM's, where more than the model takes is an error. */
+  truncateTo?: number | null;
 }
 
 /** Throws what the engine throws, and `invalid_request` for a prompt that is not known. */
@@ -29,7 +33,7 @@ export async function embedInputs(wish: EmbedWish, context: CallContext): Promis
       normalize: wish.normalize ?? null,
       truncate: wish.truncate ?? false,
       truncateSide: wish.truncateSide ?? 'right',
-      maxTokens: wish.maxTokens ?? null,
+      maxTokens: wish.maxTokens ?? (await toMaxTokens(wish.truncateTo, model, context)),
       signal: context.signal,
       onProgress: context.onProgress,
     }),

@@ -3,9 +3,11 @@ import * as z from 'zod/mini';
 import type { EmbedResult } from '../core/engine.js';
 import type { EmbeddingsResponse } from '../protocol.js';
 import { embedInputs, toSide } from './embed-inputs.js';
+import type { BytesFormat } from './embeddings-bytes.js';
 import { embeddingAt } from './embeddings-json.js';
-import { choice, flag, inputs, integerFrom, oneOrMore, positiveInteger, text } from './fields.js';
+import { choice, flag, inputs, oneOrMore, positiveInteger, text } from './fields.js';
 import type { CallContext } from './route.js';
+import { truncationFields } from './truncation.js';
 import { parseBody } from './validate.js';
 import { toTypedVector, type VectorType, vectorTypes } from './vector-codes.js';
 
@@ -13,7 +15,10 @@ import { toTypedVector, type VectorType, vectorTypes } from './vector-codes.js';
 export const embeddingsBody = z.object({
   input: inputs('input'),
   model: z.nullish(text()),
-  encoding_format: z.nullish(choice(['float', 'base64'])),
+  encoding_format: z.nullish(choice(['float', 'base64', 'bytes', 'bytes_only'])),
+  // Of `bytes`: what vLLM could also send in other forms.
+  embed_dtype: z.nullish(choice(['float32'])),
+  endianness: z.nullish(choice(['native', 'little'])),
   dimensions: z.nullish(positiveInteger()),
   user: z.nullish(text()),
   prompt: z.nullish(text()),
@@ -30,8 +35,7 @@ export const embeddingsBody = z.object({
   late_chunking: z.nullish(z.literal(false, 'false: every input is embedded by itself here')),
   return_multivector: z.nullish(z.literal(false, 'false: an input has one vector here')),
   // vLLM's words.
-  truncate_prompt_tokens: z.nullish(integerFrom(-1)),
-  truncation_side: z.nullish(choice(['right', 'left'])),
+  ...truncationFields,
 });
 
 type EmbeddingsBody = z.output<typeof embeddingsBody>;
@@ -40,6 +44,8 @@ export interface Embedded {
   result: EmbedResult;
   /** How the vectors are asked for; one type, unless Jina's words named several. */
   types: readonly [VectorType, ...VectorType[]];
+  /** Not null when the whole answer shall be bytes instead of JSON. */
+  bytes: BytesFormat | null;
 }
 
 /** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
@@ -56,8 +62,11 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
     },
     context,
   );
-  const [first = parsed.encoding_format ?? 'float', ...more] = parsed.embedding_type ?? parsed.embedding_types ?? [];
-  return { result, types: [first, ...more] };
+  const { encoding_format: format } = parsed;
+  const bytes = format === 'bytes' || format === 'bytes_only' ? format : null;
+  const own = format === 'base64' ? format : 'float';
+  const [first = own, ...more] = parsed.embedding_type ?? parsed.embedding_types ?? [];
+  return { result, types: [first, ...more], bytes };
 }
 
 /** OpenAI's `embeddings.create`: vectors are views of the result's one buffer, unless another type was asked for. */
@@ -79,13 +88,13 @@ export function toUsage({ usage }: Pick<EmbedResult, 'usage'>): EmbeddingsRespon
   return { prompt_tokens: usage.promptTokens, total_tokens: usage.promptTokens };
 }
 
-/** vLLM's `truncate_prompt_tokens` cuts to that many tokens, -1 to what the model takes. */
+/** Whoever says to how many tokens wants to have inputs cut. */
 function toTruncation(body: EmbeddingsBody) {
-  const tokens = body.truncate_prompt_tokens ?? null;
+  const truncateTo = body.truncate_prompt_tokens ?? null;
   return {
-    truncate: tokens === null ? (body.truncate ?? false) : true,
+    truncate: truncateTo === null ? (body.truncate ?? false) : true,
     truncateSide: toSide(body.truncation_direction ?? body.truncation_side),
-    maxTokens: tokens === null || tokens < 1 ? null : tokens,
+    truncateTo,
   };
 }
 

@@ -7,6 +7,7 @@ import { count, type FieldPath, invalidField } from './validate.js';
 export const maxInputs = 2048;
 
 const tokenId = 'a token id, an integer of at least 0';
+const idOrText = `${tokenId}, or a string among such ids`;
 const oneInput = 'a string or an array of at least one token id';
 const allowedInputs =
   `a string, an array of token ids, or an array of 1 to ${count(maxInputs)} ` +
@@ -81,9 +82,13 @@ export function tokenSequences(name: string) {
   return z.pipe(z.unknown(), parse).register(z.globalRegistry, { anyOf: [ids, { type: 'array', items: ids }] });
 }
 
-/** Texts or token ids in every form of the OpenAI API: string, string[], int[] (one sequence), int[][], or mixed arrays. */
+/**
+ * Texts or token ids in every form of the OpenAI API: string, string[], int[] (one sequence), int[][], or mixed arrays.
+ * As in llama.cpp, a number among strings makes the whole array one sequence, whose strings stand for their tokens.
+ */
 export function inputs(name: string) {
-  const ids = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 };
+  const id = { anyOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }] };
+  const ids = { type: 'array', items: id, contains: { type: 'integer' }, minItems: 1 };
   const many = { type: 'array', items: { anyOf: [{ type: 'string' }, ids] }, minItems: 1, maxItems: maxInputs };
   const parse = z.transform((value: unknown) => parseInputs(value, name));
   return z.pipe(z.unknown(), parse).register(z.globalRegistry, { anyOf: [{ type: 'string' }, ids, many] });
@@ -93,7 +98,7 @@ export function inputs(name: string) {
 function parseInputs(value: unknown, name: string): EngineInput[] {
   if (typeof value === 'string' || isTextObject(value)) return [parseInput(value, [name])];
   if (!Array.isArray(value) || value.length === 0) throw invalidField([name], allowedInputs, value);
-  if (typeof value[0] === 'number') return [parseTokenIds(value, [name])];
+  if (value.some(isNumber)) return [parseSequence(value, [name])];
   if (value.length > maxInputs) throw invalidField([name], allowedInputs, value);
   return value.map((item, index) => parseInput(item, [name, index]));
 }
@@ -102,14 +107,29 @@ function parseInput(value: unknown, path: FieldPath): EngineInput {
   if (typeof value === 'string') return value;
   if (isTextObject(value) && typeof value.text === 'string') return value.text;
   if (!Array.isArray(value) || value.length === 0) throw invalidField(path, oneInput, value);
-  return parseTokenIds(value, path);
+  return parseSequence(value, path);
+}
+
+function parseSequence(values: unknown[], path: FieldPath): (number | string)[] {
+  if (!values.some((value) => typeof value === 'string')) return parseTokenIds(values, path);
+  if (!values.some(isNumber)) throw invalidField(path, oneInput, values);
+  return values.map((value, index) => {
+    if (typeof value === 'string' || isTokenId(value)) return value;
+    throw invalidField([...path, index], idOrText, value);
+  });
 }
 
 function parseTokenIds(values: unknown[], path: FieldPath): number[] {
   return values.map((value, index) => {
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+    if (isTokenId(value)) return value;
     throw invalidField([...path, index], tokenId, value);
   });
+}
+
+const isNumber = (value: unknown) => typeof value === 'number';
+
+function isTokenId(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isTextObject(value: unknown): value is { text: unknown } {

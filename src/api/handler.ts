@@ -12,7 +12,7 @@ import { cohere } from './cohere.js';
 import { corsOptions } from './cors.js';
 import { documentsOf } from './documents.js';
 import { errorResponse } from './error-response.js';
-import { requestIdOf } from './ids.js';
+import { correlationHeaders } from './ids.js';
 import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
 import { ollama } from './ollama.js';
@@ -48,7 +48,7 @@ export function createHandler({ engine, api = {} }: HandlerOptions): Handler {
   const app = createApp(context, metrics);
   return async (request) => {
     const response = await app.fetch(request);
-    response.headers.set('x-request-id', requestIdOf(request));
+    for (const [name, value] of Object.entries(correlationHeaders(request))) response.headers.set(name, value);
     return response;
   };
 }

@@ -1,5 +1,7 @@
-/** Ids of requests and responses. */
+/** Ids of requests, of the traces that they belong to, and of responses. */
 
+/** W3C Trace Context: version, trace id, the caller's span and flags; ids of zeros name nothing. */
+const traceparent = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
 const sane = /^[\w.:-]{1,128}$/;
 
 /** A random id. `crypto.randomUUID` is missing on plain http origins, `getRandomValues` is not. */
@@ -9,7 +11,14 @@ export function createId(prefix = ''): string {
 }
 
 /** The caller's `x-request-id` when it is short and plain, else a new one. */
-export function requestIdOf(request: Request): string {
+function requestIdOf(request: Request): string {
   const given = request.headers.get('x-request-id');
   return given !== null && sane.test(given) ? given : createId('req-');
+}
+
+/** The headers that let a caller find its own request again: ours, and the trace that it is a part of. */
+export function correlationHeaders(request: Request): Record<string, string> {
+  const trace = request.headers.get('traceparent');
+  const id = { 'x-request-id': requestIdOf(request) };
+  return trace !== null && traceparent.test(trace) ? { ...id, traceparent: trace } : id;
 }

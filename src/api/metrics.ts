@@ -17,16 +17,46 @@ const failures: Record<string, string> = {
   aborted: 'dropped',
 };
 
-type Task = 'embed' | 'predict';
+/** Upper bounds of the texts of a run. */
+const textBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048];
+
+const tasks = ['embed', 'predict'] as const;
+const parts = ['', 'tokenization_', 'queue_', 'inference_'] as const;
+
+/** What is there from the first moment on, so that a rate can be taken of what has not happened yet. */
+const knownCounters: readonly (readonly [name: string, labels: readonly string[]])[] = [
+  ['te_request_count', ['method="single"', 'method="batch"']],
+  ['te_request_success', ['method="single"', 'method="batch"']],
+  ['te_request_failure', [...new Set([...Object.values(failures), 'inference'])].map((kind) => `err="${kind}"`)],
+  ...tasks.flatMap((task) => [[`te_${task}_count`, ['']] as const, [`te_${task}_success`, ['']] as const]),
+];
+const knownHistograms: readonly (readonly [name: string, bounds: readonly number[]])[] = [
+  ...['request', ...tasks].flatMap((of) => parts.map((part) => [`te_${of}_${part}duration`, secondBounds] as const)),
+  ['te_request_input_length', tokenBounds],
+  ['te_batch_next_size', textBounds],
+  ['te_batch_next_tokens', tokenBounds],
+];
+
+type Task = (typeof tasks)[number];
 type Done = { timing: Timing; usage: Usage };
 
 export class Metrics {
   readonly #counters = new Map<string, Map<string, number>>();
   readonly #histograms = new Map<string, Histogram>();
 
+  constructor() {
+    for (const [name, series] of knownCounters) for (const labels of series) this.#add(name, labels, 0);
+    for (const [name, bounds] of knownHistograms) this.#histograms.set(name, new Histogram(bounds));
+  }
+
   /** The same engine, whose work is counted. */
   watch(engine: Engine): Engine {
+    engine.onRun(({ texts, tokens }) => {
+      this.#observe('te_batch_next_size', texts);
+      this.#observe('te_batch_next_tokens', tokens);
+    });
     return {
+      onRun: (listener) => engine.onRun(listener),
       load: (model, options) => engine.load(model, options),
       unload: (model) => engine.unload(model),
       tokenize: (request) => engine.tokenize(request),
@@ -73,7 +103,7 @@ export class Metrics {
       this.#add('te_request_success', method, 1);
       this.#add(`te_${task}_success`, '', inputs);
       this.#observeTiming(task, done.timing);
-      this.#observe('te_request_input_length', done.usage.promptTokens / Math.max(1, inputs), tokenBounds);
+      this.#observe('te_request_input_length', done.usage.promptTokens / Math.max(1, inputs));
       return done;
     } catch (thrown) {
       this.#add('te_request_failure', `err="${failures[toVecinityError(thrown).code] ?? 'inference'}"`, 1);
@@ -82,11 +112,9 @@ export class Metrics {
   }
 
   #observeTiming(task: Task, { totalMs, tokenizeMs, queueMs, inferenceMs }: Timing): void {
-    const parts = { '': totalMs, tokenization_: tokenizeMs, queue_: queueMs, inference_: inferenceMs };
-    for (const [part, milliseconds] of Object.entries(parts)) {
-      for (const subject of ['request', task]) {
-        this.#observe(`te_${subject}_${part}duration`, milliseconds / 1000, secondBounds);
-      }
+    const spent = { '': totalMs, tokenization_: tokenizeMs, queue_: queueMs, inference_: inferenceMs };
+    for (const part of parts) {
+      for (const subject of ['request', task]) this.#observe(`te_${subject}_${part}duration`, spent[part] / 1000);
     }
   }
 
@@ -96,10 +124,8 @@ export class Metrics {
     this.#counters.set(name, series);
   }
 
-  #observe(name: string, value: number, bounds: readonly number[]): void {
-    const histogram = this.#histograms.get(name) ?? new Histogram(bounds);
-    histogram.observe(value);
-    this.#histograms.set(name, histogram);
+  #observe(name: string, value: number): void {
+    this.#histograms.get(name)?.observe(value);
   }
 }
 

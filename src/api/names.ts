@@ -1,7 +1,8 @@
 /** Which loaded model answers a request: own names, aliases, and the policy for names that are not known. */
 import type { ModelStatus } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
-import type { ApiContext } from './route.js';
+import type { ModelSpec } from '../models/spec.js';
+import type { ApiContext, CallContext } from './route.js';
 
 /** What a route needs a model to do. A bi-encoder reranks too, by cosine. */
 export type RouteTask = 'embedding' | 'rerank';
@@ -41,6 +42,11 @@ export function presentAliases(context: ApiContext): { alias: string; model: Mod
     const model = present.find((candidate) => isOwnName(candidate, target));
     return model && !present.some((candidate) => isOwnName(candidate, alias)) ? [{ alias, model }] : [];
   });
+}
+
+/** What the model is. One that is still loading does not know it yet, so this waits for it. */
+export async function specOf({ id, spec }: ModelStatus, { engine, signal }: CallContext): Promise<ModelSpec | null> {
+  return spec ?? (await engine.load(id, signal ? { signal } : {})).spec;
 }
 
 /** The 404 of a name that no model has; lists the names that would work. */

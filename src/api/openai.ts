@@ -1,5 +1,9 @@
-/** OpenAI's routes (`/v1/…`, GPUStack's `/v1-openai/…`) and the rerank route that Jina, Cohere and vLLM share with them. */
+/**
+ * OpenAI's routes (`/v1/…`, GPUStack's `/v1-openai/…`, DashScope's `/compatible-mode/v1/…`) and the rerank route that
+ * Jina, Cohere and vLLM share with them.
+ */
 import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
+import { bytesResponse } from './embeddings-bytes.js';
 import { writeEmbeddings } from './embeddings-json.js';
 import { listModels, retrieveModel } from './models.js';
 import { rerankBody, rerankBodyDocuments } from './rerank.js';
@@ -11,7 +15,7 @@ import { toManyTypedRows, toTypedRows } from './vector-codes.js';
 export const openai: Dialect = [
   {
     method: 'POST',
-    paths: ['/v1/embeddings', '/v1-openai/embeddings'],
+    paths: ['/v1/embeddings', '/v1-openai/embeddings', '/compatible-mode/v1/embeddings'],
     summary: 'Embeds texts or token ids.',
     body: embeddingsBody,
     guarded: true,
@@ -27,7 +31,7 @@ export const openai: Dialect = [
   },
   {
     method: 'GET',
-    paths: ['/v1/models', '/v1-openai/models', '/models'],
+    paths: ['/v1/models', '/v1-openai/models', '/compatible-mode/v1/models', '/models'],
     summary: 'Lists the loaded models and their aliases.',
     body: null,
     guarded: true,
@@ -35,7 +39,7 @@ export const openai: Dialect = [
   },
   {
     method: 'GET',
-    paths: ['/v1/models/:id{.+}', '/v1-openai/models/:id{.+}'],
+    paths: ['/v1/models/:id{.+}', '/v1-openai/models/:id{.+}', '/compatible-mode/v1/models/:id{.+}'],
     summary: 'Describes one model.',
     body: null,
     guarded: true,
@@ -50,7 +54,8 @@ export const openaiEmbeddings: Variant = { key: 'input', body: embeddingsBody, h
 export const openaiRerank: Variant = { key: 'documents', body: rerankBody, handle: rerank };
 
 async function embeddings({ body, context }: Call): Promise<Response> {
-  const { result, types } = await embedBody(body, context);
+  const { result, types, bytes: format } = await embedBody(body, context);
+  if (format !== null) return bytesResponse(result, format);
   const tail = { model: result.model, usage: toUsage(result) };
   const rows = types.length > 1 ? toManyTypedRows(result, types) : toTypedRows(result, types[0]);
   const bytes = await writeEmbeddings(rows, tail);

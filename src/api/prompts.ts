@@ -1,5 +1,6 @@
 /** Maps the words that other APIs use for an input's role onto the prompts that a model has. */
 import type { ModelStatus } from '../core/engine.js';
+import { specOf } from './names.js';
 import type { CallContext } from './route.js';
 import { invalidField } from './validate.js';
 
@@ -44,7 +45,7 @@ export async function choosePrompt(
   context: CallContext,
 ): Promise<PromptChoice> {
   if (prompt !== null || promptName !== null || role === null) return { prompt, promptName };
-  const names = Object.keys(await promptsOf(model, context));
+  const names = Object.keys((await specOf(model, context))?.prompts ?? {});
   if (names.includes(role.value)) return { prompt: null, promptName: role.value };
   if (!Object.hasOwn(promptNamesByRole, role.value)) {
     const known = [...new Set([...Object.keys(promptNamesByRole), ...names])];
@@ -52,10 +53,4 @@ export async function choosePrompt(
   }
   const found = promptNamesByRole[role.value]?.find((name) => names.includes(name)) ?? null;
   return { prompt: found === null && documentRoles.has(role.value) ? '' : null, promptName: found };
-}
-
-/** A model that is still loading does not know its prompts yet, so this waits for it. */
-async function promptsOf({ id, spec }: ModelStatus, { engine, signal }: CallContext): Promise<Record<string, string>> {
-  const known = spec ?? (await engine.load(id, signal ? { signal } : {})).spec;
-  return known?.prompts ?? {};
 }

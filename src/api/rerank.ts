@@ -7,6 +7,7 @@ import { flag, maxInputs, positiveInteger, text, textOrObject } from './fields.j
 import { createId } from './ids.js';
 import { useModel } from './keep-alive.js';
 import type { CallContext } from './route.js';
+import { toMaxTokens, truncationFields } from './truncation.js';
 import { count, parseBody } from './validate.js';
 
 const allowedDocuments = `an array of 1 to ${count(maxInputs)} documents, each a string or {"text": string}`;
@@ -31,6 +32,7 @@ export const rerankBody = z.object({
   use_activation: z.nullish(flag()),
   max_tokens_per_doc: z.nullish(positiveInteger()),
   truncate: z.nullish(flag()),
+  ...truncationFields,
 });
 
 type RerankBody = z.output<typeof rerankBody>;
@@ -51,6 +53,7 @@ export async function rerankBodyDocuments(body: unknown, context: CallContext): 
       rawScores: toRawScores(parsed),
       maxTokensPerDocument: parsed.max_tokens_per_doc ?? null,
       truncate: parsed.truncate ?? true,
+      truncateTo: parsed.truncate_prompt_tokens ?? null,
     },
     context,
   );
@@ -72,19 +75,22 @@ export interface RerankWish {
   maxTokensPerDocument?: number | null;
   /** False refuses documents that are too long; default true. */
   truncate?: boolean;
+  /** Tokens of a query with its document at most; more than the model takes is an error. */
+  truncateTo?: number | null;
 }
 
 /** What every dialect's rerank route comes to. Throws what the engine throws. */
 export async function scoreDocuments(wish: RerankWish, context: CallContext): Promise<RerankResult> {
   const { rawScores = null, maxTokensPerDocument = null, truncate = true } = wish;
-  return await useModel(wish.model, { task: 'rerank', context }, ({ id }) =>
+  return await useModel(wish.model, { task: 'rerank', context }, async (model) =>
     context.engine.rerank({
-      model: id,
+      model: model.id,
       query: wish.query,
       documents: wish.documents,
       scoreActivation: rawScores === null ? context.api.scoreActivation : rawScores ? 'none' : 'sigmoid',
       maxTokensPerDocument,
       truncate,
+      maxTokens: await toMaxTokens(wish.truncateTo, model, context),
       signal: context.signal,
       onProgress: context.onProgress,
     }),

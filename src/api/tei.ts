@@ -1,18 +1,19 @@
 /** The native routes of TEI: bare arrays as answers, flat errors, and texts that are cut unless the request says no. */
 import * as z from 'zod/mini';
 import { cosine } from '../core/similarity.js';
-import type { VecinityError } from '../errors.js';
+import { VecinityError } from '../errors.js';
 import { byScore, classifyTexts, labelScores } from './classify.js';
 import { embedInputs, toSide } from './embed-inputs.js';
 import { embeddingAt, toJsonRows, writeJson } from './embeddings-json.js';
 import { choice, flag, inputs, maxInputs, positiveInteger, text, texts, tokenSequences } from './fields.js';
-import { resolveModel } from './names.js';
+import { resolveModel, specOf } from './names.js';
 import { rank, scoreDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, Dialect, Route } from './route.js';
 import type { Variant } from './shared-route.js';
 import { decodeIds, tokenizeTexts } from './tokens.js';
 import { type BodySchema, invalidField, parseBody } from './validate.js';
+import { vertex, vertexBody } from './vertex.js';
 
 const directions = ['right', 'left', 'Right', 'Left'] as const;
 
@@ -30,6 +31,7 @@ const embedBody = z.object({
   normalize: z.nullish(flag()),
   dimensions: z.nullish(positiveInteger()),
 });
+const sparseBody = z.object({ ...prompted, inputs: inputs('inputs') });
 const rerankBody = z.object({
   ...common,
   query: text(),
@@ -76,10 +78,12 @@ export const tei: Dialect = [
   post(['/similarity'], 'Cosines of one sentence with others.', similarityBody, similarity),
   post(['/decode'], 'Turns token ids into texts.', decodeBody, decode),
   post(['/predict'], 'Classifies texts or pairs of texts.', predictBody, predict),
+  post(['/embed_sparse'], 'Embeds texts sparsely, with a model that has a head for it.', sparseBody, embedSparse),
+  post(['/vertex'], 'Answers several requests of the model’s own task.', vertexBody, (call) => vertex(call, ownTask)),
   post(
     ['/', '/invocations'],
-    'Does what the model is made for: embeds or reranks.',
-    z.union([embedBody, rerankBody]),
+    'Does what the model is made for: embeds, reranks, classifies, or compares when the inputs say so.',
+    z.union([embedBody, rerankBody, predictBody, similarityBody]),
     ownTask,
   ),
 ];
@@ -150,9 +154,20 @@ async function predict({ body, context }: Call): Promise<Response> {
   return jsonResponse(batch ? sorted : (sorted[0] ?? []), { headers: timingHeaders(result) });
 }
 
-function ownTask(call: Call): Promise<Response> {
-  const { spec } = resolveModel(null, 'embedding', call.context);
-  return spec?.task === 'rerank' ? rerank(call) : embed(call);
+/** Sparse vectors come from a masked-language-model head (SPLADE), which no model has that can be loaded here. */
+async function embedSparse({ body, context }: Call): Promise<Response> {
+  const { model } = parseBody(sparseBody, body);
+  const { id } = resolveModel(model ?? null, 'embedding', context);
+  const message = `The model ${id} is not an embedding model with SPLADE pooling, so it has no sparse embeddings.`;
+  throw new VecinityError('unsupported_task', message, { param: 'model' });
+}
+
+/** Clients of Hugging Face's task for similarity send its body to the root, whatever the model is. */
+async function ownTask(call: Call): Promise<Response> {
+  if (asksForSimilarity(call.body)) return await similarity(call);
+  const spec = await specOf(resolveModel(null, 'embedding', call.context), call.context);
+  if (spec?.task !== 'rerank') return await embed(call);
+  return spec.dimensions === 1 ? await rerank(call) : await predict(call);
 }
 
 interface CommonFields {
@@ -190,6 +205,11 @@ function toSequence(value: unknown): Sequence | null {
   const [first, second, ...more] = value;
   if (first === undefined || more.length > 0) return null;
   return second === undefined ? first : [first, second];
+}
+
+function asksForSimilarity(body: unknown): boolean {
+  const asked: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'inputs') : null;
+  return typeof asked === 'object' && asked !== null && Object.hasOwn(asked, 'source_sentence');
 }
 
 function asksNothing(request: unknown): boolean {

@@ -4,14 +4,16 @@ import type { RerankResult, Timing } from '../core/engine.js';
 import type { VecinityError } from '../errors.js';
 import { classifyTexts, labelScores } from './classify.js';
 import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
+import { bytesResponse } from './embeddings-bytes.js';
 import { type JsonRows, writeJson } from './embeddings-json.js';
-import { choice, flag, integerFrom, text, texts, tokenSequences } from './fields.js';
+import { flag, integerFrom, text, texts, tokenSequences } from './fields.js';
 import { createId } from './ids.js';
-import { scoreDocuments, toRawScores } from './rerank.js';
+import { type RerankWish, scoreDocuments, toRawScores } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, CallContext, Dialect, Route } from './route.js';
 import type { Variant } from './shared-route.js';
 import { decodeIds, tokenizeTexts } from './tokens.js';
+import { truncationFields } from './truncation.js';
 import { type BodySchema, invalidField, parseBody } from './validate.js';
 import { toTypedRows } from './vector-codes.js';
 
@@ -29,13 +31,14 @@ const scoreBody = z.object({
   raw_scores: z.nullish(flag()),
   use_activation: z.nullish(flag()),
   max_tokens_per_doc: z.nullish(integerFrom(0)),
+  ...truncationFields,
 });
 const classifyBody = z.object({
   model: z.nullish(text()),
   input: texts('input'),
   use_activation: z.nullish(flag()),
   raw_scores: z.nullish(flag()),
-  truncation_side: z.nullish(choice(['right', 'left'])),
+  ...truncationFields,
 });
 const tokenizeBody = z.object({
   model: z.nullish(text()),
@@ -77,6 +80,7 @@ async function score({ body, context }: Call): Promise<Response> {
     model: parsed.model ?? null,
     rawScores: toRawScores(parsed),
     maxTokensPerDocument: parsed.max_tokens_per_doc || null,
+    truncateTo: parsed.truncate_prompt_tokens ?? null,
   };
   const result = await scorePairs(toPairs(parsed), wish, context);
   const data = Array.from(result.scores, (value, index) => ({ index, object: 'score', score: value }));
@@ -84,7 +88,8 @@ async function score({ body, context }: Call): Promise<Response> {
 }
 
 async function pooling({ body, context }: Call): Promise<Response> {
-  const { result, types } = await embedBody(body, context);
+  const { result, types, bytes } = await embedBody(body, context);
+  if (bytes !== null) return bytesResponse(result, bytes);
   const { row, count, rowBytes } = toTypedRows(result, types[0]);
   const item = (index: number) => `{"index":${index},"object":"pooling","data":${row(index)}}`;
   const data: JsonRows = { count, row: item, rowBytes: rowBytes + 50 };
@@ -93,12 +98,13 @@ async function pooling({ body, context }: Call): Promise<Response> {
 }
 
 async function classify({ body, context }: Call): Promise<Response> {
-  const { model = null, input, truncation_side, ...flags } = parseBody(classifyBody, body);
+  const { model = null, input, truncation_side, truncate_prompt_tokens, ...flags } = parseBody(classifyBody, body);
   const wish = {
     model,
     inputs: input,
     rawScores: toRawScores(flags) ?? false,
     truncateSide: truncation_side ?? 'right',
+    truncateTo: truncate_prompt_tokens ?? null,
   };
   const result = await classifyTexts(wish, context);
   const data = labelScores(result).map((labels, index) => {
@@ -146,7 +152,7 @@ type Scored = Pick<RerankResult, 'model' | 'usage' | 'truncated' | 'timing'> & {
 /** One query with many documents is one request to the engine; pairs are one each, which its queue puts together. */
 async function scorePairs(
   { queries, documents }: Pairs,
-  wish: { model: string | null; rawScores: boolean | null; maxTokensPerDocument: number | null },
+  wish: Omit<RerankWish, 'query' | 'documents'>,
   context: CallContext,
 ): Promise<Scored> {
   const [first = ''] = queries;

@@ -4,6 +4,7 @@
  */
 import type { Backend } from '../backend/backend.js';
 import { abortError, toVecinityError, VecinityError } from '../errors.js';
+import type { RunListener } from './engine.js';
 import { Job, type JobOptions, type JobResult } from './job.js';
 import { Pace } from './pace.js';
 import { packBatch, type RunLimits, type TokenizedText } from './packing.js';
@@ -26,6 +27,8 @@ export interface BatcherOptions {
   targetRunMs?: number;
   /** Monotonic milliseconds. */
   now?: () => number;
+  /** Told of every run as it starts; must not throw. */
+  onRun?: RunListener | undefined;
 }
 
 /** A job whose texts may be given piece by piece; it runs what it has. */
@@ -181,7 +184,9 @@ export class Batcher {
   async #compute(run: Run): Promise<Float32Array> {
     const startedAt = this.#now();
     const entries = run.parts.flatMap((part) => part.entries);
-    const values = await this.#runner.run(packBatch(entries));
+    const batch = packBatch(entries);
+    this.#options.onRun?.({ texts: entries.length, tokens: batch.inputIds.length });
+    const values = await this.#runner.run(batch);
     const expected = entries.length * this.#runner.width;
     if (values.length !== expected) {
       const message = `The backend returned ${values.length} values for a run of ${entries.length} texts, not ${expected}.`;

@@ -13,6 +13,7 @@ import type {
   ModelStatus,
   RerankRequest,
   RerankResult,
+  RunListener,
   TokenizeRequest,
   TokenizeResult,
 } from './engine.js';
@@ -31,10 +32,11 @@ class ModelEngine implements Engine {
   readonly #parts: EngineParts;
   /** By id, in the order of loading: the first one that is usable is the default. */
   readonly #entries = new Map<string, ModelEntry>();
+  readonly #runListeners = new Set<RunListener>();
   #disposed = false;
 
   constructor(parts: EngineParts) {
-    this.#parts = parts;
+    this.#parts = { ...parts, onRun: (run) => this.#runListeners.forEach((listen) => void listen(run)) };
   }
 
   /**
@@ -90,6 +92,10 @@ class ModelEngine implements Engine {
       queue.tokens += entry.queue.tokens;
     }
     return { models: entries.map((entry) => entry.status), defaultModel: this.#default()?.options.id ?? null, queue };
+  }
+
+  onRun(listener: RunListener): void {
+    this.#runListeners.add(listener);
   }
 
   async dispose(): Promise<void> {

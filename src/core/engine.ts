@@ -2,8 +2,8 @@
 import type { BackendInfo, BackendName, DevicePreference, DtypePreference } from '../backend/backend.js';
 import type { ModelSpec } from '../models/spec.js';
 
-/** A text, or token ids that are used as given. */
-export type EngineInput = string | readonly number[];
+/** A text, or token ids that are used as given; texts among them become their tokens, without special ones. */
+export type EngineInput = string | readonly (number | string)[];
 
 export interface Usage {
   /** Real tokens that were embedded, after truncation, special tokens included. */
@@ -70,6 +70,8 @@ export interface RerankRequest extends RequestOptions {
   maxTokensPerDocument: number | null;
   /** True cuts documents that are too long (a query that alone does not fit always throws). */
   truncate: boolean;
+  /** Tokens of a pair at most, of each text for a bi-encoder; null is the model's limit. */
+  maxTokens?: number | null;
 }
 
 export interface RerankResult {
@@ -89,6 +91,8 @@ export interface ClassifyRequest extends RequestOptions {
   activation: 'probability' | 'none';
   truncate: boolean;
   truncateSide: 'left' | 'right';
+  /** Tokens to keep of each input at most; null is the model's limit. */
+  maxTokens?: number | null;
 }
 
 export interface ClassifyResult {
@@ -180,6 +184,15 @@ export interface LoadOptions {
   onProgress?: (progress: LoadProgress) => void;
 }
 
+/** One run on a backend, as it starts. */
+export interface RunSize {
+  texts: number;
+  /** Real tokens; padding is not counted. */
+  tokens: number;
+}
+
+export type RunListener = (run: RunSize) => void;
+
 /** One engine: loaded models, one queue a model. Every promise ends: with a value, an error of ours, or the caller's abort. */
 export interface Engine {
   load(model: string, options?: LoadOptions): Promise<ModelStatus>;
@@ -190,5 +203,7 @@ export interface Engine {
   tokenize(request: TokenizeRequest): Promise<TokenizeResult>;
   decode(request: DecodeRequest): Promise<DecodeResult>;
   status(): EngineStatus;
+  /** Tells of every run from now on, whichever model it is of. */
+  onRun(listener: RunListener): void;
   dispose(): Promise<void>;
 }

@@ -19,6 +19,7 @@ import type {
   RequestOptions,
   RerankRequest,
   RerankResult,
+  RunListener,
   Timing,
   Token,
   TokenizeRequest,
@@ -37,6 +38,7 @@ export interface LoadedModelParts {
   maxBatchTokens: number;
   maxQueue: number;
   now: () => number;
+  onRun?: RunListener | undefined;
 }
 
 /** What a job of encodings gave. */
@@ -62,12 +64,12 @@ export class LoadedModel {
   readonly #now: () => number;
 
   constructor(parts: LoadedModelParts) {
-    const { maxBatchTokens, maxQueue, now } = parts;
+    const { maxBatchTokens, maxQueue, now, onRun } = parts;
     this.spec = parts.spec;
     this.backend = parts.backend;
     this.#tokenizer = parts.tokenizer;
     this.#now = now;
-    this.#batcher = new Batcher({ runner: parts.backend, maxBatchTokens, maxQueue, now });
+    this.#batcher = new Batcher({ runner: parts.backend, maxBatchTokens, maxQueue, now, onRun });
   }
 
   /** Inputs and tokens that wait. */
@@ -94,9 +96,9 @@ export class LoadedModel {
     requireSome(request.documents.length, 'documents');
     if (this.spec.task !== 'rerank') return await this.#rerankByCosine(request);
     if (this.backend.width !== 1) throw this.#unsupported(`it has ${this.backend.width} labels and a reranker has one`);
-    const { query, documents, truncate, maxTokensPerDocument } = request;
+    const { query, documents, truncate, maxTokensPerDocument, maxTokens = null } = request;
     const encode = (index: number) =>
-      this.#tokenizer.encodePair(query, documents[index] ?? '', { truncate, maxTokensPerDocument, index });
+      this.#tokenizer.encodePair(query, documents[index] ?? '', { truncate, maxTokensPerDocument, maxTokens, index });
     const { values, ...rest } = await this.#compute({ ...request, count: documents.length, encode });
     return {
       model: this.spec.id,
@@ -105,13 +107,14 @@ export class LoadedModel {
     };
   }
 
-  async classify({ inputs, activation, truncate, truncateSide, ...options }: ClassifyRequest): Promise<ClassifyResult> {
+  async classify(request: ClassifyRequest): Promise<ClassifyResult> {
+    const { inputs, activation, truncate, truncateSide, maxTokens = null, ...options } = request;
     if (this.spec.task !== 'rerank') throw this.#unsupported('it makes embeddings and has no labels');
     requireSome(inputs.length, 'input');
     const encode = (index: number) => {
       const input = inputs[index] ?? '';
-      if (typeof input === 'string') return this.#tokenizer.encode(input, { truncate, truncateSide, index });
-      return this.#tokenizer.encodePair(...input, { truncate, strategy: 'longest_first', index });
+      if (typeof input === 'string') return this.#tokenizer.encode(input, { truncate, truncateSide, maxTokens, index });
+      return this.#tokenizer.encodePair(...input, { truncate, strategy: 'longest_first', maxTokens, index });
     };
     const { values, ...rest } = await this.#compute({ ...options, count: inputs.length, encode });
     const scores = activation === 'none' ? values : toProbabilities(values, this.backend.width);
@@ -166,22 +169,26 @@ export class LoadedModel {
     return { model: this.spec.id, scores: Float32Array.from(documents, score), ...rest };
   }
 
-  #encodeQuery({ query }: RerankRequest): Encoding {
+  /** A limit of the caller's cuts the query too; the model's own never does. */
+  #encodeQuery({ query, maxTokens: asked = null }: RerankRequest): Encoding {
     const prompt = resolvePrompt(this.spec, { inputType: 'query' });
-    const encoding = this.#tokenizer.encode(query, { prompt, truncate: true });
-    if (!encoding.truncated) return encoding;
+    const encoding = this.#tokenizer.encode(query, { prompt, truncate: true, maxTokens: asked });
+    if (!encoding.truncated || asked !== null) return encoding;
     const { id, maxTokens } = this.spec;
     const message = `The query has ${encoding.totalTokens} tokens; the model ${id} takes ${maxTokens} at most.`;
     throw new VecinityError('context_length_exceeded', message, { param: 'query' });
   }
 
-  #encodeDocument({ documents, truncate, maxTokensPerDocument }: RerankRequest, index: number): Encoding {
+  #encodeDocument(request: RerankRequest, index: number): Encoding {
+    const { documents, truncate, maxTokensPerDocument, maxTokens: asked = null } = request;
     const prompt = resolvePrompt(this.spec, { inputType: 'document' });
     const text = documents[index] ?? '';
     try {
       // A limit on the document always cuts; only the model's own limit may be an error.
-      if (maxTokensPerDocument === null) return this.#tokenizer.encode(text, { prompt, truncate, index });
-      const maxTokens = maxTokensPerDocument + this.#tokenizer.countTokens('');
+      if (maxTokensPerDocument === null && asked === null)
+        return this.#tokenizer.encode(text, { prompt, truncate, index });
+      const document = (maxTokensPerDocument ?? Number.POSITIVE_INFINITY) + this.#tokenizer.countTokens('');
+      const maxTokens = Math.min(document, asked ?? Number.POSITIVE_INFINITY);
       return this.#tokenizer.encode(text, {
         prompt,
         truncate: truncate || maxTokens < this.spec.maxTokens,

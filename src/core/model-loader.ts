@@ -21,7 +21,7 @@ import type { EngineConfig } from '../config.js';
 import type { ModelLocation } from '../models/files.js';
 import type { ModelSpec } from '../models/spec.js';
 import type { VerdictStore } from '../storage/verdicts.js';
-import type { Attempt } from './engine.js';
+import type { Attempt, RunListener } from './engine.js';
 import type { LoadTracker } from './load-progress.js';
 import { LoadedModel } from './loaded-model.js';
 import { packBatch } from './packing.js';
@@ -53,6 +53,8 @@ export interface EngineParts {
   verdicts: VerdictStore;
   /** The same id for every spelling of a model's name. */
   modelIdOf: (name: string) => string;
+  /** Told of every run of every model. */
+  onRun?: RunListener;
   /** Monotonic milliseconds. */
   now?: () => number;
 }
@@ -85,7 +87,8 @@ export async function loadModel(parts: EngineParts, request: LoadRequest): Promi
   const { maxBatchTokens, maxQueue } = parts.config;
   const now = parts.now ?? (() => performance.now());
   const { spec, tokenizer } = opened;
-  return { model: new LoadedModel({ spec, tokenizer, backend, maxBatchTokens, maxQueue, now }), backend };
+  const { onRun } = parts;
+  return { model: new LoadedModel({ spec, tokenizer, backend, maxBatchTokens, maxQueue, now, onRun }), backend };
 }
 
 async function createLadder(parts: EngineParts, opened: OpenedModel, request: LoadRequest): Promise<Ladder> {

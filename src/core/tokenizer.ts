@@ -54,8 +54,11 @@ export interface PairOptions {
 export interface Tokenizer {
   encode(text: string, options?: EncodeOptions): Encoding;
   encodePair(query: string, document: string, options?: PairOptions): Encoding;
-  /** Takes ids as they are, special tokens and all. Throws `invalid_request` for ids outside the vocabulary. */
-  encodeIds(ids: readonly number[], options?: EncodeOptions): Encoding;
+  /**
+   * Takes ids as they are, special tokens and all; a text among them becomes its own tokens. Throws `invalid_request`
+   * for ids outside the vocabulary.
+   */
+  encodeIds(ids: readonly (number | string)[], options?: EncodeOptions): Encoding;
   decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string;
   /** The tokens of a text, uncut, with their places in it. */
   tokenize(text: string, options: { addSpecialTokens: boolean }): Token[];
@@ -160,8 +163,9 @@ class ModelTokenizer implements Tokenizer {
     };
   }
 
-  encodeIds(ids: readonly number[], options: EncodeOptions = {}): Encoding {
+  encodeIds(parts: readonly (number | string)[], options: EncodeOptions = {}): Encoding {
     const { vocabSize } = this.#spec;
+    const ids = parts.flatMap((part) => (typeof part === 'string' ? this.#contentIds(part) : part));
     const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
     if (wrong !== undefined) throw this.#foreignId(wrong);
     const limit = this.#limit(options.maxTokens);

@@ -26,6 +26,8 @@ describe('POST /v1/embeddings', () => {
     ['one sequence of token ids', [101, 102], [[101, 102]]],
     ['sequences of token ids', [[101], [102, 103]], [[101], [102, 103]]],
     ['strings and token ids mixed', ['a', [101]], ['a', [101]]],
+    ['one sequence of token ids and strings', ['a', 3, 'b'], [['a', 3, 'b']]],
+    ['sequences of token ids and strings', [[3, 'b'], 'a'], [[3, 'b'], 'a']],
   ])('takes %s', async (_, input, inputs) => {
     const { post, engine } = createApi();
     expect((await post(path, { input })).status).toBe(200);
@@ -170,16 +172,16 @@ describe('bad embedding requests', () => {
       '`input[1]` must be a string or an array of at least one token id; got an empty array.',
     ],
     [
-      'a number among strings',
-      { input: ['a', 3] },
-      'input[1]',
-      '`input[1]` must be a string or an array of at least one token id; got number 3.',
+      'a list among strings and token ids',
+      { input: ['a', 3, ['b']] },
+      'input[2]',
+      '`input[2]` must be a token id, an integer of at least 0, or a string among such ids; got an array of 1 items.',
     ],
     [
-      'a string among token ids',
-      { input: [3, 'a'] },
+      'a sequence without a token id',
+      { input: ['a', ['b', 'c']] },
       'input[1]',
-      '`input[1]` must be a token id, an integer of at least 0; got string "a".',
+      '`input[1]` must be a string or an array of at least one token id; got an array of 2 items.',
     ],
     [
       'a negative token id',
@@ -198,7 +200,7 @@ describe('bad embedding requests', () => {
       'an unknown format',
       { input: 'a', encoding_format: 'hex' },
       'encoding_format',
-      '`encoding_format` must be one of "float", "base64"; got string "hex".',
+      '`encoding_format` must be one of "float", "base64", "bytes", "bytes_only"; got string "hex".',
     ],
     [
       'zero dimensions',

@@ -9,10 +9,12 @@ import type {
   Engine,
   EngineInput,
   EngineStatus,
+  LoadOptions,
   ModelState,
   ModelStatus,
   RerankRequest,
   RerankResult,
+  RunListener,
   TokenizeRequest,
   TokenizeResult,
 } from '../../src/core/engine.js';
@@ -27,6 +29,7 @@ export class FakeEngine implements Engine {
   readonly tokenizeRequests: TokenizeRequest[] = [];
   readonly loads: string[] = [];
   readonly unloads: string[] = [];
+  readonly runListeners: RunListener[] = [];
   models: ModelStatus[];
   defaultModel: string | null;
   /** Awaited before each answer; throws to make the call fail. */
@@ -37,7 +40,7 @@ export class FakeEngine implements Engine {
     this.defaultModel = models[0]?.id ?? null;
   }
 
-  async load(model: string): Promise<ModelStatus> {
+  async load(model: string, _options?: LoadOptions): Promise<ModelStatus> {
     this.loads.push(model);
     const status = fakeModel(model, 'embedding');
     this.models = [...this.models.filter(({ id }) => id !== model), status];
@@ -121,12 +124,19 @@ export class FakeEngine implements Engine {
     };
   }
 
+  onRun(listener: RunListener): void {
+    this.runListeners.push(listener);
+  }
+
   async dispose(): Promise<void> {}
 }
 
 /** The vector that the fake engine gives for an input. */
 export function fakeEmbedding(input: EngineInput, dimensions: number): Float32Array<ArrayBuffer> {
-  const seed = typeof input === 'string' ? input.length : input.reduce((sum, id) => sum + id, 0);
+  const seed =
+    typeof input === 'string'
+      ? input.length
+      : input.reduce<number>((sum, part) => sum + (typeof part === 'string' ? part.length : part), 0);
   return Float32Array.from({ length: dimensions }, (_, column) => Math.sin(seed + column / 7));
 }
 

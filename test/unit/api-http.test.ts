@@ -294,6 +294,16 @@ describe('request ids', () => {
     expect(await idFor('a b')).toMatch(/^req-/);
     expect(await idFor('x'.repeat(129))).toMatch(/^req-/);
   });
+
+  it.each([
+    ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', true],
+    ['00-00000000000000000000000000000000-00f067aa0ba902b7-01', false],
+    ['ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', false],
+    ['hello', false],
+  ])('carry the trace %s through: %s', async (traceparent, carried) => {
+    const { headers } = await createApi().post(path, body, { headers: { traceparent } });
+    expect(headers.get('traceparent')).toBe(carried ? traceparent : null);
+  });
 });
 
 describe('CORS', () => {

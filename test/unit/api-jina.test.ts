@@ -59,13 +59,3 @@ describe('Jina’s embeddings', () => {
     expect(await errorOf(await createApi().post(path, body))).toMatchObject({ status: 400, param });
   });
 });
-
-it.each([
-  [5, { truncate: true, maxTokens: 5 }],
-  [-1, { truncate: true, maxTokens: null }],
-  [null, { truncate: false, maxTokens: null }],
-])('vLLM’s truncate_prompt_tokens %s is %j', async (tokens, wanted) => {
-  const { post, engine } = createApi();
-  await post(path, { input: 'a', truncate_prompt_tokens: tokens, truncation_side: 'left' });
-  expect(engine.embedRequests[0]).toMatchObject({ ...wanted, truncateSide: 'left' });
-});

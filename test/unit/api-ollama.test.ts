@@ -2,6 +2,7 @@
 import { Ollama } from 'ollama';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseDuration } from '../../src/api/ollama.js';
+import type { LoadOptions, LoadProgress } from '../../src/core/engine.js';
 import { VecinityError } from '../../src/errors.js';
 import { createApi } from './api-client.js';
 import { FakeEngine, fakeEmbedding, fakeModel } from './api-engine.js';
@@ -155,5 +156,99 @@ describe('keep_alive', () => {
     ['', null],
   ])('%j is %s ms', (value, milliseconds) => {
     expect(parseDuration(value)).toBe(milliseconds);
+  });
+});
+
+describe('POST /api/pull', () => {
+  const files = (loadedBytes: number) => ({ 'model.safetensors': { loadedBytes, totalBytes: 90 } });
+  const step = (phase: LoadProgress['phase'], loadedBytes: number): LoadProgress => ({
+    ...{ type: 'load', model: 'm', phase, loadedBytes, totalBytes: 90, files: files(loadedBytes) },
+  });
+  /** An engine whose loads report these steps, then end or wait for the abort. */
+  const loading = (steps: LoadProgress[], end: (options: LoadOptions) => Promise<void> = async () => {}) => {
+    const engine = new FakeEngine();
+    const load = engine.load.bind(engine);
+    engine.load = async (model: string, options: LoadOptions = {}) => {
+      for (const progress of steps) options.onProgress?.(progress);
+      await end(options);
+      return await load(model);
+    };
+    return engine;
+  };
+
+  it('streams its steps to the ollama package', async () => {
+    const steps = [
+      step('download', 10),
+      step('download', 10),
+      step('download', 90),
+      step('compile', 90),
+      step('check', 90),
+    ];
+    const { url, engine } = await serveApi({}, loading([...steps, step('ready', 90)]));
+    const lines = [];
+    for await (const line of await new Ollama({ host: url }).pull({ model: 'bge:latest', stream: true }))
+      lines.push(line);
+    const file = { status: 'pulling model.safetensors', digest: 'model.safetensors', total: 90 };
+    expect(lines).toEqual([
+      { status: 'pulling manifest' },
+      { ...file, completed: 10 },
+      { ...file, completed: 90 },
+      { status: 'loading model' },
+      { status: 'verifying model' },
+      { status: 'success' },
+    ]);
+    expect(engine.loads).toEqual(['bge']);
+  });
+
+  it('sends the first steps before the load is through', async () => {
+    const through = deferred<void>();
+    const response = await createApi(
+      {},
+      loading([], () => through.promise),
+    ).post('/api/pull', { name: 'bge' });
+    expect(response.headers.get('content-type')).toBe('application/x-ndjson');
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader?.read())?.value).toBe('{"status":"pulling manifest"}\n');
+    through.resolve();
+    expect((await reader?.read())?.value).toBe('{"status":"success"}\n');
+    expect((await reader?.read())?.done).toBe(true);
+  });
+
+  it('ends the load when its reader goes away', async () => {
+    const aborted = deferred<void>();
+    const untilAbort = ({ signal }: LoadOptions) =>
+      new Promise<void>((_, reject) => {
+        signal?.addEventListener('abort', () => {
+          aborted.resolve();
+          reject(signal.reason);
+        });
+      });
+    const response = await createApi({}, loading([], untilAbort)).post('/api/pull', { model: 'bge' });
+    await response.body?.cancel();
+    await aborted.promise;
+  });
+
+  it('says in one answer that it is done, or why not, when no stream is asked for', async () => {
+    const { url, engine } = await serveApi({ aliases: { bge: 'BAAI/bge-small-en-v1.5' } });
+    const client = new Ollama({ host: url });
+    expect(await client.pull({ model: 'bge' })).toEqual({ status: 'success' });
+    expect(engine.loads).toEqual(['BAAI/bge-small-en-v1.5']);
+    engine.load = async () => {
+      throw new VecinityError('model_file_missing', 'There is no such model.');
+    };
+    await expect(client.pull({ model: 'none' })).rejects.toMatchObject({ status_code: 502 });
+    const stream = await client.pull({ model: 'none', stream: true });
+    const readAll = async () => {
+      for await (const _ of stream);
+    };
+    await expect(readAll()).rejects.toThrow('There is no such model.');
+  });
+
+  it('needs a name', async () => {
+    const response = await createApi().post('/api/pull', { stream: false });
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      { error: '`model` is required: the name of a model.' },
+    ]);
   });
 });

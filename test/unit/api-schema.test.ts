@@ -17,7 +17,8 @@ describe('validators as JSON Schema', () => {
   });
 
   it('an input is a string, token ids, or an array of both', () => {
-    const ids = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 };
+    const id = { anyOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }] };
+    const ids = { type: 'array', items: id, contains: { type: 'integer' }, minItems: 1 };
     const many = { type: 'array', items: { anyOf: [{ type: 'string' }, ids] }, minItems: 1, maxItems: 2048 };
     expect(schemaOf(inputs('input'))).toEqual({ anyOf: [{ type: 'string' }, ids, many] });
   });

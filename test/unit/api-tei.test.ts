@@ -184,7 +184,73 @@ it('GET /info has TEI’s fields beside ours', async () => {
   });
 });
 
+describe('POST /vertex', () => {
+  it('answers every instance as the model’s own task, and adds their tokens up', async () => {
+    const response = await createApi().post('/vertex', { instances: [{ inputs: 'one' }, { inputs: ['a', 'b'] }] });
+    expect(await response.json()).toEqual({
+      predictions: [[[...fakeEmbedding('one', 4)]], [[...fakeEmbedding('a', 4)], [...fakeEmbedding('b', 4)]]],
+    });
+    expect(response.headers.get('x-compute-tokens')).toBe('11');
+    expect(response.headers.get('x-inference-time')).toBe('30.5');
+  });
+
+  it('reranks with a reranker and classifies with a classifier', async () => {
+    const instances = [{ query: 'q', texts: ['a'] }];
+    const { predictions } = await (await createApi({}, ranker()).post('/vertex', { instances })).json();
+    expect(predictions).toEqual([[{ index: 0, score: expect.closeTo(0.1192) }]]);
+    const classifier = new FakeEngine([fakeModel('moods', 'rerank', { spec: { dimensions: 2 } })]);
+    const labels = await (await createApi({}, classifier).post('/vertex', { instances: [{ inputs: 'a' }] })).json();
+    expect(labels.predictions[0][0]).toEqual({ label: 'negative', score: 0.75 });
+  });
+
+  it.each([
+    [{ instances: [] }, /`instances` must be an array of 1 to 2,048 objects/],
+    [{ instances: ['a'] }, /`instances\[0\]` must be/],
+    [{ instances: [{ inputs: 'a' }, {}] }, /`inputs` is required/],
+  ])('refuses %j', async (body, message) => {
+    const response = await createApi().post('/vertex', body);
+    expect(response.status).toBe(422);
+    expect(await response.json()).toEqual({ error: expect.stringMatching(message), error_type: 'Validation' });
+  });
+});
+
+it('POST /embed_sparse is a 424 for a model without a sparse head, as in TEI', async () => {
+  const response = await createApi().post('/embed_sparse', { inputs: 'a' });
+  expect(response.status).toBe(424);
+  const error = expect.stringContaining('is not an embedding model with SPLADE pooling');
+  expect(await response.json()).toEqual({ error, error_type: 'Backend' });
+  expect((await createApi().post('/embed_sparse', {})).status).toBe(422);
+});
+
 describe('GET /metrics', () => {
+  it('has every name before anything has happened', async () => {
+    const text = await (await createApi().get('/metrics')).text();
+    const names = text.split('\n').flatMap((line) => /^# TYPE (te_\w+)/.exec(line)?.[1] ?? []);
+    const durations = (of: string) =>
+      ['', 'tokenization_', 'queue_', 'inference_'].map((part) => `te_${of}_${part}duration`);
+    expect(new Set(names)).toEqual(
+      new Set([
+        ...['te_queue_size', 'te_batch_next_size', 'te_batch_next_tokens', 'te_request_input_length'],
+        ...['te_request_count', 'te_request_success', 'te_request_failure'],
+        ...['te_embed_count', 'te_embed_success', 'te_predict_count', 'te_predict_success'],
+        ...durations('request'),
+        ...durations('embed'),
+        ...durations('predict'),
+      ]),
+    );
+    expect(text).toContain('te_request_count{method="single"} 0');
+    expect(text).toContain('te_request_failure{err="overloaded"} 0');
+    expect(text).toContain('te_request_duration_count 0');
+  });
+
+  it('has the sizes of the runs', async () => {
+    const { get, engine } = createApi();
+    for (const listen of engine.runListeners) listen({ texts: 3, tokens: 40 });
+    const text = await (await get('/metrics')).text();
+    expect(text).toContain('te_batch_next_size_bucket{le="2"} 0\nte_batch_next_size_bucket{le="4"} 1');
+    expect(text).toContain('te_batch_next_tokens_sum 40');
+  });
+
   it('counts under TEI’s names, failures by their kind, and needs no key', async () => {
     const { post, get, engine } = createApi();
     await post('/embed', { inputs: ['a', 'b', 'c'] });

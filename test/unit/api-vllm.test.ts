@@ -1,6 +1,6 @@
 /** The routes of vLLM, llama.cpp and Infinity. */
 import { describe, expect, it } from 'vitest';
-import { createApi } from './api-client.js';
+import { createApi, errorOf } from './api-client.js';
 import { FakeEngine, fakeEmbedding, fakeModel } from './api-engine.js';
 
 const rankerApi = () => createApi({}, new FakeEngine([fakeModel('ranker', 'rerank')]));
@@ -65,6 +65,86 @@ it('POST /classify names the likeliest label and all probabilities', async () =>
     { index: 0, label: 'negative', probs: [0.75, 0.25], num_classes: 2 },
     { index: 1, label: 'positive', probs: [0.125, 0.875], num_classes: 2 },
   ]);
+});
+
+describe('encoding_format', () => {
+  const body = { input: ['one', 'three'], model: 'm', encoding_format: 'bytes' };
+
+  it.each(['/v1/embeddings', '/pooling'])(
+    'bytes sends float32 and says in a header where each lies, on %s',
+    async (path) => {
+      const response = await createApi().post(path, body);
+      expect(response.headers.get('content-type')).toBe('application/octet-stream');
+      const buffer = await response.arrayBuffer();
+      const metadata = JSON.parse(response.headers.get('metadata') ?? '');
+      expect(metadata).toMatchObject({ model: 'all-MiniLM-L6-v2', usage: { prompt_tokens: 12, total_tokens: 12 } });
+      const common = { embed_dtype: 'float32', endianness: 'little', shape: [4] };
+      expect(metadata.data).toEqual([
+        { index: 0, start: 0, end: 16, ...common },
+        { index: 1, start: 16, end: 32, ...common },
+      ]);
+      expect(new Float32Array(buffer, 16)).toEqual(fakeEmbedding('three', 4));
+      expect(response.headers.get('x-inference-time')).toBe('30.5');
+    },
+  );
+
+  it('bytes_only sends the vectors alone', async () => {
+    const response = await createApi().post('/v1/embeddings', { ...body, encoding_format: 'bytes_only' });
+    expect(response.headers.get('metadata')).toBeNull();
+    expect(new Float32Array(await response.arrayBuffer(), 0, 4)).toEqual(fakeEmbedding('one', 4));
+  });
+
+  it('bytes is refused when the header would be too long for clients', async () => {
+    const response = await createApi().post('/v1/embeddings', { ...body, input: Array(400).fill('a') });
+    expect(await errorOf(response)).toMatchObject({
+      status: 400,
+      param: 'encoding_format',
+      message: expect.stringContaining('bytes_only'),
+    });
+  });
+
+  it.each([{ embed_dtype: 'float16' }, { endianness: 'big' }])('refuses %j, which it would not send', async (wish) => {
+    const [param] = Object.keys(wish);
+    expect(await errorOf(await createApi().post('/v1/embeddings', { ...body, ...wish }))).toMatchObject({ param });
+  });
+});
+
+describe('truncate_prompt_tokens', () => {
+  it.each([
+    [5, { truncate: true, maxTokens: 5 }],
+    [-1, { truncate: true, maxTokens: null }],
+    [null, { truncate: false, maxTokens: null }],
+  ])('of %s embeds with %j', async (tokens, wanted) => {
+    const { post, engine } = createApi();
+    await post('/v1/embeddings', { input: 'a', truncate_prompt_tokens: tokens, truncation_side: 'left' });
+    expect(engine.embedRequests[0]).toMatchObject({ ...wanted, truncateSide: 'left' });
+  });
+
+  const pair = { text_1: 'q', text_2: 'a', query: 'q', documents: ['a'], input: 'a', truncate_prompt_tokens: 9 };
+
+  it.each(['/score', '/v1/score', '/rerank', '/v1/rerank', '/v2/rerank'])('cuts pairs on %s', async (path) => {
+    const { post, engine } = rankerApi();
+    expect((await post(path, pair)).status).toBe(200);
+    expect(engine.rerankRequests[0]).toMatchObject({ maxTokens: 9, truncate: true });
+  });
+
+  it('cuts what is classified', async () => {
+    const { post, engine } = rankerApi();
+    await post('/classify', pair);
+    expect(engine.classifyRequests[0]).toMatchObject({ maxTokens: 9 });
+  });
+
+  it.each(['/v1/embeddings', '/pooling', '/score', '/rerank', '/classify'])(
+    'above what the model takes is a 400 on %s',
+    async (path) => {
+      const { post } = path.endsWith('s') || path === '/pooling' ? createApi() : rankerApi();
+      const response = await post(path, { ...pair, truncate_prompt_tokens: 257 });
+      expect(response.status).toBe(400);
+      const { error } = await response.json();
+      expect(error.param).toBe('truncate_prompt_tokens');
+      expect(error.message).toMatch(/257.*256.*Please, select a smaller truncation size/);
+    },
+  );
 });
 
 describe('tokens', () => {

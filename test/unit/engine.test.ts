@@ -38,7 +38,7 @@ function letterTokenizer(spec: ModelSpec): Tokenizer {
       const second = lettersOf(document).slice(0, perDocument);
       return wrap(finish([...lettersOf(query), 3, ...second], spec.maxTokens - 2, options));
     },
-    encodeIds: (ids, options = {}) => finish([...ids], spec.maxTokens, options),
+    encodeIds: (ids, options = {}) => finish(ids.map(Number), spec.maxTokens, options),
     decode: (ids) => String.fromCodePoint(...Array.from(ids)),
     countTokens: (text) => text.length + 2,
     tokenize: (text) => [...text].map((letter) => ({ id: 1, text: letter, special: false, start: null, stop: null })),

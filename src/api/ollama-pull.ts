@@ -1,0 +1,91 @@
+/** Ollama's `/api/pull`: loads a model and tells how far it is, a line of JSON a step. */
+import * as z from 'zod/mini';
+import type { LoadProgress } from '../core/engine.js';
+import { abortError, toVecinityError } from '../errors.js';
+import { flag, text } from './fields.js';
+import { jsonResponse } from './respond.js';
+import type { Call, CallContext } from './route.js';
+import { invalidField, parseBody } from './validate.js';
+
+/** Body of `POST /api/pull`; `name` is what older clients say. */
+export const pullBody = z.object({ model: z.nullish(text()), name: z.nullish(text()), stream: z.nullish(flag()) });
+
+interface Step {
+  status: string;
+  digest?: string;
+  total?: number;
+  completed?: number;
+}
+
+const lineType = 'application/x-ndjson';
+
+/** Answers when the model is there (`stream: false`), or at once with a stream that ends with `success` or an error. */
+export async function pull({ body, context }: Call): Promise<Response> {
+  const { model, name, stream } = parseBody(pullBody, body);
+  const asked = (model || name)?.replace(/:latest$/, '');
+  if (!asked) throw invalidField(['model'], 'the name of a model', model ?? name ?? undefined);
+  const own = context.api.aliases[asked] ?? asked;
+  if (stream ?? true) return new Response(streamLoad(own, context), { headers: { 'content-type': lineType } });
+  await context.engine.load(own, context.signal ? { signal: context.signal } : {});
+  return jsonResponse({ status: 'success' });
+}
+
+/** A reader that goes away ends its wait, and the load when nobody else waits for it. */
+function streamLoad(model: string, context: CallContext): ReadableStream<Uint8Array> {
+  const end = new AbortController();
+  const { signal } = context;
+  const giveUp = () => signal && end.abort(abortError(signal));
+  if (signal?.aborted) giveUp();
+  signal?.addEventListener('abort', giveUp);
+  return new ReadableStream({
+    async start(controller) {
+      const encoder = new TextEncoder();
+      const write: Pull['write'] = (line) => {
+        if (!end.signal.aborted) controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
+      };
+      write({ status: 'pulling manifest' });
+      // The stream is handed out before the load is through: a reader sees every step as it happens.
+      void load(model, { context, signal: end.signal, write }).finally(() => {
+        signal?.removeEventListener('abort', giveUp);
+        if (!end.signal.aborted) controller.close();
+        else if (signal?.aborted) controller.error(abortError(signal));
+      });
+    },
+    cancel: () => end.abort(),
+  });
+}
+
+interface Pull {
+  context: CallContext;
+  signal: AbortSignal;
+  write: (line: Step | { error: string }) => void;
+}
+
+/** Never rejects: what goes wrong is the last line, as in Ollama. */
+async function load(model: string, { context, signal, write }: Pull): Promise<void> {
+  const told = new Map<string, number | undefined>();
+  const onProgress = (progress: LoadProgress) => {
+    for (const line of toLines(progress)) {
+      if (told.has(line.status) && told.get(line.status) === line.completed) continue;
+      told.set(line.status, line.completed);
+      write(line);
+    }
+  };
+  try {
+    await context.engine.load(model, { signal, onProgress });
+    write({ status: 'success' });
+  } catch (thrown) {
+    write({ error: toVecinityError(thrown).message });
+  }
+}
+
+/** A line for every file that is on its way, under its own name where Ollama has a digest, then one a phase. */
+function toLines({ phase, files }: LoadProgress): Step[] {
+  if (phase === 'check') return [{ status: 'verifying model' }];
+  if (phase === 'compile') return [{ status: 'loading model' }];
+  if (phase !== 'download') return [];
+  return Object.entries(files).map(([file, { loadedBytes, totalBytes }]) => ({
+    ...{ status: `pulling ${file}`, digest: file, completed: loadedBytes },
+    ...(totalBytes === null ? {} : { total: totalBytes }),
+  }));
+}

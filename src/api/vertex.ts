@@ -1,0 +1,39 @@
+/** TEI's `/vertex`: several requests of the model's own task in one, as Google's Vertex AI sends them. */
+import * as z from 'zod/mini';
+import { maxInputs } from './fields.js';
+import { jsonResponse } from './respond.js';
+import type { Call, Route } from './route.js';
+import { count, parseBody } from './validate.js';
+
+const allowed = `an array of 1 to ${count(maxInputs)} objects, each a request of the model's own task`;
+
+/** Each instance is a body of the model's own task. */
+export const vertexBody = z.object({
+  instances: z
+    .array(z.looseObject({}, allowed), allowed)
+    .check(z.minLength(1, allowed), z.maxLength(maxInputs, allowed)),
+});
+
+/** Headers that add up over requests; of the others, which are times, the longest counts. */
+const summed: ReadonlySet<string> = new Set(['x-compute-tokens', 'x-truncated-inputs']);
+
+/** Answers every instance; one that fails fails the request, as in TEI. */
+export async function vertex(call: Call, ownTask: Route['handle']): Promise<Response> {
+  const { instances } = parseBody(vertexBody, call.body);
+  const responses = await Promise.all(instances.map((body) => ownTask({ ...call, body })));
+  const predictions = await Promise.all(responses.map((response) => response.text()));
+  const bytes = new TextEncoder().encode(`{"predictions":[${predictions.join(',')}]}`);
+  return jsonResponse(bytes, { headers: joinHeaders(responses) });
+}
+
+function joinHeaders(responses: readonly Response[]): Record<string, string> {
+  const joined = new Map<string, number>();
+  for (const { headers } of responses) {
+    for (const [name, value] of headers) {
+      if (!name.startsWith('x-')) continue;
+      const before = joined.get(name) ?? 0;
+      joined.set(name, summed.has(name) ? before + Number(value) : Math.max(before, Number(value)));
+    }
+  }
+  return Object.fromEntries([...joined].map(([name, value]) => [name, String(value)]));
+}
