@@ -17,7 +17,8 @@ interface Step {
   completed?: number;
 }
 
-const lineType = 'application/x-ndjson';
+/** The content type of lines of JSON. */
+export const lineType = 'application/x-ndjson';
 
 /** Answers when the model is there (`stream: false`), or at once with a stream that ends with `success` or an error. */
 export async function pull({ body, context }: Call): Promise<Response> {

@@ -8,7 +8,7 @@ import { toJsonRows, writeJson } from './embeddings-json.js';
 import { flag, integerFrom, maxInputs, positiveInteger, text } from './fields.js';
 import { expiryOf, keepAlive, useModel } from './keep-alive.js';
 import { findModel, presentModels, resolveModel, unknownModel } from './names.js';
-import { pull, pullBody } from './ollama-pull.js';
+import { lineType, pull, pullBody } from './ollama-pull.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { ApiContext, Call, Dialect, Route } from './route.js';
 import { type BodySchema, count, invalidField, parseBody } from './validate.js';
@@ -44,7 +44,7 @@ const formatError = (error: VecinityError) => ({
 export const ollama: Dialect = [
   post('/api/embed', 'Embeds texts as Ollama does.', embedBody, embed),
   post('/api/embeddings', 'Embeds one text as older clients of Ollama ask for it.', promptBody, embedPrompt),
-  post('/api/pull', 'Loads a model and tells how far it is, a line of JSON a step.', pullBody, pull),
+  { ...post('/api/pull', 'Loads a model and tells how far it is, a line a step.', pullBody, pull), answers: lineType },
   post('/api/show', 'Describes one model as Ollama does.', showBody, show),
   get('/api/tags', 'Lists the models as Ollama does.', ({ context }) => list(context, toListed)),
   get('/api/ps', 'Lists the models in memory as Ollama does.', ({ context }) => list(context, toRunning)),

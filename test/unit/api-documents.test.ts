@@ -92,7 +92,7 @@ describe('the page of /docs', () => {
   it('says what a field takes, with words that are not markup', async () => {
     const html = await (await createApi({ apiKey: 'k' }).get('/docs')).text();
     expect(html).toContain('<td><code>dimensions</code></td><td>integer ≥ 1 or null</td>');
-    expect(html).toContain('<td><code>input</code></td><td>string or array of 1 or more × (integer ≥ 0)');
+    expect(html).toContain('<td><code>input</code></td><td>string or array of 1 or more × (integer ≥ 0 or string)');
     expect(html).toContain('<code>Authorization: Bearer &lt;key&gt;</code>');
   });
 });
