@@ -16,16 +16,18 @@ export type OpenBackend = (
 
 export interface RuntimeParts extends Pick<EngineParts, 'wasmSupports'> {
   openBackend: OpenBackend;
+  /** Models that were downloaded before; looked at after `modelsUrl`. */
+  pulledUrl?: string | null;
 }
 
 /** Makes an engine without a model. */
 export async function assembleEngine(
   config: EngineConfig,
-  { openBackend, wasmSupports }: RuntimeParts,
+  { openBackend, wasmSupports, pulledUrl = null }: RuntimeParts,
 ): Promise<Engine> {
   return createEngine({
     config,
-    openModel: (name, options) => openModel(name, config, options),
+    openModel: (name, options) => openModel(name, { ...config, pulledUrl }, options),
     openBackend: (request, options) => openBackend(config, request, options),
     probeWebGpu,
     wasmSupports,

@@ -4,6 +4,7 @@ import { createHandler, type Handler } from '../api/handler.js';
 import { createNodeEngine } from '../edge/engine.js';
 import { listen } from '../edge/server.js';
 import { parseServeOptions, type ServeOptions } from './serve-options.js';
+import { type Terminal, tell } from './terminal.js';
 
 export { serveUsage } from './serve-options.js';
 
@@ -17,17 +18,16 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** Serves until SIGINT or SIGTERM; a second one ends at once. Throws for a wrong command line, address or model. */
-export async function serve(args: readonly string[], log: Log): Promise<void> {
-  const serving = await startServing(parseServeOptions(args, process.env), log);
-  const controller = new AbortController();
-  const { signal } = controller;
-  const interrupted = Promise.race([once(process, 'SIGINT', { signal }), once(process, 'SIGTERM', { signal })]);
+/** Serves until the terminal's signal fires. Throws for a wrong command line, address or model. */
+export async function serve(args: readonly string[], terminal: Terminal): Promise<void> {
+  const log = (line: string) => tell(terminal, line);
+  const serving = await startServing(parseServeOptions(args, terminal.environment), log);
+  const { signal } = terminal;
+  const interrupted: Promise<unknown> = signal.aborted ? Promise.resolve() : once(signal, 'abort');
   try {
     await Promise.race([interrupted, serving.ready.then(() => interrupted)]);
     write(log, 'shutdown', {});
   } finally {
-    controller.abort();
     await serving.close();
   }
 }

@@ -1,7 +1,6 @@
 /** Finds a model by name and reads its small files: what the model is, and its tokenizer. */
-import type { EngineConfig } from '../config.js';
 import { openModelFiles } from '../models/files.js';
-import { resolveModel } from '../models/resolve.js';
+import { type ModelSources, resolveModel } from '../models/resolve.js';
 import { loadModelSpec } from '../models/spec-files.js';
 import type { OpenedModel, OpenModelOptions } from './model-loader.js';
 import { loadTokenizer } from './tokenizer.js';
@@ -9,7 +8,7 @@ import { loadTokenizer } from './tokenizer.js';
 /** Rejects with `model_not_found`, `model_file_missing`, `model_file_invalid`, `download_failed`, `aborted`. */
 export async function openModel(
   name: string,
-  config: Pick<EngineConfig, 'hubUrl' | 'hubToken' | 'modelsUrl'>,
+  config: ModelSources,
   { revision, signal, onProgress }: OpenModelOptions,
 ): Promise<OpenedModel> {
   const resolved = await resolveModel(name, config, { signal, ...(revision === undefined ? {} : { revision }) });

@@ -13,10 +13,16 @@ import { startThread } from './thread.js';
 export interface NodeEngineOptions extends Partial<Omit<EngineConfig, 'modelsUrl'>> {
   /** A folder with one folder for each model, looked at before the hub; null looks at the hub only. */
   modelsDir?: string | null;
+  /** A folder that `vecinity pull` has filled, by the names of repositories; looked at after `modelsDir`. */
+  pulledDir?: string | null;
 }
 
 /** Makes an engine without a model; `dispose` ends its threads. */
-export function createNodeEngine({ modelsDir = null, ...options }: NodeEngineOptions = {}): Promise<Engine> {
+export function createNodeEngine({
+  modelsDir = null,
+  pulledDir = null,
+  ...options
+}: NodeEngineOptions = {}): Promise<Engine> {
   setFolderOpener(openFolder);
   const config: EngineConfig = {
     ...defaultEngineConfig,
@@ -24,7 +30,7 @@ export function createNodeEngine({ modelsDir = null, ...options }: NodeEngineOpt
     assetsUrl: new URL('./assets/', import.meta.url).href,
     ...options,
     threads: options.threads || availableParallelism(),
-    modelsUrl: modelsDir === null ? null : resolve(modelsDir) + sep,
+    modelsUrl: toFolderUrl(modelsDir),
   };
   return assembleEngine(config, {
     openBackend: (settings, request, loading) =>
@@ -35,5 +41,10 @@ export function createNodeEngine({ modelsDir = null, ...options }: NodeEngineOpt
         runTimeoutMs: settings.runTimeoutMs,
       }),
     wasmSupports: supportsModel,
+    pulledUrl: toFolderUrl(pulledDir),
   });
+}
+
+function toFolderUrl(folder: string | null): string | null {
+  return folder === null ? null : resolve(folder) + sep;
 }

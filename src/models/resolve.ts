@@ -28,7 +28,11 @@ export interface ResolvedModel {
   entry: CatalogueEntry | null;
 }
 
-type HubConfig = Pick<EngineConfig, 'hubUrl' | 'hubToken' | 'modelsUrl'>;
+/** Where models are looked for: in `modelsUrl`, then in `pulledUrl`, then on the hub. */
+export interface ModelSources extends Pick<EngineConfig, 'hubUrl' | 'hubToken' | 'modelsUrl'> {
+  /** A folder of models that were downloaded before, by the names of their repositories. */
+  pulledUrl?: string | null;
+}
 
 const localRevision = 'local';
 
@@ -40,7 +44,7 @@ export function modelIdOf(name: string): string {
 /** Finds a model. Throws `model_not_found` with what is allowed, `download_failed`, `model_file_invalid`. */
 export async function resolveModel(
   name: string,
-  config: HubConfig,
+  config: ModelSources,
   options: ResolveOptions = {},
 ): Promise<ResolvedModel> {
   if (isAddress(name)) return resolveAddress(name, config, options);
@@ -59,7 +63,7 @@ function isAddress(name: string): boolean {
   return name.includes('://') || /^(?:file:|\.{0,2}\/)/.test(name);
 }
 
-async function resolveAddress(name: string, config: HubConfig, options: ResolveOptions): Promise<ResolvedModel> {
+async function resolveAddress(name: string, config: ModelSources, options: ResolveOptions): Promise<ResolvedModel> {
   const location = locate(name, config, options);
   if (!location) throw unknownName(name);
   const found = await hasModel(location, options);
@@ -68,7 +72,7 @@ async function resolveAddress(name: string, config: HubConfig, options: ResolveO
 }
 
 /** Where an address leads: a URL, or a folder where there is a file system and nothing to be relative to. */
-function locate(address: string, config: HubConfig, options: ResolveOptions): ModelLocation | null {
+function locate(address: string, config: ModelSources, options: ResolveOptions): ModelLocation | null {
   const baseUrl = options.baseUrl ?? globalThis.location?.href;
   const isFolder = address.startsWith('file:') || (baseUrl === undefined && !address.includes('://'));
   const slashed = address.endsWith('/') ? address : `${address}/`;
@@ -84,7 +88,7 @@ function locate(address: string, config: HubConfig, options: ResolveOptions): Mo
 }
 
 /** The hub's token goes to the hub's own host and nowhere else. */
-function hubHeaders(url: URL, { hubUrl, hubToken }: HubConfig): Record<string, string> {
+function hubHeaders(url: URL, { hubUrl, hubToken }: ModelSources): Record<string, string> {
   if (hubToken === null || !URL.canParse(hubUrl) || new URL(hubUrl).origin !== url.origin) return {};
   return { authorization: `Bearer ${hubToken}` };
 }
@@ -95,16 +99,19 @@ function originOf(address: string): string {
 
 async function findMounted(
   names: readonly string[],
-  config: HubConfig,
+  config: ModelSources,
   options: ResolveOptions,
 ): Promise<ModelLocation | null> {
-  if (config.modelsUrl === null) return null;
-  const root = config.modelsUrl.endsWith('/') ? config.modelsUrl : `${config.modelsUrl}/`;
-  for (const name of names) {
-    const location = locate(`${root}${name}`, config, options);
+  const folders = [config.modelsUrl, config.pulledUrl ?? null].filter((folder) => folder !== null);
+  for (const address of folders.flatMap((folder) => names.map((name) => below(folder, name)))) {
+    const location = locate(address, config, options);
     if (location && (await hasModel(location, options).catch(rethrowUnlessAbsent))) return location;
   }
   return null;
+}
+
+function below(folder: string, name: string): string {
+  return folder.endsWith('/') ? `${folder}${name}` : `${folder}/${name}`;
 }
 
 async function hasModel(location: ModelLocation, options: ResolveOptions): Promise<boolean> {
@@ -123,7 +130,7 @@ function rethrowUnlessAbsent(error: unknown): false {
 async function resolveOnHub(
   name: string,
   entry: CatalogueEntry | null,
-  config: HubConfig,
+  config: ModelSources,
   options: ResolveOptions,
 ): Promise<ResolvedModel> {
   const repository = entry?.repository ?? name;
@@ -146,13 +153,13 @@ function hubBase(hubUrl: string, repository: string, revision: string): string {
 }
 
 /** The hub answers 401 for repositories that do not exist as well as for those that one may not read. */
-function explainHub(error: unknown, location: ModelLocation, config: HubConfig): never {
+function explainHub(error: unknown, location: ModelLocation, config: ModelSources): never {
   const status = error instanceof VecinityError && error.cause instanceof HttpStatusError ? error.cause.status : null;
   if (status === 401 || status === 403) throw notOnHub(location, config, error);
   throw error;
 }
 
-function notOnHub(location: ModelLocation, config: HubConfig, cause?: unknown): VecinityError {
+function notOnHub(location: ModelLocation, config: ModelSources, cause?: unknown): VecinityError {
   const hint =
     config.hubToken === null
       ? 'Check the spelling and the revision; a private or gated model needs the option hubToken.'

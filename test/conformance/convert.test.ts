@@ -57,7 +57,7 @@ describe('vecinity convert', () => {
   it.each([
     [[], /takes one MODEL, got 0/],
     [['a', 'b'], /takes one MODEL, got 2/],
-    [['a', '--dtype', 'q4'], /`--dtype` must be q8, got "q4"/],
+    [['a', '--dtype', 'q4'], /`--dtype` must be q8; got "q4"/],
     [['a', '--colour', 'red'], /--colour/],
     [['a', '--calibrate', '/nowhere/texts.json'], /`--calibrate` names \/nowhere\/texts.json, which cannot be read/],
   ])('refuses %j in one sentence', async (args, message) => {

@@ -11,10 +11,7 @@ import { bundleNodePackage, fixtureModels, type NodePackage } from './node-packa
 let built: NodePackage;
 
 beforeAll(async () => {
-  built = await bundleNodePackage({ serve: 'src/cli/serve.ts' });
-  const program =
-    "import { serve } from './serve.js';\nawait serve(process.argv.slice(2), (line) => console.log(line));\n";
-  await writeFile(path.join(built.folder, 'program.js'), program);
+  built = await bundleNodePackage();
   await writeFile(path.join(built.folder, 'package.json'), '{"type":"module"}');
 });
 afterAll(() => built.remove());
@@ -30,12 +27,13 @@ class Program {
   #wake: () => void = () => {};
 
   constructor(args: readonly string[]) {
-    const all = [path.join(built.folder, 'program.js'), '--port', '0', '--models-dir', fixtureModels, ...args];
-    this.child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env.PATH } });
+    const all = [path.join(built.folder, 'cli.js'), 'serve', '--port', '0', '--models-dir', fixtureModels, ...args];
+    this.child = spawn(process.execPath, all, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env.PATH } });
     onTestFinished(() => void this.child.kill('SIGKILL'));
-    if (!this.child.stdout) throw new Error('the process has no output');
-    createInterface(this.child.stdout).on('line', (line) => {
-      this.#lines.push(JSON.parse(line));
+    if (!this.child.stderr) throw new Error('the process has no output');
+    createInterface(this.child.stderr).on('line', (line) => {
+      // What the command says at its end is no event.
+      if (line.startsWith('{')) this.#lines.push(JSON.parse(line));
       this.#wake();
     });
   }

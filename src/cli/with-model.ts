@@ -1,0 +1,48 @@
+/** Runs one piece of work on one loaded model, and ends its threads whatever happens. */
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { defaultModel } from '../config.js';
+import type { Engine, ModelStatus } from '../core/engine.js';
+import { createNodeEngine } from '../edge/engine.js';
+import { type EngineFlag, engineFlags, toEngineOptions } from './engine-flags.js';
+import type { Arguments, Flag } from './flags.js';
+import { loadListener } from './progress.js';
+import type { Terminal } from './terminal.js';
+
+export const modelFlags = {
+  model: {
+    environment: ['MODEL', 'EMBEDDING_MODEL'],
+    value: 'NAME',
+    help: `name, hub id or folder (default: ${defaultModel})`,
+  },
+  ...engineFlags,
+} as const satisfies Record<string, Flag>;
+
+export interface Loaded {
+  engine: Engine;
+  status: ModelStatus;
+}
+
+/** Rejects with what the flags, the load or the work failed with. */
+export async function withModel<T>(
+  given: Arguments<EngineFlag | 'model'>,
+  terminal: Terminal,
+  work: (loaded: Loaded) => Promise<T>,
+): Promise<T> {
+  const engine = await createNodeEngine(toEngineOptions(given, terminal.environment));
+  const progress = loadListener(terminal);
+  try {
+    const model = await asFolder(given.text('model') ?? defaultModel);
+    const loading = engine.load(model, { signal: terminal.signal, onProgress: progress.listen });
+    const status = await loading.finally(progress.clear);
+    return await work({ engine, status });
+  } finally {
+    await engine.dispose();
+  }
+}
+
+/** A name that is a folder with a model here means that folder, as with every other command-line tool. */
+export async function asFolder(model: string): Promise<string> {
+  const config = await stat(join(model, 'config.json')).catch(() => null);
+  return config === null ? model : `${resolve(model)}/`;
+}
