@@ -1,4 +1,6 @@
 /** The API described by itself: the OpenAPI document, and a page that shows it without a script. */
+import type { ApiConfig } from '../config.js';
+import type { OpenApiDocument } from './openapi.js';
 import { jsonResponse } from './respond.js';
 import type { Call, Dialect, Route } from './route.js';
 
@@ -30,9 +32,15 @@ export function documentsOf(dialects: readonly Dialect[]): Dialect {
       },
     },
   ];
-  const describe = async ({ context }: Call) => {
+  const written = new WeakMap<ApiConfig, Promise<OpenApiDocument>>();
+  const write = async (api: ApiConfig) => {
     const { toOpenApi } = await import('./openapi.js');
-    return await toOpenApi([...dialects.flat(), ...documents], context.api);
+    return await toOpenApi([...dialects.flat(), ...documents], api);
+  };
+  const describe = ({ context: { api } }: Call) => {
+    const document = written.get(api) ?? write(api);
+    written.set(api, document);
+    return document;
   };
   return documents;
 }

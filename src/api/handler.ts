@@ -6,7 +6,7 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { type ApiConfig, defaultApiConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
-import { VecinityError } from '../errors.js';
+import { toVecinityError, VecinityError } from '../errors.js';
 import { readJson } from './body.js';
 import { cohere } from './cohere.js';
 import { corsOptions } from './cors.js';
@@ -17,6 +17,7 @@ import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
 import { ollama } from './ollama.js';
 import { openai } from './openai.js';
+import { nameAsAsked } from './params.js';
 import { withoutPrefix } from './paths.js';
 import type { ApiContext, Call, Dialect, Route } from './route.js';
 import { shared } from './shared.js';
@@ -83,7 +84,8 @@ async function answer(route: Route, request: Request, call: Omit<Call, 'body'>):
     if (route.body !== null) body = await readJson(request, route.anyContentType);
     return await route.handle({ ...call, context: { ...context, signal: request.signal }, body });
   } catch (thrown) {
-    return errorResponse(thrown, { format: route.formatError, request: body });
+    const error = nameAsAsked(toVecinityError(thrown), body);
+    return errorResponse(error, { format: route.formatError, request: body });
   }
 }
 

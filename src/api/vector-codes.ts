@@ -63,6 +63,6 @@ function toBits(vector: Float32Array): Uint8Array {
 function checkWidth(dimensions: number, type: VectorType): void {
   const isPacked = type === 'binary' || type === 'ubinary';
   if (!isPacked || dimensions % 8 === 0) return;
-  const message = `Embeddings of type ${type} need a width that is a multiple of 8; this one has ${dimensions}.`;
+  const message = `\`dimensions\` must be a multiple of 8 for embeddings of type ${type}; it is ${dimensions}.`;
   throw new VecinityError('invalid_request', message, { param: 'dimensions' });
 }

@@ -174,8 +174,9 @@ export class LoadedModel {
     const prompt = resolvePrompt(this.spec, { inputType: 'query' });
     const encoding = this.#tokenizer.encode(query, { prompt, truncate: true, maxTokens: asked });
     if (!encoding.truncated || asked !== null) return encoding;
-    const { id, maxTokens } = this.spec;
-    const message = `The query has ${encoding.totalTokens} tokens; the model ${id} takes ${maxTokens} at most.`;
+    const message =
+      `query is too large: ${encoding.totalTokens} tokens, the model's maximum context length is ` +
+      `${this.spec.maxTokens} tokens; the input length exceeds the context length. Please shorten the query.`;
     throw new VecinityError('context_length_exceeded', message, { param: 'query' });
   }
 
