@@ -21,7 +21,11 @@ const fields = {
   prompt_name: fc.constantFrom(null, 'query'),
   input_type: fc.constantFrom('search_query', 'document'),
   task: fc.constantFrom('retrieval.query', 'classification'),
+  instances: fc.array(fc.record({ inputs: fc.string() }), { minLength: 1, maxLength: 3 }),
 };
+
+/** What a good body is answered with where neither model can do what the route is for. */
+const usual: Readonly<Record<string, number>> = { '/embed_sparse': 424 };
 
 const document: OpenApiDocument = await toOpenApi(dialects.flat(), defaultApiConfig);
 const posts = Object.entries(document.paths).flatMap(([path, { post }]): [string, JsonSchema][] => {
@@ -52,7 +56,7 @@ const post = (path: string, body: BodyInit, headers: Record<string, string> = {}
 
 /** A refusal names a field, in backticks or as its subject; the body as a whole; the model; or the address. */
 const reason =
-  /`[\w.[\]-]+`|^(?:input|dimensions|query|documents?|max_tokens)\b|^The request body |^The (?:model|method) |^There is no route /;
+  /`[\w.[\]-]+`|^(?:input|dimensions|query|documents?|(?:max|truncate_prompt)_tokens)\b|^The request body |^The (?:model|method) |^There is no route /;
 
 /** Fails unless the answer is whole, is not a failure of ours, and names what is wrong when it refuses. */
 async function judge(response: Response): Promise<number> {
@@ -85,7 +89,7 @@ describe('bodies made from the schema of', () => {
     await fc.assert(property, { seed, numRuns: runs });
     await isAlive();
     expect([...statuses].some((status) => status >= 400)).toBe(true);
-    expect(statuses).toContain(200);
+    expect(statuses).toContain(usual[path] ?? 200);
   });
 
   it('reads every route that takes a body', () => {
