@@ -1,5 +1,5 @@
 /** What every dialect's embedding route comes to: which model, which prompt, which limits, and the engine's answer. */
-import type { EmbedResult, EngineInput } from '../core/engine.js';
+import type { EmbedResult, EmbedTokensRequest, EmbedTokensResult, EngineInput, ModelStatus } from '../core/engine.js';
 import { useModel } from './keep-alive.js';
 import { choosePrompt, type PromptWish } from './prompts.js';
 import type { CallContext } from './route.js';
@@ -19,25 +19,44 @@ export interface EmbedWish {
   maxTokens?: number | null;
   /** The same of vLLM's, where more than the model takes is an error. */
   truncateTo?: number | null;
+  /** True reads the inputs as one text; see `EmbedRequest`. */
+  lateChunking?: boolean;
 }
 
 /** Throws what the engine throws, and `invalid_request` for a prompt that is not known. */
 export async function embedInputs(wish: EmbedWish, context: CallContext): Promise<EmbedResult> {
-  const { prompt = null, promptName = null, role = null } = wish.prompt ?? {};
   return await useModel(wish.model, { task: 'embedding', context }, async (model) =>
     context.engine.embed({
-      model: model.id,
-      inputs: wish.inputs,
-      ...(await choosePrompt({ prompt, promptName, role }, model, context)),
+      ...(await toTokensRequest(wish, model, context)),
       dimensions: wish.dimensions ?? null,
       normalize: wish.normalize ?? null,
-      truncate: wish.truncate ?? false,
-      truncateSide: wish.truncateSide ?? 'right',
-      maxTokens: wish.maxTokens ?? (await toMaxTokens(wish.truncateTo, model, context)),
-      signal: context.signal,
-      onProgress: context.onProgress,
+      ...(wish.lateChunking ? { lateChunking: true } : {}),
     }),
   );
+}
+
+/** The vectors of every token. Throws as `embedInputs` does. */
+export async function embedTokens(
+  wish: Omit<EmbedWish, 'dimensions' | 'normalize' | 'lateChunking'>,
+  context: CallContext,
+): Promise<EmbedTokensResult> {
+  return await useModel(wish.model, { task: 'embedding', context }, async (model) =>
+    context.engine.embedTokens(await toTokensRequest(wish, model, context)),
+  );
+}
+
+async function toTokensRequest(wish: EmbedWish, model: ModelStatus, context: CallContext): Promise<EmbedTokensRequest> {
+  const { prompt = null, promptName = null, role = null } = wish.prompt ?? {};
+  return {
+    model: model.id,
+    inputs: wish.inputs,
+    ...(await choosePrompt({ prompt, promptName, role }, model, context)),
+    truncate: wish.truncate ?? false,
+    truncateSide: wish.truncateSide ?? 'right',
+    maxTokens: wish.maxTokens ?? (await toMaxTokens(wish.truncateTo, model, context)),
+    signal: context.signal,
+    onProgress: context.onProgress,
+  };
 }
 
 /** TEI's spelling of the side. */

@@ -1,6 +1,6 @@
 /** Embeddings as bytes of JSON, written in turns so that the event loop is never held for long. */
 import { encodeFloats } from '../core/encoding.js';
-import type { EmbedResult } from '../core/engine.js';
+import type { EmbedResult, EmbedTokensResult } from '../core/engine.js';
 import { inTurns } from '../core/turns.js';
 
 export type EncodingFormat = 'float' | 'base64';
@@ -41,6 +41,16 @@ export function toJsonRows(rows: EmbeddingRows, format: EncodingFormat): JsonRow
   }
   const row = (index: number) => JSON.stringify(Array.from(embeddingAt(rows, index)));
   return { count, row, rowBytes: dimensions * floatTextBytes + 2 };
+}
+
+/** The token vectors of each input as a JSON array, with commas between the inputs. */
+export function toTokenParts({ embeddings, offsets, dimensions, count }: EmbedTokensResult): JsonPart[] {
+  return Array.from({ length: count }, (_, input): JsonPart[] => {
+    const [first = 0, end = 0] = offsets.subarray(input, input + 2);
+    const own = embeddings.subarray(first * dimensions, end * dimensions);
+    const rows = { embeddings: own, count: end - first, dimensions };
+    return [input > 0 ? ',[' : '[', toJsonRows(rows, 'float'), ']'];
+  }).flat();
 }
 
 /** The parts as UTF-8, one after the other; rows in turns. */

@@ -32,7 +32,7 @@ export const embeddingsBody = z.object({
   embedding_type: z.nullish(oneOrMore(vectorTypes)),
   embedding_types: z.nullish(oneOrMore(vectorTypes)),
   normalized: z.nullish(flag()),
-  late_chunking: z.nullish(z.literal(false, 'false: every input is embedded by itself here')),
+  late_chunking: z.nullish(flag()),
   return_multivector: z.nullish(z.literal(false, 'false: an input has one vector here')),
   // vLLM's words.
   ...truncationFields,
@@ -58,6 +58,7 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
       prompt: toPromptWish(parsed),
       dimensions: parsed.dimensions ?? null,
       normalize: parsed.normalize ?? parsed.normalized ?? null,
+      lateChunking: parsed.late_chunking ?? false,
       ...toTruncation(parsed),
     },
     context,

@@ -64,6 +64,7 @@ export class Metrics {
       status: () => engine.status(),
       dispose: () => engine.dispose(),
       embed: (request) => this.#count('embed', request.inputs.length, engine.embed(request)),
+      embedTokens: (request) => this.#count('embed', request.inputs.length, engine.embedTokens(request)),
       rerank: (request) => this.#count('predict', request.documents.length, engine.rerank(request)),
       classify: (request) => this.#count('predict', request.inputs.length, engine.classify(request)),
     };

@@ -3,8 +3,8 @@ import * as z from 'zod/mini';
 import { cosine } from '../core/similarity.js';
 import { VecinityError } from '../errors.js';
 import { byScore, classifyTexts, labelScores } from './classify.js';
-import { embedInputs, toSide } from './embed-inputs.js';
-import { embeddingAt, toJsonRows, writeJson } from './embeddings-json.js';
+import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
+import { embeddingAt, toJsonRows, toTokenParts, writeJson } from './embeddings-json.js';
 import { choice, flag, inputs, maxInputs, positiveInteger, text, texts, tokenSequences } from './fields.js';
 import { resolveModel, specOf } from './names.js';
 import { rank, scoreDocuments } from './rerank.js';
@@ -31,7 +31,8 @@ const embedBody = z.object({
   normalize: z.nullish(flag()),
   dimensions: z.nullish(positiveInteger()),
 });
-const sparseBody = z.object({ ...prompted, inputs: inputs('inputs') });
+/** Of `/embed_all` and `/embed_sparse`. */
+const tokensBody = z.object({ ...prompted, inputs: inputs('inputs') });
 const rerankBody = z.object({
   ...common,
   query: text(),
@@ -78,7 +79,8 @@ export const tei: Dialect = [
   post(['/similarity'], 'Cosines of one sentence with others.', similarityBody, similarity),
   post(['/decode'], 'Turns token ids into texts.', decodeBody, decode),
   post(['/predict'], 'Classifies texts or pairs of texts.', predictBody, predict),
-  post(['/embed_sparse'], 'Embeds texts sparsely, with a model that has a head for it.', sparseBody, embedSparse),
+  post(['/embed_all'], 'Embeds texts; the answer has a vector for every token.', tokensBody, embedAll),
+  post(['/embed_sparse'], 'Embeds texts sparsely, with a model that has a head for it.', tokensBody, embedSparse),
   post(['/vertex'], 'Answers several requests of the model’s own task.', vertexBody, (call) => vertex(call, ownTask)),
   post(
     ['/', '/invocations'],
@@ -154,9 +156,16 @@ async function predict({ body, context }: Call): Promise<Response> {
   return jsonResponse(batch ? sorted : (sorted[0] ?? []), { headers: timingHeaders(result) });
 }
 
+async function embedAll({ body, context }: Call): Promise<Response> {
+  const parsed = parseBody(tokensBody, body);
+  const result = await embedTokens({ ...toWish(parsed), inputs: parsed.inputs }, context);
+  const bytes = await writeJson(['[', ...toTokenParts(result), ']']);
+  return jsonResponse(bytes, { headers: timingHeaders(result) });
+}
+
 /** Sparse vectors come from a masked-language-model head (SPLADE), which no model has that can be loaded here. */
 async function embedSparse({ body, context }: Call): Promise<Response> {
-  const { model } = parseBody(sparseBody, body);
+  const { model } = parseBody(tokensBody, body);
   const { id } = resolveModel(model ?? null, 'embedding', context);
   const message = `The model ${id} is not an embedding model with SPLADE pooling, so it has no sparse embeddings.`;
   throw new VecinityError('unsupported_task', message, { param: 'model' });

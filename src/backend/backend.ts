@@ -11,6 +11,9 @@ export type BackendName = 'onnx' | 'wasm';
 export type Dtype = 'f32' | 'f16' | 'q8';
 export type DtypePreference = Dtype | 'auto';
 
+/** What a run gives: one row of values a text, or the last hidden state of every token. */
+export type RunOutput = 'pooled' | 'tokens';
+
 /** Texts of one run, packed without padding: text `i` owns tokens `offsets[i]` to `offsets[i + 1]`. */
 export interface TokenBatch {
   /** `[tokens]` */
@@ -21,6 +24,8 @@ export interface TokenBatch {
   offsets: Int32Array;
   /** `[batch]`: leading tokens that mean pooling leaves out (models with `includePrompt: false`); absent: none. */
   skippedTokens?: Int32Array | null;
+  /** Absent: `pooled`. */
+  output?: RunOutput;
 }
 
 /** What a backend says of itself once a model is loaded; shown by `status()` and `/info`. */
@@ -42,7 +47,10 @@ export interface Backend {
   readonly padded: boolean;
   /** Runs that may be in flight at the same time. */
   readonly lanes: number;
-  /** Pooled, un-normalised embeddings or raw logits, `[batch, width]`; takes ownership of the batch's arrays. */
+  /**
+   * Pooled, un-normalised embeddings or raw logits, `[batch, width]`; or `[tokens, width]` in the order of the batch
+   * when it asks for tokens, which only a model that makes embeddings can. Takes ownership of the batch's arrays.
+   */
   run(batch: TokenBatch): Promise<Float32Array>;
   dispose(): Promise<void>;
 }

@@ -24,6 +24,17 @@ export function poolPadded(rows: TokenRows, longest: number, pooling: Pooling): 
   return pool(rows, pooling, (text) => text * longest);
 }
 
+/** The vectors of real tokens of texts that are padded on the right to `longest` rows each; `[tokens, width]`. */
+export function unpadRows({ hidden, width, offsets }: TokenRows, longest: number): Float32Array<ArrayBuffer> {
+  const tokens = new Float32Array((offsets.at(-1) ?? 0) * width);
+  for (let text = 0; text + 1 < offsets.length; text++) {
+    const first = offsets[text] ?? 0;
+    const start = text * longest * width;
+    tokens.set(hidden.subarray(start, start + ((offsets[text + 1] ?? 0) - first) * width), first * width);
+  }
+  return tokens;
+}
+
 function pool(rows: TokenRows, pooling: Pooling, startOf: (text: number) => number): Float32Array<ArrayBuffer> {
   const { hidden, width, offsets } = rows;
   const count = offsets.length - 1;

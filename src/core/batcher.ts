@@ -6,6 +6,7 @@ import type { Backend } from '../backend/backend.js';
 import { abortError, toVecinityError, VecinityError } from '../errors.js';
 import type { RunListener } from './engine.js';
 import { Job, type JobOptions, type JobResult } from './job.js';
+import { rowsOf } from './job-values.js';
 import { Pace } from './pace.js';
 import { packBatch, type RunLimits, type TokenizedText } from './packing.js';
 import { JobQueue, type RunPart } from './queue.js';
@@ -184,10 +185,12 @@ export class Batcher {
   async #compute(run: Run): Promise<Float32Array> {
     const startedAt = this.#now();
     const entries = run.parts.flatMap((part) => part.entries);
-    const batch = packBatch(entries);
+    const output = run.parts[0]?.job.output ?? 'pooled';
+    const batch = packBatch(entries, output);
     this.#options.onRun?.({ texts: entries.length, tokens: batch.inputIds.length });
     const values = await this.#runner.run(batch);
-    const expected = entries.length * this.#runner.width;
+    const rows = entries.reduce((sum, entry) => sum + rowsOf(entry, output), 0);
+    const expected = rows * this.#runner.width;
     if (values.length !== expected) {
       const message = `The backend returned ${values.length} values for a run of ${entries.length} texts, not ${expected}.`;
       throw new VecinityError('backend_failed', message);
@@ -202,7 +205,7 @@ function deliver(parts: readonly RunPart<Job>[], values: Float32Array): void {
   let row = 0;
   for (const { job, entries } of parts) {
     job.complete(entries, values, row);
-    row += entries.length;
+    row += entries.reduce((sum, entry) => sum + rowsOf(entry, job.output), 0);
   }
 }
 

@@ -7,6 +7,8 @@ import type {
   DecodeResult,
   EmbedRequest,
   EmbedResult,
+  EmbedTokensRequest,
+  EmbedTokensResult,
   Engine,
   EngineStatus,
   LoadOptions,
@@ -61,6 +63,11 @@ class ModelEngine implements Engine {
   async embed(request: EmbedRequest): Promise<EmbedResult> {
     const model = await this.#ready(request);
     return await model.embed(request);
+  }
+
+  async embedTokens(request: EmbedTokensRequest): Promise<EmbedTokensResult> {
+    const model = await this.#ready(request);
+    return await model.embedTokens(request);
   }
 
   async rerank(request: RerankRequest): Promise<RerankResult> {

@@ -46,6 +46,28 @@ export interface EmbedRequest extends RequestOptions {
   truncateSide: 'left' | 'right';
   /** Tokens to keep of each input at most; null is the model's limit. */
   maxTokens: number | null;
+  /**
+   * True reads all inputs as one text, in their order, and gives the mean of each one's tokens in it. Nothing is cut;
+   * throws `invalid_request` for a model that does not pool by the mean.
+   */
+  lateChunking?: boolean;
+}
+
+/** What of an embedding request concerns single tokens. */
+export type EmbedTokensRequest = Omit<EmbedRequest, 'dimensions' | 'normalize' | 'lateChunking'>;
+
+/** The last hidden state of every token, special tokens included, as the model gave them. */
+export interface EmbedTokensResult {
+  model: string;
+  /** `[tokens, dimensions]` in the order of the inputs. */
+  embeddings: Float32Array<ArrayBuffer>;
+  /** `[count + 1]`: input `i` owns rows `offsets[i]` to `offsets[i + 1]`. */
+  offsets: Int32Array;
+  count: number;
+  dimensions: number;
+  usage: Usage;
+  truncated: number;
+  timing: Timing;
 }
 
 export interface EmbedResult {
@@ -198,6 +220,7 @@ export interface Engine {
   load(model: string, options?: LoadOptions): Promise<ModelStatus>;
   unload(model: string): Promise<void>;
   embed(request: EmbedRequest): Promise<EmbedResult>;
+  embedTokens(request: EmbedTokensRequest): Promise<EmbedTokensResult>;
   rerank(request: RerankRequest): Promise<RerankResult>;
   classify(request: ClassifyRequest): Promise<ClassifyResult>;
   tokenize(request: TokenizeRequest): Promise<TokenizeResult>;

@@ -1,16 +1,20 @@
 /** One request's inputs on their way through the batcher: results in the order of the inputs, progress, and exactly one end. */
+import type { RunOutput } from '../backend/backend.js';
 import { abortError, toVecinityError, type VecinityError } from '../errors.js';
 import type { JobProgress } from './engine.js';
+import { PooledValues, rowsOf, TokenValues } from './job-values.js';
 import type { Entry } from './packing.js';
 import { QueuedJob } from './queue.js';
 
 export interface JobOptions {
+  /** What every input gives: one row, or a row for each of its tokens. Default `pooled`. */
+  output?: RunOutput | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: JobProgress) => void) | undefined;
 }
 
 export interface JobResult {
-  /** `[total, width]`, rows in the order of the inputs. */
+  /** `[total, width]`, or `[tokens, width]`; rows in the order of the inputs. */
   values: Float32Array<ArrayBuffer>;
   /** From the first text that could run to the start of the first run. */
   queueMs: number;
@@ -20,7 +24,7 @@ export interface JobResult {
 
 export interface JobStart extends JobOptions {
   total: number;
-  /** Values per input. */
+  /** Values per row. */
   width: number;
   now: () => number;
   /** Called once, before the result is handed out. */
@@ -30,7 +34,7 @@ export interface JobStart extends JobOptions {
 export class Job extends QueuedJob {
   readonly result: Promise<JobResult>;
   readonly #start: JobStart;
-  readonly #values: Float32Array<ArrayBuffer>;
+  readonly #results: PooledValues | TokenValues;
   #resolve: (result: JobResult) => void = () => {};
   #reject: (error: VecinityError) => void = () => {};
   #done = 0;
@@ -39,9 +43,10 @@ export class Job extends QueuedJob {
   #startedAt: number | null = null;
 
   constructor(start: JobStart) {
-    super(start.total);
+    super(start.total, start.output);
     this.#start = start;
-    this.#values = new Float32Array(start.total * start.width);
+    const { total, width, output } = start;
+    this.#results = output === 'tokens' ? new TokenValues() : new PooledValues(total, width);
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -67,10 +72,12 @@ export class Job extends QueuedJob {
   complete(entries: readonly Entry[], values: Float32Array, firstRow: number): void {
     if (this.#ended) return;
     const { width, total } = this.#start;
-    entries.forEach((entry, i) => {
-      const row = firstRow + i;
-      this.#values.set(values.subarray(row * width, (row + 1) * width), entry.index * width);
-    });
+    let at = firstRow * width;
+    for (const entry of entries) {
+      const end = at + rowsOf(entry, this.output) * width;
+      this.#results.set(entry.index, values.subarray(at, end));
+      at = end;
+    }
     this.#done += entries.length;
     this.#report();
     if (this.#done === total) this.#finish();
@@ -99,7 +106,7 @@ export class Job extends QueuedJob {
     if (!this.#end()) return;
     const startedAt = this.#startedAt ?? endedAt;
     const queueMs = startedAt - (this.#readyAt ?? startedAt);
-    this.#resolve({ values: this.#values, queueMs, inferenceMs: endedAt - startedAt });
+    this.#resolve({ values: this.#results.join(), queueMs, inferenceMs: endedAt - startedAt });
   }
 
   #end(): boolean {

@@ -2,7 +2,8 @@
  * One model that is ready: requests in, vectors and scores out. Tokenizes in turns while the first texts already run.
  * Where the model runs and what happens when a device fails is hidden behind the batcher and its backend.
  */
-import type { Backend } from '../backend/backend.js';
+import type { Backend, RunOutput } from '../backend/backend.js';
+import { poolPacked } from '../backend/pooling.js';
 import { abortError, toVecinityError, VecinityError } from '../errors.js';
 import { objectField, stringField } from '../models/json-fields.js';
 import { resolvePrompt } from '../models/prompts.js';
@@ -15,6 +16,8 @@ import type {
   DecodeResult,
   EmbedRequest,
   EmbedResult,
+  EmbedTokensRequest,
+  EmbedTokensResult,
   EngineInput,
   RequestOptions,
   RerankRequest,
@@ -43,7 +46,7 @@ export interface LoadedModelParts {
 
 /** What a job of encodings gave. */
 interface Computed {
-  /** `[count, width]` */
+  /** `[count, width]`, or a row a token. */
   values: Float32Array<ArrayBuffer>;
   usage: Usage;
   truncated: number;
@@ -54,6 +57,8 @@ interface ComputeRequest extends RequestOptions {
   count: number;
   /** The tokens of one input; what it throws ends the request. */
   encode: (index: number) => Encoding;
+  /** Default: one row an input. */
+  output?: RunOutput;
 }
 
 export class LoadedModel {
@@ -78,18 +83,39 @@ export class LoadedModel {
   }
 
   async embed(request: EmbedRequest): Promise<EmbedResult> {
-    const { inputs, truncate, truncateSide, maxTokens } = request;
+    const { inputs } = request;
     this.#requireEmbeddings();
     requireSome(inputs.length, 'input');
     const dimensions = this.#dimensions(request.dimensions);
     const prompt = resolvePrompt(this.spec, request);
-    const options = { truncate, truncateSide, maxTokens, prompt };
-    const encode = (index: number) => this.#encodeInput(inputs[index] ?? '', { ...options, index });
-    const computed = await this.#compute({ ...request, count: inputs.length, encode });
+    const computed = request.lateChunking
+      ? await this.#embedChunks(request, prompt)
+      : await this.#embedEach(request, prompt);
     const normalize = request.normalize ?? (this.spec.normalize || dimensions < this.spec.dimensions);
     const embeddings = shapeRows(computed.values, { width: this.backend.width, dimensions, normalize });
     const { usage, truncated, timing } = computed;
     return { model: this.spec.id, embeddings, count: inputs.length, dimensions, usage, truncated, timing };
+  }
+
+  /** Throws `invalid_request` for more tokens than can be answered at once. */
+  async embedTokens({ inputs, ...request }: EmbedTokensRequest): Promise<EmbedTokensResult> {
+    this.#requireEmbeddings();
+    requireSome(inputs.length, 'input');
+    const { truncate, truncateSide, maxTokens, signal, onProgress } = request;
+    const options = { truncate, truncateSide, maxTokens, prompt: resolvePrompt(this.spec, request) };
+    const offsets = new Int32Array(inputs.length + 1);
+    const encode = (index: number) => {
+      const encoding = this.#encodeInput(inputs[index] ?? '', { ...options, index });
+      offsets[index + 1] = (offsets[index] ?? 0) + encoding.inputIds.length;
+      requireRoom(offsets[index + 1] ?? 0, this.backend.width);
+      return encoding;
+    };
+    const compute = { signal, onProgress, count: inputs.length, encode, output: 'tokens' } as const;
+    const { values: embeddings, ...rest } = await this.#compute(compute);
+    return {
+      ...{ model: this.spec.id, embeddings, offsets, count: inputs.length },
+      ...{ dimensions: this.backend.width, ...rest },
+    };
   }
 
   async rerank(request: RerankRequest): Promise<RerankResult> {
@@ -157,6 +183,26 @@ export class LoadedModel {
     await this.backend.dispose();
   }
 
+  async #embedEach(request: EmbedRequest, prompt: string): Promise<Computed> {
+    const { inputs, truncate, truncateSide, maxTokens } = request;
+    const options = { truncate, truncateSide, maxTokens, prompt };
+    const encode = (index: number) => this.#encodeInput(inputs[index] ?? '', { ...options, index });
+    return await this.#compute({ ...request, count: inputs.length, encode });
+  }
+
+  /** One text of all inputs, whose token vectors are averaged by input: `[inputs, width]`. */
+  async #embedChunks({ inputs, signal }: EmbedRequest, prompt: string): Promise<Computed> {
+    const { id, pooling } = this.spec;
+    if (pooling !== 'mean') {
+      const message = `late_chunking needs a model that pools by the mean; ${id} pools by ${pooling}.`;
+      throw new VecinityError('invalid_request', message, { param: 'late_chunking' });
+    }
+    const chunks = this.#tokenizer.encodeChunks(inputs, { prompt });
+    const computed = await this.#compute({ signal, count: 1, encode: () => chunks, output: 'tokens' });
+    const rows = { hidden: computed.values, width: this.backend.width, offsets: chunks.offsets };
+    return { ...computed, values: poolPacked(rows, 'mean') };
+  }
+
   /** The query is the first row, the documents follow. */
   async #rerankByCosine(request: RerankRequest): Promise<RerankResult> {
     const { documents } = request;
@@ -212,8 +258,8 @@ export class LoadedModel {
   /** Tokenizes and runs at the same time; the batcher sorts what has arrived and starts with it. */
   async #compute(request: ComputeRequest): Promise<Computed> {
     const startedAt = this.#now();
-    const { count, signal, onProgress } = request;
-    const job = this.#batcher.open(count, { signal, onProgress });
+    const { count, signal, onProgress, output } = request;
+    const job = this.#batcher.open(count, { signal, onProgress, output });
     const tally = { promptTokens: 0, truncated: 0, tokenizeMs: 0 };
     try {
       await this.#feed(job, request, tally);
@@ -274,6 +320,16 @@ export class LoadedModel {
 function labelsOf({ config }: ModelSpec, count: number): string[] {
   const names = objectField(config, 'id2label');
   return Array.from({ length: count }, (_, label) => stringField(names, String(label)) ?? `LABEL_${label}`);
+}
+
+/** Token vectors of one answer, in values: 32 MiB of floats, several times that as text. */
+const maxTokenValues = 2 ** 23;
+
+function requireRoom(tokens: number, width: number): void {
+  const most = Math.floor(maxTokenValues / width);
+  if (tokens <= most) return;
+  const message = `The inputs have more than ${most} tokens; send fewer at once when every token's vector is asked for.`;
+  throw new VecinityError('invalid_request', message, { param: 'input' });
 }
 
 function requireSome(count: number, param: 'input' | 'documents'): void {

@@ -2,7 +2,7 @@
  * What one run may hold: the token budget, and at most a quarter of padding on top of the real tokens.
  * Knows texts only by their lengths; which job goes first is decided in `queue.ts`.
  */
-import type { TokenBatch } from '../backend/backend.js';
+import type { RunOutput, TokenBatch } from '../backend/backend.js';
 
 /** One text as the model sees it. */
 export interface TokenizedText {
@@ -87,7 +87,7 @@ export function takeFitting(sorted: Entry[], shape: RunShape): Entry[] {
 }
 
 /** Packs texts without padding into arrays of their own. */
-export function packBatch(texts: readonly TokenizedText[]): TokenBatch {
+export function packBatch(texts: readonly TokenizedText[], output: RunOutput = 'pooled'): TokenBatch {
   const offsets = new Int32Array(texts.length + 1);
   texts.forEach((text, i) => {
     offsets[i + 1] = (offsets[i] ?? 0) + text.inputIds.length;
@@ -101,5 +101,5 @@ export function packBatch(texts: readonly TokenizedText[]): TokenBatch {
   });
   const skipped = texts.map((text) => text.skippedTokens ?? 0);
   const skippedTokens = skipped.some((count) => count > 0) ? Int32Array.from(skipped) : null;
-  return { inputIds, typeIds, offsets, skippedTokens };
+  return { inputIds, typeIds, offsets, skippedTokens, output };
 }

@@ -2,6 +2,7 @@
  * Jobs in their order: which one leads the next run and which share it. Knows nothing of devices, promises or time.
  * A job is the inputs of one request; its texts may arrive piece by piece.
  */
+import type { RunOutput } from '../backend/backend.js';
 import type { Entry, RunLimits, TokenizedText } from './packing.js';
 import { RunShape, sortByLength, takeFitting, takeLongest } from './packing.js';
 
@@ -19,10 +20,13 @@ export class QueuedJob {
   tokens = 0;
   /** Shortest first. */
   readonly waiting: Entry[] = [];
+  /** Runs hold jobs of one kind. */
+  readonly output: RunOutput;
   #added = 0;
 
-  constructor(total: number) {
+  constructor(total: number, output: RunOutput = 'pooled') {
     this.places = total;
+    this.output = output;
   }
 
   /** Adds the next inputs; their places in the job follow from the order of the calls. */
@@ -103,7 +107,7 @@ function fillRun<J extends QueuedJob>(lead: J, order: readonly J[], limits: RunL
   const shape = new RunShape(limits);
   const parts: RunPart<J>[] = [{ job: lead, entries: takeLongest(lead.waiting, shape) }];
   for (const job of order) {
-    if (job === lead) continue;
+    if (job === lead || job.output !== lead.output) continue;
     if (job.tokens > smallJobTokens) break;
     const entries = takeFitting(job.waiting, shape);
     if (entries.length > 0) parts.push({ job, entries });

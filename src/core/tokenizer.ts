@@ -6,7 +6,7 @@ import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
 import { VecinityError } from '../errors.js';
 import type { ModelFiles, ReadOptions } from '../models/files.js';
 import type { ModelSpec } from '../models/spec.js';
-import type { Token } from './engine.js';
+import type { EngineInput, Token } from './engine.js';
 import { fillTemplate, findTemplate, type Template } from './template.js';
 import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
 import { cutPair, type PairLimits } from './truncation.js';
@@ -26,6 +26,12 @@ export interface Encoding {
   totalTokens: number;
   /** Leading tokens that pooling leaves out; more than 0 only for models that do not pool their prompt. */
   skippedTokens: number;
+}
+
+/** Several inputs as one text: input `i` owns tokens `offsets[i]` to `offsets[i + 1]` of it. */
+export interface ChunksEncoding extends Encoding {
+  /** `[inputs + 1]` */
+  offsets: Int32Array;
 }
 
 export interface EncodeOptions {
@@ -59,6 +65,8 @@ export interface Tokenizer {
    * for ids outside the vocabulary.
    */
   encodeIds(ids: readonly (number | string)[], options?: EncodeOptions): Encoding;
+  /** Joins inputs into one text that is never cut. Throws `context_length_exceeded`, and for an input without tokens. */
+  encodeChunks(chunks: readonly EngineInput[], options?: { prompt?: string }): ChunksEncoding;
   decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string;
   /** The tokens of a text, uncut, with their places in it. */
   tokenize(text: string, options: { addSpecialTokens: boolean }): Token[];
@@ -164,10 +172,7 @@ class ModelTokenizer implements Tokenizer {
   }
 
   encodeIds(parts: readonly (number | string)[], options: EncodeOptions = {}): Encoding {
-    const { vocabSize } = this.#spec;
-    const ids = parts.flatMap((part) => (typeof part === 'string' ? this.#contentIds(part) : part));
-    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
-    if (wrong !== undefined) throw this.#foreignId(wrong);
+    const ids = this.#sequenceIds(parts);
     const limit = this.#limit(options.maxTokens);
     const excess = Math.max(0, ids.length - limit);
     if (excess > 0 && !options.truncate) throw this.#tooLong(ids.length, limit, options);
@@ -179,6 +184,23 @@ class ModelTokenizer implements Tokenizer {
       totalTokens: ids.length,
       skippedTokens: 0,
     };
+  }
+
+  encodeChunks(chunks: readonly EngineInput[], { prompt = '' }: { prompt?: string } = {}): ChunksEncoding {
+    const before = this.#contentIds(prompt);
+    const ids = [...before];
+    const offsets = new Int32Array(chunks.length + 1).fill(this.#single.leading + before.length);
+    chunks.forEach((chunk, index) => {
+      const own = typeof chunk === 'string' ? this.#contentIds(chunk) : this.#sequenceIds(chunk);
+      if (own.length === 0) throw emptyChunk(index);
+      for (const id of own) ids.push(id);
+      offsets[index + 1] = this.#single.leading + ids.length;
+    });
+    const totalTokens = ids.length + this.#single.specials;
+    const limit = this.#limit(null, this.#single);
+    if (totalTokens > limit) throw this.#tooLong(totalTokens, limit, {}, 'input');
+    const { inputIds } = fillTemplate(this.#single, ids);
+    return { inputIds, typeIds: null, truncated: false, totalTokens, skippedTokens: 0, offsets };
   }
 
   decode(ids: ArrayLike<number>, { skipSpecialTokens = true } = {}): string {
@@ -216,6 +238,14 @@ class ModelTokenizer implements Tokenizer {
     const { ids } = this.#tokenizer.encode(input, { add_special_tokens: false });
     // A vocabulary without an unknown token yields undefined for what it lacks; such characters have no token.
     return ids.filter((id) => id !== undefined);
+  }
+
+  #sequenceIds(parts: readonly (number | string)[]): number[] {
+    const { vocabSize } = this.#spec;
+    const ids = parts.flatMap((part) => (typeof part === 'string' ? this.#contentIds(part) : part));
+    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+    if (wrong !== undefined) throw this.#foreignId(wrong);
+    return ids;
   }
 
   #queryIds(query: string): readonly number[] {
@@ -281,4 +311,9 @@ class ModelTokenizer implements Tokenizer {
       { param: 'input' },
     );
   }
+}
+
+function emptyChunk(index: number): VecinityError {
+  const message = `input[${index}] has no tokens of its own, so it has no vector in a shared context; leave it out.`;
+  return new VecinityError('invalid_request', message, { param: 'input' });
 }

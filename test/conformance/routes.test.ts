@@ -29,6 +29,11 @@ async function answerOf(path: string, body: object) {
   return await response.json();
 }
 
+function mean(rows: readonly number[][]): number[] {
+  const [first = []] = rows;
+  return first.map((_, column) => rows.reduce((sum, row) => sum + (row[column] ?? 0), 0) / rows.length);
+}
+
 beforeAll(async () => {
   await ensureKernels();
   setThreadFactory(null);
@@ -77,6 +82,56 @@ describe('truncate_prompt_tokens', () => {
     expect((await answerOf('/v1/embeddings', { input, truncate_prompt_tokens: 4 })).usage.prompt_tokens).toBe(4);
     const pair = { text_1: input, text_2: input, truncate_prompt_tokens: 5 };
     expect((await answerOf('/score', pair)).usage.prompt_tokens).toBe(10);
+  });
+});
+
+describe('token vectors', () => {
+  const inputs = ['a long text about the sea', 'short'];
+
+  it('come for every token, in the order of the inputs, and their mean is the embedding', async () => {
+    const answer: number[][][] = await answerOf('/embed_all', { inputs });
+    const tokens: unknown[][] = await answerOf('/tokenize', { inputs });
+    expect(answer.map(({ length }) => length)).toEqual(tokens.map(({ length }) => length));
+    const pooled: number[][] = await answerOf('/embed', { inputs });
+    const cosines = answer.map((rows, input) => cosine(mean(rows), pooled[input] ?? []));
+    expect(Math.min(...cosines)).toBeGreaterThan(0.99999);
+  });
+
+  it('are cut as they are asked to be', async () => {
+    const options = { inputs: ['one two three four'], truncation_direction: 'left', prompt_name: null };
+    expect((await answerOf('/embed_all', options))[0]).toHaveLength(6);
+  });
+
+  it('of too many tokens are refused before they are computed', async () => {
+    const response = await post('/embed_all', { inputs: Array(200).fill('word '.repeat(300)) });
+    expect(response.status).toBe(422);
+    expect((await response.json()).error).toMatch(/more than 21845 tokens/);
+  });
+});
+
+describe('late_chunking', () => {
+  const input = ['Berlin is the capital of Germany.', 'The city has four million people.'];
+
+  it('gives each input the mean of its own tokens in the context of all', async () => {
+    const { data, usage } = await answerOf('/v1/embeddings', { input, late_chunking: true });
+    const [whole = []]: number[][][] = await answerOf('/embed_all', { inputs: input.join(' ') });
+    expect(usage.prompt_tokens).toBe(whole.length);
+    const [first = []]: unknown[][] = await answerOf('/tokenize', { inputs: input[0], add_special_tokens: false });
+    const cut = 1 + first.length;
+    const wanted = [mean(whole.slice(1, cut)), mean(whole.slice(cut, -1))];
+    const cosines = wanted.map((vector, at) => cosine(vector, data[at].embedding));
+    expect(Math.min(...cosines)).toBeGreaterThan(0.99999);
+    const plain = await answerOf('/v1/embeddings', { input });
+    expect(cosine(plain.data[1].embedding, data[1].embedding)).toBeLessThan(0.99);
+  });
+
+  it.each([
+    [{ input: ['a', ''] }, 400, /input\[1\] has no tokens/],
+    [{ input: Array(300).fill('word'), truncate: true }, 400, /302 tokens/],
+  ])('refuses %j', async (body, status, message) => {
+    const response = await post('/v1/embeddings', { ...body, late_chunking: true });
+    expect(response.status).toBe(status);
+    expect((await response.json()).error.message).toMatch(message);
   });
 });
 

@@ -6,6 +6,8 @@ import type {
   DecodeResult,
   EmbedRequest,
   EmbedResult,
+  EmbedTokensRequest,
+  EmbedTokensResult,
   Engine,
   EngineInput,
   EngineStatus,
@@ -24,6 +26,7 @@ const timing = { tokenizeMs: 1.25, queueMs: 2, inferenceMs: 30.5, totalMs: 33.75
 
 export class FakeEngine implements Engine {
   readonly embedRequests: EmbedRequest[] = [];
+  readonly tokensRequests: EmbedTokensRequest[] = [];
   readonly rerankRequests: RerankRequest[] = [];
   readonly classifyRequests: ClassifyRequest[] = [];
   readonly tokenizeRequests: TokenizeRequest[] = [];
@@ -64,6 +67,17 @@ export class FakeEngine implements Engine {
       usage: { promptTokens: request.inputs.reduce((sum, input) => sum + input.length + 2, 0) },
       truncated: 0,
       timing,
+    };
+  }
+
+  /** A vector a letter or token id: each as if it were an input by itself. */
+  async embedTokens(request: EmbedTokensRequest): Promise<EmbedTokensResult> {
+    this.tokensRequests.push(request);
+    const rows = request.inputs.map((input) => [...input].map((part) => [...fakeEmbedding([part], 4)]));
+    const offsets = Int32Array.of(0, ...rows.map((_, input) => rows.slice(0, input + 1).flat().length));
+    return {
+      ...{ model: request.model ?? 'default', embeddings: Float32Array.from(rows.flat(2)), offsets },
+      ...{ count: rows.length, dimensions: 4, usage: { promptTokens: rows.flat().length }, truncated: 0, timing },
     };
   }
 

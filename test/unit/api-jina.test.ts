@@ -33,6 +33,13 @@ describe('Jina’s embeddings', () => {
     expect(await typed('float')).toEqual([...fakeEmbedding('one', 16)]);
   });
 
+  it('are chunked late when that is asked for', async () => {
+    const { post, engine } = createApi();
+    await post(path, { input: ['a', 'b'], late_chunking: true });
+    await post(path, { input: ['a', 'b'], late_chunking: false });
+    expect(engine.embedRequests.map(({ lateChunking }) => lateChunking)).toEqual([true, undefined]);
+  });
+
   it('come in several types at once, by name', async () => {
     const body = { input: ['one', 'three'], dimensions: 16, embedding_type: ['float', 'base64', 'float'] };
     const { data } = await (await createApi().post(path, body)).json();
@@ -52,7 +59,7 @@ describe('Jina’s embeddings', () => {
     [{ input: 'a', embedding_type: 'int4' }, 'embedding_type[0]'],
     [{ input: 'a', embedding_type: [] }, 'embedding_type'],
     [{ input: 'a', embedding_type: 5 }, 'embedding_type'],
-    [{ input: 'a', late_chunking: true }, 'late_chunking'],
+    [{ input: 'a', late_chunking: 'yes' }, 'late_chunking'],
     [{ input: 'a', return_multivector: true }, 'return_multivector'],
     [{ input: 'a', truncate_prompt_tokens: -2 }, 'truncate_prompt_tokens'],
   ])('refuse %j by naming %s', async (body, param) => {

@@ -214,6 +214,26 @@ describe('POST /vertex', () => {
   });
 });
 
+describe('POST /embed_all', () => {
+  it('is an array of token vectors an input', async () => {
+    const { post, engine } = createApi();
+    const response = await post('/embed_all', {
+      inputs: ['ab', [7]],
+      truncation_direction: 'left',
+      prompt_name: 'query',
+    });
+    const tokens = ['a', 'b'].map((letter) => [...fakeEmbedding([letter], 4)]);
+    expect(await response.json()).toEqual([tokens, [[...fakeEmbedding([7], 4)]]]);
+    expect(engine.tokensRequests[0]).toMatchObject({ truncate: true, truncateSide: 'left', promptName: 'query' });
+    expect(response.headers.get('x-inference-time')).toBe('30.5');
+  });
+
+  it('refuses an empty list flatly', async () => {
+    const response = await createApi().post('/embed_all', { inputs: [] });
+    expect([response.status, (await response.json()).error_type]).toEqual([400, 'Empty']);
+  });
+});
+
 it('POST /embed_sparse is a 424 for a model without a sparse head, as in TEI', async () => {
   const response = await createApi().post('/embed_sparse', { inputs: 'a' });
   expect(response.status).toBe(424);

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { Batcher, type BatcherOptions } from '../../src/core/batcher.js';
 import type { JobProgress } from '../../src/core/engine.js';
 import { VecinityError } from '../../src/errors.js';
+import { deferred } from './deferred.js';
+import { fakeBackend } from './fake-backend.js';
 import {
   macrotask,
   type RecordedRun,
@@ -372,3 +374,25 @@ test('in thousands of random schedules every job ends once and rightly, and ever
   const mustHappen = ['killer engine_crashed', 'input backend_failed', 'none ok', 'none overloaded', 'none aborted'];
   expect([...seen]).toEqual(expect.arrayContaining(mustHappen));
 }, 60_000);
+
+test('jobs for tokens get a row a token, and never share a run with jobs for texts', async () => {
+  const shapes: string[] = [];
+  const release = deferred<void>();
+  const runner = fakeBackend({
+    onRun: async (batch, values) => {
+      shapes.push(`${batch.output} ${batch.offsets.length - 1}`);
+      await release.promise;
+      return values;
+    },
+  });
+  const batcher = new Batcher({ runner, maxBatchTokens: 4096, maxQueue: 1000 });
+  const busy = batcher.submit([text(9, 1)]);
+  const tokens = batcher.submit([text(2, 5), text(3, 6)], { output: 'tokens' });
+  const pooled = batcher.submit([text(2, 5)]);
+  release.resolve();
+  await busy;
+  const rows = (id: number) => [1, 2, 3, 4].map((d) => Math.fround(Math.sin(id * d)));
+  expect([...(await tokens).values]).toEqual([5, 7, 6, 7, 7].flatMap(rows));
+  expect((await pooled).values).toHaveLength(4);
+  expect(shapes.toSorted()).toEqual(['pooled 1', 'pooled 1', 'tokens 2']);
+});

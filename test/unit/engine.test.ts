@@ -39,6 +39,11 @@ function letterTokenizer(spec: ModelSpec): Tokenizer {
       return wrap(finish([...lettersOf(query), 3, ...second], spec.maxTokens - 2, options));
     },
     encodeIds: (ids, options = {}) => finish(ids.map(Number), spec.maxTokens, options),
+    encodeChunks: (chunks) => {
+      const ids = chunks.map((chunk) => lettersOf(String(chunk)));
+      const offsets = Int32Array.of(1, ...ids.map((_, at) => 1 + ids.slice(0, at + 1).flat().length));
+      return { ...wrap(finish(ids.flat(), spec.maxTokens - 2, {})), offsets };
+    },
     decode: (ids) => String.fromCodePoint(...Array.from(ids)),
     countTokens: (text) => text.length + 2,
     tokenize: (text) => [...text].map((letter) => ({ id: 1, text: letter, special: false, start: null, stop: null })),

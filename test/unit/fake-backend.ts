@@ -38,12 +38,15 @@ export function fakeBackend(options: FakeBackendOptions = {}): FakeBackend {
   return backend;
 }
 
-/** Value `d` of a text is the sum of `sin(token * (d + 1))`: it depends on every token and on nothing else. */
+/** Value `d` of a text (of a token, where tokens are asked for) is the sum of `sin(token * (d + 1))`: it depends on every token and on nothing else. */
 export function fakeValues(batch: TokenBatch, width: number): Float32Array<ArrayBuffer> {
-  const count = batch.offsets.length - 1;
+  const { inputIds } = batch;
+  const offsets =
+    batch.output === 'tokens' ? Int32Array.from({ length: inputIds.length + 1 }, (_, i) => i) : batch.offsets;
+  const count = offsets.length - 1;
   const values = new Float32Array(count * width);
   for (let i = 0; i < count; i++) {
-    const tokens = [...batch.inputIds.subarray(batch.offsets[i], batch.offsets[i + 1])];
+    const tokens = [...inputIds.subarray(offsets[i], offsets[i + 1])];
     for (let d = 0; d < width; d++) {
       values[i * width + d] = tokens.reduce((sum, token) => sum + Math.sin(token * (d + 1)), 0);
     }

@@ -10,7 +10,7 @@ import type {
   BackendRequest,
   TokenBatch,
 } from '../backend.js';
-import { poolPadded } from '../pooling.js';
+import { poolPadded, unpadRows } from '../pooling.js';
 import { describeAdapter, requireAdapter } from './adapter.js';
 import type { OnnxRuntime } from './assets.js';
 import { padBatch } from './inputs.js';
@@ -122,7 +122,10 @@ class OnnxBackend implements Backend {
     return feeds;
   }
 
-  /** `[batch, width]` from `[batch, longest, width]` by pooling, or as it is when the graph gives one row a text. */
+  /**
+   * `[batch, width]` from `[batch, longest, width]` by pooling, or as it is when the graph gives one row a text;
+   * `[tokens, width]` for a batch that asks for tokens.
+   */
   #toRows(values: Float32Array, dims: readonly number[], batch: TokenBatch): Float32Array {
     const width = dims.at(-1) ?? 0;
     if (width !== this.width) {
@@ -131,9 +134,14 @@ class OnnxBackend implements Backend {
         `The ONNX graph gives ${width} values a text, the model's files say ${this.width}.`,
       );
     }
-    if (dims.length === 2) return values.slice();
     const rows = { hidden: values, width, offsets: batch.offsets, skipped: batch.skippedTokens };
-    return poolPadded(rows, dims[1] ?? 0, this.#spec.pooling);
+    const longest = dims[1] ?? 0;
+    if (batch.output === 'tokens') {
+      if (dims.length === 3) return unpadRows(rows, longest);
+      const message = `The ONNX graph of ${this.#spec.id} gives one vector a text and none for each token.`;
+      throw new VecinityError('unsupported_task', message, { param: 'model' });
+    }
+    return dims.length === 2 ? values.slice() : poolPadded(rows, longest, this.#spec.pooling);
   }
 }
 

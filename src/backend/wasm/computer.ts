@@ -18,7 +18,7 @@ export interface ModelSetup {
   pooling: Pooling;
 }
 
-/** Vectors of some texts: `values` is `[texts, width]`. */
+/** Vectors of some texts: `values` is `[texts, width]`, or `[tokens, width]` when tokens were asked for. */
 export interface Part {
   texts: number[];
   values: Float32Array<ArrayBuffer>;
@@ -46,7 +46,7 @@ export class Computer {
       this.#encoder.encode(slice, scratch);
       parts.push(this.finish(slice, scratch));
     }
-    return joinParts(parts, widthOf(this.#setup));
+    return joinParts(parts);
   }
 
   /** This thread's rows of every layer; all threads call it with their own `scratch` and meet at the barrier. */
@@ -74,10 +74,12 @@ export class Computer {
     this.#encoder.place(slice, scratch);
   }
 
-  /** Pools or classifies the hidden states that a pass has left. */
+  /** Pools or classifies the hidden states that a pass has left, or hands them out as they are. */
   finish(slice: Slice, scratch: Scratch): Part {
-    const values = new Float32Array(slice.texts.length * widthOf(this.#setup));
-    if (this.#setup.task === 'rerank') this.#encoder.classify(scratch, slice.offsets, values);
+    const rows = slice.output === 'tokens' ? slice.inputIds.length : slice.texts.length;
+    const values = new Float32Array(rows * widthOf(this.#setup));
+    if (slice.output === 'tokens') this.#encoder.readTokens(scratch, slice, values);
+    else if (this.#setup.task === 'rerank') this.#encoder.classify(scratch, slice.offsets, values);
     else this.#encoder.pool(scratch, slice, this.#setup.pooling, values);
     return { texts: slice.texts, values };
   }
@@ -97,9 +99,9 @@ export function sizeOf(slice: Slice, threads: number): { tokens: number; longest
   return { tokens: slice.inputIds.length, longest: slice.longest, threads };
 }
 
-function joinParts(parts: readonly Part[], width: number): Part {
+function joinParts(parts: readonly Part[]): Part {
   const texts = parts.flatMap((part) => part.texts);
-  const values = new Float32Array(texts.length * width);
+  const values = new Float32Array(parts.reduce((sum, part) => sum + part.values.length, 0));
   let at = 0;
   for (const part of parts) {
     values.set(part.values, at);

@@ -102,6 +102,11 @@ export class Encoder {
     }
   }
 
+  /** The last hidden state of every token of a batch, into `out` `[tokens, hidden]`. */
+  readTokens(scratch: Scratch, batch: TokenBatch, out: Float32Array): void {
+    this.#readRows(scratch.hidden, batch.inputIds.length, out);
+  }
+
   /** Raw logits of a classifier on every text's first token, into `out` `[batch, labels]`. */
   classify(scratch: Scratch, offsets: Int32Array, out: Float32Array): void {
     const { head, stride } = this.#plan;
@@ -227,13 +232,18 @@ export class Encoder {
 
   #dump(name: string, address: number, batch: TokenBatch): void {
     if (this.tap === null) return;
-    const { hidden, stride } = this.#plan;
-    const values = new Float32Array(batch.inputIds.length * hidden);
-    batch.inputIds.forEach((_, row) => {
-      const at = address / 4 + row * stride;
-      values.set(this.#heap.f32.subarray(at, at + hidden), row * hidden);
-    });
+    const values = new Float32Array(batch.inputIds.length * this.#plan.hidden);
+    this.#readRows(address, batch.inputIds.length, values);
     this.tap(name, values);
+  }
+
+  /** Rows without their padding columns. */
+  #readRows(address: number, rows: number, out: Float32Array): void {
+    const { hidden, stride } = this.#plan;
+    for (let row = 0; row < rows; row++) {
+      const at = address / 4 + row * stride;
+      out.set(this.#heap.f32.subarray(at, at + hidden), row * hidden);
+    }
   }
 }
 

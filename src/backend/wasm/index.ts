@@ -5,6 +5,7 @@
 import { abortError, toVecinityError, VecinityError } from '../../errors.js';
 import { openModelFiles } from '../../models/files.js';
 import { openSafetensors, type Safetensors } from '../../models/safetensors.js';
+import type { Task } from '../../models/spec.js';
 import type { Backend, BackendInfo, BackendLoader, BackendRequest, Dtype, TokenBatch } from '../backend.js';
 import { bindNames, describeModel, type EncoderDescription } from './architectures.js';
 import { type Level, loadKernels } from './assets.js';
@@ -84,6 +85,7 @@ export class WasmBackend implements Backend {
   readonly #id: string;
   readonly #description: EncoderDescription;
   readonly #typeCount: number;
+  readonly #task: Task;
   /** Ends with the run before; it never rejects, so that a failed run does not harm the next. */
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
@@ -93,6 +95,7 @@ export class WasmBackend implements Backend {
     this.#id = request.spec.id;
     this.#description = description;
     this.#typeCount = setup.plan.typeCount;
+    this.#task = setup.task;
     this.width = widthOf(setup);
     this.info = info;
   }
@@ -130,8 +133,10 @@ export class WasmBackend implements Backend {
   }
 
   // The kernels read tables at these numbers without looking, so nothing out of range may reach them.
-  #check({ inputIds, typeIds, offsets }: TokenBatch): void {
+  #check({ inputIds, typeIds, offsets, output }: TokenBatch): void {
     const { vocabSize, maxTokens } = this.#description;
+    if (output === 'tokens' && this.#task === 'rerank')
+      throw this.#invalid('tokens as output of embedding models only');
     if (!inputIds.every((id) => id >= 0 && id < vocabSize)) throw this.#invalid(`token ids from 0 to ${vocabSize - 1}`);
     const types = Math.max(1, this.#typeCount);
     if (typeIds !== null && (typeIds.length !== inputIds.length || !typeIds.every((id) => id >= 0 && id < types))) {

@@ -79,14 +79,19 @@ export class ThreadPool {
     return this.#computer;
   }
 
-  /** `[batch, width]`. Rejects with `worker_died` when a thread is gone, and as a thread does. */
+  /** `[batch, width]`, or `[tokens, width]` when the batch asks for tokens. Rejects with `worker_died` when a thread is gone, and as a thread does. */
   async run(batch: TokenBatch): Promise<Float32Array<ArrayBuffer>> {
     const width = widthOf(this.#setup);
-    const values = new Float32Array((batch.offsets.length - 1) * width);
+    const rows = rowOffsets(batch);
+    const values = new Float32Array((rows.at(-1) ?? 0) * width);
     const take = ({ texts, values: part }: Part): void => {
-      texts.forEach((text, index) => {
-        values.set(part.subarray(index * width, (index + 1) * width), text * width);
-      });
+      let at = 0;
+      for (const text of texts) {
+        const [first, end] = [rows[text] as number, rows[text + 1] as number];
+        const next = at + (end - first) * width;
+        values.set(part.subarray(at, next), first * width);
+        at = next;
+      }
     };
     const slices = cutSlices(this.#description, batch, this.size);
     const split = slices.filter((slice) => this.#splits(slice, slices.length));
@@ -180,6 +185,11 @@ export class ThreadPool {
     }
     return results;
   }
+}
+
+/** Where the rows of each text begin in the result of a run, and where they all end. */
+function rowOffsets({ offsets, output }: TokenBatch): Int32Array {
+  return output === 'tokens' ? offsets : Int32Array.from(offsets, (_, text) => text);
 }
 
 async function runSafely(work: () => Part | null): Promise<Part | null> {

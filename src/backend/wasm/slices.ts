@@ -66,6 +66,7 @@ function pickTexts(description: EncoderDescription, batch: TokenBatch, texts: nu
     typeIds,
     offsets,
     positionIds: positionIds(description, inputIds, offsets),
+    output: batch.output ?? 'pooled',
     skippedTokens: skipped === null ? null : Int32Array.from(texts, (text) => skipped[text] as number),
   };
 }
