@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { toVecinityError } from '../errors.js';
 import { convert, convertUsage } from './convert.js';
 import { embed, embedUsage } from './embed.js';
+import { init, initUsage } from './init.js';
+import { pull, pullUsage } from './pull.js';
 import { rerank, rerankUsage } from './rerank.js';
 import { serve, serveUsage } from './serve.js';
 import { similarity, similarityUsage } from './similarity.js';
@@ -20,6 +22,8 @@ const commands: Record<string, Command> = {
   rerank: { summary: 'order documents by a query', usage: rerankUsage, run: rerank },
   similarity: { summary: 'print how alike texts are', usage: similarityUsage, run: similarity },
   serve: { summary: 'answer the HTTP APIs on a port', usage: serveUsage, run: serve },
+  pull: { summary: 'download a model from the hub', usage: pullUsage, run: pull },
+  init: { summary: 'copy what a site serves itself', usage: initUsage, run: init },
   convert: {
     summary: 'write a model in 8 bits',
     usage: convertUsage,
