@@ -1,5 +1,6 @@
 /** Every option of the engine with its default, in one place. Plain data: it is posted to the engine worker as it is. */
 import type { DevicePreference, DtypePreference } from './backend/backend.js';
+import type { StorageFull } from './models/files.js';
 
 /** The model of a page or a server that names none. */
 export const defaultModel = 'all-MiniLM-L6-v2';
@@ -16,6 +17,8 @@ export interface EngineConfig {
   modelsUrl: string | null;
   /** Where the engine's own `.wasm` and `.mjs` files are; null: beside the worker. */
   assetsUrl: string | null;
+  /** What to do about a file of a model that does not fit into the browser's storage. */
+  storageFull: StorageFull;
   /** Tokens of one run at most. */
   maxBatchTokens: number;
   /** Inputs waiting at most; a request that does not fit is refused with 429. */
@@ -47,6 +50,7 @@ export const defaultEngineConfig: EngineConfig = {
   hubToken: null,
   modelsUrl: '/models/',
   assetsUrl: null,
+  storageFull: 'error',
   maxBatchTokens: 16_384,
   maxQueue: 8_192,
   runTimeoutMs: 60_000,

@@ -30,6 +30,7 @@ const statusByCode = {
   service_worker_unavailable: 503,
   worker_died: 503,
   timeout: 504,
+  storage_full: 507,
 } as const;
 
 export type ErrorCode = keyof typeof statusByCode;
@@ -66,6 +67,8 @@ export class VecinityError extends Error {
 
   /** Each entry of the package is bundled with its own copy of this class; the copies know each other's errors. */
   static override [Symbol.hasInstance](value: unknown): boolean {
+    // A subclass has one home and is told by its prototype.
+    if (this !== VecinityError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return isError(value) && value.name === 'VecinityError' && 'code' in value && isErrorCode(value.code);
   }
 

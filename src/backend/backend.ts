@@ -73,6 +73,8 @@ export interface FileProgress {
   file: string;
   loadedBytes: number;
   totalBytes: number | null;
+  /** Part of `loadedBytes`: what an earlier download that broke had left. */
+  resumedBytes?: number;
 }
 
 export interface BackendLoadOptions {

@@ -23,6 +23,22 @@ export function htmlError(path: string, address: string): VecinityError {
   );
 }
 
+/** True for what a repository without its large files has in their place. */
+export function isPointer(bytes: Uint8Array): boolean {
+  return new TextDecoder()
+    .decode(bytes.subarray(0, sniffedBytes))
+    .startsWith('version https://git-lfs.github.com/spec/');
+}
+
+/** `model_file_invalid` for a Git LFS pointer where a file was asked for. */
+export function pointerError(path: string, address: string): VecinityError {
+  return new VecinityError(
+    'model_file_invalid',
+    `The file ${path} is not a model file: ${address} answered with a Git LFS pointer. ` +
+      'The repository was copied without its large files; fetch them with "git lfs pull".',
+  );
+}
+
 /** Parses a JSON file. Throws `model_file_invalid` with the file's name. */
 export function parseJson(bytes: Uint8Array, path: string, address: string): unknown {
   try {

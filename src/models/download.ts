@@ -1,9 +1,9 @@
 /**
- * One HTTP download of a model's file: status, HTML pages posing as files, lengths, progress, one retry.
- * Knows nothing of caches (`url-files.ts`) and of which files a model has.
+ * One HTTP download of a model's file: status, pages of HTML posing as files, lengths, progress, one retry.
+ * Going on after a break is in `transfer.ts`; knows nothing of stores and of which files a model has.
  */
 import { abortError, VecinityError } from '../errors.js';
-import { htmlError, isHtml } from './content.js';
+import { htmlError, isHtml, isPointer, pointerError } from './content.js';
 import type { ReadOptions } from './files.js';
 import { createReporter } from './progress.js';
 
@@ -20,12 +20,15 @@ export interface DownloadRequest extends ReadOptions {
   path: string;
   headers: Record<string, string>;
   fetch: typeof fetch;
-  /** Bytes `start` (inclusive) to `end` (exclusive) only; such a read reports no progress. */
+  /** Bytes `start` (inclusive) to `end` (exclusive, may be infinite) only; such a read reports no progress. */
   range?: { start: number; end: number };
 }
 
-/** A `download_failed` that may pass: the download is tried once more. */
-class TransientError extends VecinityError {
+/** A server that says nothing for so long is given up, and asked again. */
+const stallTimeoutMs = 60_000;
+
+/** A `download_failed` that may pass: it is worth another try. */
+export class TransientError extends VecinityError {
   constructor(url: string, reason: string, cause?: unknown) {
     super('download_failed', `${url} could not be downloaded: ${reason}`, { cause });
   }
@@ -36,20 +39,8 @@ export function download(request: DownloadRequest): Promise<Uint8Array<ArrayBuff
   return tryTwice(() => (request.range ? readRange(request, request.range) : readWhole(request)));
 }
 
-export interface DownloadStream {
-  /** Errs with the errors of `download`, also for a page of HTML and when the file ends early. */
-  body: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Null when the server does not say, or says the length of an encoded form. */
-  totalBytes: number | null;
-}
-
-/** Like `download` for a file that should not be held; a failure after the first byte is not tried again. */
-export async function openDownload(request: DownloadRequest): Promise<DownloadStream | null> {
-  const response = await tryTwice(() => connect(request));
-  return response && { body: checkedBody(request, response), totalBytes: declaredBytes(response) };
-}
-
-async function tryTwice<Result>(operation: () => Promise<Result>): Promise<Result> {
+/** A failure that may pass is tried once more. */
+export async function tryTwice<Result>(operation: () => Promise<Result>): Promise<Result> {
   try {
     return await operation();
   } catch (error) {
@@ -60,7 +51,7 @@ async function tryTwice<Result>(operation: () => Promise<Result>): Promise<Resul
 
 async function readWhole(request: DownloadRequest): Promise<Uint8Array<ArrayBuffer> | null> {
   const response = await connect(request);
-  return response && collect(checkedBody(request, response), declaredBytes(response), Number.POSITIVE_INFINITY);
+  return response && collect(reportedBody(request, response), declaredBytes(response), Number.POSITIVE_INFINITY);
 }
 
 /** A server that knows no ranges sends the whole file: it is read up to the last byte that is wanted. */
@@ -74,13 +65,13 @@ async function readRange(
     await response.body?.cancel();
     return new Uint8Array(0);
   }
-  const body = checkedBody({ ...request, onProgress: () => undefined }, response);
+  const body = readBody(request, response);
   if (response.status === 206) return collect(body, end - start, end - start);
   return (await collect(body, end, end)).slice(start);
 }
 
-/** The answer, or null when the server does not have the file. */
-async function connect(request: DownloadRequest): Promise<Response | null> {
+/** The answer (2xx, or 416 to a range), or null when the server does not have the file. Throws `download_failed`, `aborted`. */
+export async function connect(request: DownloadRequest): Promise<Response | null> {
   const response = await send(request);
   if (response.ok || (response.status === 416 && request.range)) return response;
   await response.body?.cancel();
@@ -94,16 +85,40 @@ async function connect(request: DownloadRequest): Promise<Response | null> {
 
 async function send(request: DownloadRequest): Promise<Response> {
   const headers = new Headers(request.headers);
-  if (request.range) headers.set('range', `bytes=${request.range.start}-${request.range.end - 1}`);
+  if (request.range) {
+    const { start, end } = request.range;
+    headers.set('range', `bytes=${start}-${Number.isFinite(end) ? end - 1 : ''}`);
+  }
+  const answer = request.fetch(request.url, {
+    headers,
+    // Which page uses which model is nobody's business; some mirrors also refuse foreign referrers.
+    referrerPolicy: 'no-referrer',
+    ...(request.signal ? { signal: request.signal } : {}),
+  });
+  // An answer that comes after it was given up is let go.
+  const letGo = (): void => void answer.then((late) => late.body?.cancel()).catch(() => {});
+  return await untilStalled(request, answer, letGo);
+}
+
+/** Waits for the network. Throws `aborted`, and a failure that may pass for anything else that goes wrong, silence too. */
+async function untilStalled<Result>(
+  request: DownloadRequest,
+  answer: Promise<Result>,
+  giveUp: () => void,
+): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      giveUp();
+      reject(new Error(`nothing came for ${stallTimeoutMs / 1_000} s`));
+    }, stallTimeoutMs);
+  });
   try {
-    return await request.fetch(request.url, {
-      headers,
-      // Which page uses which model is nobody's business; some mirrors also refuse foreign referrers.
-      referrerPolicy: 'no-referrer',
-      ...(request.signal ? { signal: request.signal } : {}),
-    });
+    return await Promise.race([answer, stalled]);
   } catch (cause) {
     throw networkError(request, cause);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -113,52 +128,67 @@ function networkError(request: DownloadRequest, cause: unknown): Error {
   return new TransientError(request.url, `the network failed (${reason})`, cause);
 }
 
-/** The body with progress, which errs for what is not the whole file. */
-function checkedBody(request: DownloadRequest, response: Response): ReadableStream<Uint8Array<ArrayBuffer>> {
+/**
+ * The pieces of a body, which err for what is not the file: a page of HTML or a pointer in its place, an early end.
+ * Leaving it early ends the transfer.
+ */
+export async function* readBody(
+  request: DownloadRequest,
+  response: Response,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const reader = (response.body ?? new Blob([]).stream()).getReader();
+  const cancel = (): void => void reader.cancel().catch(() => {});
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await untilStalled(request, reader.read(), cancel);
+      if (length === 0) checkStart(request, response, value ?? new Uint8Array(0));
+      if (done) break;
+      length += value.length;
+      yield value;
+    }
+  } finally {
+    cancel();
+  }
+  checkLength(request, response, length);
+}
+
+function checkStart({ path, url, range }: DownloadRequest, response: Response, start: Uint8Array): void {
+  if (isHtml(start, response.headers.get('content-type'))) throw htmlError(path, url);
+  const isFromStart = range === undefined || range.start === 0 || response.status !== 206;
+  if (isFromStart && isPointer(start)) throw pointerError(path, url);
+}
+
+async function* reportedBody(
+  request: DownloadRequest,
+  response: Response,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const totalBytes = declaredBytes(response);
   const reporter = createReporter(request.path, request.onProgress);
   let length = 0;
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      const { done, value } = await reader.read().catch((cause: unknown) => {
-        throw networkError(request, cause);
-      });
-      if (length === 0 && isHtml(value ?? new Uint8Array(0), response.headers.get('content-type'))) {
-        await reader.cancel();
-        throw htmlError(request.path, request.url);
-      }
-      if (!done) {
-        length += value.length;
-        reporter.advance(length, totalBytes !== null && length <= totalBytes ? totalBytes : null);
-        return controller.enqueue(value);
-      }
-      checkLength(request, response, length);
-      reporter.finish(length);
-      controller.close();
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
+  for await (const piece of readBody(request, response)) {
+    length += piece.length;
+    reporter.advance(length, totalBytes !== null && length <= totalBytes ? totalBytes : null);
+    yield piece;
+  }
+  reporter.finish(length);
 }
 
-/** Reads a body into one buffer, allocated once when the length is known, so that a big file is in memory only once. */
+/** Reads pieces into one buffer, allocated once when the length is known, so that a big file is in memory only once. */
 async function collect(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  pieces: AsyncIterable<Uint8Array<ArrayBuffer>>,
   expectedBytes: number | null,
   limit: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const reader = body.getReader();
   let buffer = new Uint8Array(expectedBytes ?? 65_536);
   let length = 0;
-  while (length < limit) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    const chunk = value.subarray(0, limit - length);
+  for await (const piece of pieces) {
+    const chunk = piece.subarray(0, limit - length);
     buffer = withRoom(buffer, length + chunk.length);
     buffer.set(chunk, length);
     length += chunk.length;
+    if (length >= limit) break;
   }
-  await reader.cancel(); // Ends a transfer that was left early; a body that ended is not affected.
   return length === buffer.length ? buffer : buffer.slice(0, length);
 }
 
@@ -169,10 +199,15 @@ function withRoom(buffer: Uint8Array<ArrayBuffer>, needed: number): Uint8Array<A
   return grown;
 }
 
-function declaredBytes(response: Response): number | null {
-  const encoding = response.headers.get('content-encoding')?.toLowerCase() ?? 'identity';
+/** A body's length, or null when the server does not say, or says the length of an encoded form. */
+export function declaredBytes(response: Response): number | null {
   const length = Number(response.headers.get('content-length') ?? Number.NaN);
-  return encoding === 'identity' && Number.isSafeInteger(length) ? length : null;
+  return !isEncoded(response) && Number.isSafeInteger(length) ? length : null;
+}
+
+/** Whether the server compressed the body, as far as one can see: across origins it may not be shown. */
+export function isEncoded(response: Response): boolean {
+  return (response.headers.get('content-encoding')?.toLowerCase() ?? 'identity') !== 'identity';
 }
 
 /**

@@ -4,7 +4,8 @@
  */
 import type { FileProgress } from '../backend/backend.js';
 import { VecinityError } from '../errors.js';
-import { openUrlFiles } from './url-files.js';
+import { KeptFiles } from './kept-files.js';
+import { UrlFiles } from './url-files.js';
 
 export interface ModelLocation {
   /** `url`: files are fetched below `baseUrl`; `folder`: files are read below a directory of the file system (Node only). */
@@ -13,11 +14,19 @@ export interface ModelLocation {
   base: string;
   /** Sent with every fetch, for example the hub's token. */
   headers: Record<string, string>;
-  /** True keeps fetched files in Cache Storage; a location on our own origin relies on the HTTP cache. */
+  /**
+   * True keeps fetched files in the browser's storage. A location on our own origin relies on the HTTP cache: its files
+   * may be replaced under the same address with the next deployment, which only the server can tell.
+   */
   cache: boolean;
+  /** What to do about a file that does not fit into the storage; left out: `error`. */
+  storageFull?: StorageFull;
   /** A second place, of the same kind, that has the ONNX files which `base` lacks. */
   onnxBase?: string;
 }
+
+/** `error`: the load ends; `evict`: the least used models make room; `memory`: the file is used and not kept. */
+export type StorageFull = 'error' | 'evict' | 'memory';
 
 export interface ReadOptions {
   signal?: AbortSignal;
@@ -58,7 +67,10 @@ export function hasFolders(): boolean {
 
 /** Opens a model's files without reading any. Throws `invalid_request` for a folder where there is no file system. */
 export function openModelFiles(location: ModelLocation, options: OpenOptions = {}): ModelFiles {
-  if (location.kind === 'url') return openUrlFiles(location, options);
+  if (location.kind === 'url') {
+    const fetchFile: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
+    return location.cache ? new KeptFiles(location, fetchFile) : new UrlFiles(location, fetchFile);
+  }
   if (openFolder) return openFolder(location);
   throw new VecinityError(
     'invalid_request',

@@ -4,6 +4,8 @@ import type { FileProgress } from '../backend/backend.js';
 const intervalMs = 100;
 
 export interface ProgressReporter {
+  /** Says how much was there from an earlier download; `advance` counts from the file's start all the same. */
+  resume(resumedBytes: number): void;
   /** Bytes read so far; passed on at most ten times a second. */
   advance(loadedBytes: number, totalBytes: number | null): void;
   /** The exact last word: everything is there. */
@@ -12,15 +14,19 @@ export interface ProgressReporter {
 
 export function createReporter(file: string, onProgress?: (progress: FileProgress) => void): ProgressReporter {
   let lastMs = Number.NEGATIVE_INFINITY;
+  let resumed: Pick<FileProgress, 'resumedBytes'> = {};
   return {
+    resume(resumedBytes) {
+      resumed = resumedBytes > 0 ? { resumedBytes } : {};
+    },
     advance(loadedBytes, totalBytes) {
       const nowMs = performance.now();
       if (!onProgress || nowMs - lastMs < intervalMs) return;
       lastMs = nowMs;
-      onProgress({ file, loadedBytes, totalBytes });
+      onProgress({ file, loadedBytes, totalBytes, ...resumed });
     },
     finish(loadedBytes) {
-      onProgress?.({ file, loadedBytes, totalBytes: loadedBytes });
+      onProgress?.({ file, loadedBytes, totalBytes: loadedBytes, ...resumed });
     },
   };
 }

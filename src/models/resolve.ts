@@ -7,7 +7,7 @@ import { VecinityError } from '../errors.js';
 import { type CatalogueEntry, catalogue, findEntry } from './catalogue.js';
 import { HtmlPageError } from './content.js';
 import { HttpStatusError } from './download.js';
-import { hasFolders, type ModelLocation, openModelFiles } from './files.js';
+import { hasFolders, type ModelLocation, openModelFiles, type StorageFull } from './files.js';
 
 export interface ResolveOptions {
   /** Branch, tag or commit on the hub. */
@@ -32,6 +32,7 @@ export interface ResolvedModel {
 export interface ModelSources extends Pick<EngineConfig, 'hubUrl' | 'hubToken' | 'modelsUrl'> {
   /** A folder of models that were downloaded before, by the names of their repositories. */
   pulledUrl?: string | null;
+  storageFull?: StorageFull;
 }
 
 const localRevision = 'local';
@@ -84,6 +85,7 @@ function locate(address: string, config: ModelSources, options: ResolveOptions):
     base: url.href,
     headers: hubHeaders(url, config),
     cache: baseUrl === undefined || url.origin !== originOf(baseUrl),
+    ...(config.storageFull ? { storageFull: config.storageFull } : {}),
   };
 }
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ModelLocation, openModelFiles } from '../../src/models/files.js';
 import { openFolder } from '../../src/models/folder.node.js';
-import { openModelCache } from '../../src/storage/model-cache.js';
+import { openCacheStore } from '../../src/storage/cache-store.js';
 import { htmlPage, memoryServer } from './memory-server.js';
 
-const base = 'https://hub.example/owner/name/resolve/main/';
+const base = 'https://hub.example/models/name/';
 const location: ModelLocation = { kind: 'url', base, headers: { authorization: 'Bearer secret' }, cache: false };
 const kept: ModelLocation = { ...location, cache: true };
 
@@ -28,6 +28,7 @@ function memoryCaches(full = false): CacheStorage & { entries: Map<string, Respo
 }
 
 afterEach(() => {
+  vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
@@ -212,7 +213,13 @@ describe('kept files', () => {
     const storage = memoryCaches();
     vi.stubGlobal('caches', storage);
     const files = openModelFiles(kept, { fetch: memoryServer({ [`${base}config.json`]: answer }).fetch });
-    await expect(files.readJson('config.json')).rejects.toThrow();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const ended = vi.fn();
+    files.readJson('config.json').catch(ended);
+    await vi.waitFor(async () => {
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(ended).toHaveBeenCalledOnce();
+    });
     expect(storage.entries.size).toBe(0);
   });
 
@@ -244,18 +251,34 @@ describe('kept files', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('are a convenience: a full or absent storage changes nothing but the traffic', async () => {
-    const server = memoryServer({ [`${base}w.bin`]: 'weights' });
+  it('are used all the same where there is no room and the site allows that', async () => {
     vi.stubGlobal('caches', memoryCaches(true));
-    expect(await openModelFiles(kept, { fetch: server.fetch }).readBytes('w.bin')).toHaveLength(7);
+    const server = memoryServer({ [`${base}w.bin`]: 'weights' });
+    const files = openModelFiles({ ...kept, storageFull: 'memory' }, { fetch: server.fetch });
+    expect(await files.readBytes('w.bin')).toHaveLength(7);
+  });
+
+  it('that do not fit are refused with the numbers', async () => {
+    vi.stubGlobal('caches', memoryCaches(true));
+    const { fetch } = memoryServer({ [`${base}w.bin`]: 'weights' });
+    await expect(openModelFiles(kept, { fetch }).readBytes('w.bin')).rejects.toMatchObject({
+      code: 'storage_full',
+      message: expect.stringMatching(/w\.bin needs 0\.0 MB.*storageFull/),
+    });
+  });
+
+  it('are a convenience: an absent storage changes nothing but the traffic', async () => {
+    const server = memoryServer({ [`${base}w.bin`]: 'weights' });
     vi.stubGlobal('caches', undefined);
-    expect(await openModelFiles(kept, { fetch: server.fetch }).readBytes('w.bin')).toHaveLength(7);
+    const files = openModelFiles(kept, { fetch: server.fetch });
+    expect(await files.readBytes('w.bin')).toHaveLength(7);
+    expect(await files.readBytes('w.bin')).toHaveLength(7);
     expect(server.requests).toHaveLength(2);
   });
 
   it('are given up where storage is denied', async () => {
     const open = () => Promise.reject(new DOMException('denied', 'SecurityError'));
-    expect(await openModelCache({ ...memoryCaches(), open })).toBeNull();
+    expect(await openCacheStore({ ...memoryCaches(), open })).toBeNull();
   });
 });
 

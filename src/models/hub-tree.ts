@@ -1,0 +1,64 @@
+/** What the hub says of a repository's files: sizes, and the SHA-256 of the large ones. */
+import type { ModelLocation, ReadOptions } from './files.js';
+import { isObject } from './json-fields.js';
+
+export interface TreeEntry {
+  sizeBytes: number;
+  /** Lower-case hex digits; null for small files, which the hub has no such hash of. */
+  sha256: string | null;
+}
+
+export type HubTree = ReadonlyMap<string, TreeEntry>;
+
+export interface HubPlace {
+  hubUrl: string;
+  /** `owner/name` */
+  repository: string;
+  revision: string;
+}
+
+/** The repository that an address in the hub's layout means; null for any other address. */
+export function parseHubBase(base: string): HubPlace | null {
+  const [, hubUrl, repository, revision] = /^(https?:\/\/.+)\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/$/.exec(base) ?? [];
+  if (!hubUrl || !repository || !revision) return null;
+  return { hubUrl, repository, revision: decodeURIComponent(revision) };
+}
+
+/**
+ * `GET /api/models/{repository}/tree/{revision}?recursive=true` of the hub. Null where there is none: a mirror of
+ * plain files has no such page, and a file without a known hash is judged by its length and kind alone.
+ */
+export async function fetchHubTree(
+  location: ModelLocation,
+  options: ReadOptions & { fetch: typeof fetch },
+): Promise<HubTree | null> {
+  const place = parseHubBase(location.base);
+  if (place === null) return null;
+  const url = `${place.hubUrl}/api/models/${place.repository}/tree/${encodeURIComponent(place.revision)}?recursive=true`;
+  try {
+    const response = await options.fetch(url, {
+      headers: location.headers,
+      referrerPolicy: 'no-referrer',
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    if (response.ok) return parseTree(await response.json());
+    await response.body?.cancel();
+    return null;
+  } catch {
+    return null;
+  }
+}
+
+function parseTree(value: unknown): HubTree | null {
+  if (!Array.isArray(value)) return null;
+  const tree = new Map<string, TreeEntry>();
+  for (const entry of value) {
+    if (!isObject(entry) || typeof entry.path !== 'string') continue;
+    const lfs = isObject(entry.lfs) ? entry.lfs : {};
+    const oid = typeof lfs.oid === 'string' ? lfs.oid.toLowerCase().replace(/^sha256:/, '') : '';
+    const sizeBytes = Number(lfs.size ?? entry.size);
+    if (!Number.isSafeInteger(sizeBytes)) continue;
+    tree.set(entry.path, { sizeBytes, sha256: /^[0-9a-f]{64}$/.test(oid) ? oid : null });
+  }
+  return tree;
+}

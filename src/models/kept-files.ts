@@ -1,0 +1,141 @@
+/**
+ * A model's files below a URL, kept in the browser's storage. A file that turns out to be damaged or gone is fetched
+ * again in the middle of the read; where nothing can be kept, files are fetched as if there were no storage.
+ */
+import { VecinityError } from '../errors.js';
+import { type FileStore, type KeptFile, openFileStore } from '../storage/file-store.js';
+import { DamagedFileError, StorageError } from '../storage/storage-error.js';
+import { parseJson } from './content.js';
+import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
+import { fetchHubTree, type HubTree } from './hub-tree.js';
+import { obtain } from './obtain.js';
+import { createReporter } from './progress.js';
+import { toStream, UrlFiles } from './url-files.js';
+
+/** Bytes of one step of a stream: as many as the store checks at once. */
+const stepBytes = 4 * 1024 * 1024;
+
+export class KeptFiles implements ModelFiles {
+  readonly location: ModelLocation;
+  readonly #fetch: typeof fetch;
+  /** Reads without keeping. */
+  readonly #direct: UrlFiles;
+  readonly #store: Promise<FileStore | null>;
+  #tree: Promise<HubTree | null> | null = null;
+  /** Files that are being read; one that fails is looked for anew. */
+  readonly #opened = new Map<string, KeptFile>();
+
+  constructor(location: ModelLocation, fetchFile: typeof fetch) {
+    this.location = location;
+    this.#fetch = fetchFile;
+    this.#direct = new UrlFiles(location, fetchFile);
+    this.#store = openFileStore();
+  }
+
+  /** What is not JSON is not kept, and fetched once more when it was. */
+  async readJson(path: string, options: ReadOptions = {}): Promise<unknown> {
+    for (let isLast = false; ; isLast = true) {
+      const bytes = await this.readBytes(path, options);
+      if (bytes === null) return null;
+      try {
+        return parseJson(bytes, path, this.location.base);
+      } catch (error) {
+        if (!(await this.purge(path)) || isLast) throw error;
+      }
+    }
+  }
+
+  async readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
+    return await this.#read(path, options, {
+      kept: async (file) => {
+        const bytes = await file.slice(0, file.sizeBytes);
+        createReporter(path, options.onProgress).finish(bytes.length);
+        return bytes;
+      },
+      direct: () => this.#direct.readBytes(path, options),
+    });
+  }
+
+  async readRange(path: string, start: number, end: number, options: ReadOptions = {}): Promise<Uint8Array | null> {
+    if (end <= start) return new Uint8Array(0);
+    return await this.#read(path, options, {
+      kept: (file) => file.slice(start, end),
+      direct: () => this.#direct.readRange(path, start, end, options),
+    });
+  }
+
+  async readStream(path: string, options: ReadOptions = {}): Promise<ReadableStream<Uint8Array> | null> {
+    return await this.#read(path, options, {
+      kept: async (file) => {
+        createReporter(path, options.onProgress).finish(file.sizeBytes);
+        return toStream(this.#steps(path, file.sizeBytes, options));
+      },
+      direct: () => this.#direct.readStream(path, options),
+    });
+  }
+
+  async purge(path: string): Promise<boolean> {
+    this.#opened.delete(path);
+    return (await (await this.#store)?.remove(this.#direct.request(path, {}).url)) ?? false;
+  }
+
+  async *#steps(path: string, sizeBytes: number, options: ReadOptions): AsyncGenerator<Uint8Array, void, void> {
+    for (let start = 0; start < sizeBytes; start += stepBytes) {
+      const bytes = await this.readRange(path, start, start + stepBytes, options);
+      if (bytes?.length !== Math.min(stepBytes, sizeBytes - start)) throw changed(path, this.location);
+      yield bytes;
+    }
+  }
+
+  /** Reads from the kept file, which is fetched first when it is not there, and once more when it is damaged. */
+  async #read<Result>(
+    path: string,
+    options: ReadOptions,
+    read: { kept: (file: KeptFile) => Promise<Result>; direct: () => Promise<Result | null> },
+  ): Promise<Result | null> {
+    try {
+      for (let isLast = false; ; isLast = true) {
+        const file = await this.#obtain(path, options);
+        if (file === null) return null;
+        try {
+          return await read.kept(file);
+        } catch (error) {
+          if (!(error instanceof DamagedFileError)) throw error;
+          if (isLast) throw new StorageError('unavailable', error);
+          await this.purge(path);
+        }
+      }
+    } catch (error) {
+      // Storage is a convenience: a file that cannot be kept is used all the same.
+      if (error instanceof StorageError) return await read.direct();
+      throw error;
+    }
+  }
+
+  async #obtain(path: string, options: ReadOptions): Promise<KeptFile | null> {
+    const opened = this.#opened.get(path);
+    if (opened) return opened;
+    const request = this.#direct.request(path, options);
+    const store = await this.#store;
+    if (store === null) throw new StorageError('unavailable');
+    const { base, storageFull = 'error' } = this.location;
+    const expected = () => this.#expected(path, options);
+    const file = await obtain({ store, base, request, storageFull, expected });
+    if (file) this.#opened.set(path, file);
+    return file;
+  }
+
+  /** The first file says whether there is a model at all; a list of files would be asked for in vain. */
+  async #expected(path: string, { signal }: ReadOptions) {
+    if (path === 'config.json') return null;
+    this.#tree ??= fetchHubTree(this.location, { fetch: this.#fetch, ...(signal ? { signal } : {}) });
+    return (await this.#tree)?.get(path) ?? null;
+  }
+}
+
+function changed(path: string, { base }: ModelLocation): VecinityError {
+  return new VecinityError(
+    'model_file_invalid',
+    `The file ${path} at ${base} was damaged while it was read, and the server has another version of it now.`,
+  );
+}

@@ -1,0 +1,171 @@
+/**
+ * Gets a file into a store: one download for all tabs, gone on with where an earlier one broke, judged by length and
+ * hash, and committed only then. What is refused is thrown away and fetched once more.
+ */
+import { VecinityError } from '../errors.js';
+import { type Heard, lockDownload } from '../storage/download-lock.js';
+import type { FilePart, FileStore, KeptFile, PartVersion } from '../storage/file-store.js';
+import { availableBytes, evict } from '../storage/room.js';
+import { StorageError } from '../storage/storage-error.js';
+import type { DownloadRequest } from './download.js';
+import type { StorageFull } from './files.js';
+import type { TreeEntry } from './hub-tree.js';
+import { createReporter } from './progress.js';
+import { ChangedError, openTransfer } from './transfer.js';
+
+export interface Order {
+  store: FileStore;
+  /** Address of the model, with a trailing slash. */
+  base: string;
+  request: DownloadRequest;
+  /** What the publisher says of the file; null when nothing is known. Asked only before a download. */
+  expected: () => Promise<TreeEntry | null>;
+  storageFull: StorageFull;
+}
+
+const unknownVersion: PartVersion = { etag: null, totalBytes: null };
+
+/**
+ * The kept file, or null when the server does not have it. Throws `download_failed`, `model_file_invalid`,
+ * `storage_full`, `aborted`, and `StorageError` when the file can be had but not kept.
+ */
+export async function obtain(order: Order): Promise<KeptFile | null> {
+  const { store, request } = order;
+  const { url, path, onProgress, signal } = request;
+  const kept = await store.read(url);
+  if (kept) return kept;
+  const onWait = (loadedBytes: number, totalBytes: number | null) =>
+    onProgress?.({ file: path, loadedBytes, totalBytes });
+  return await lockDownload(url, { signal, onProgress: onWait }, async (tell) => {
+    return (await store.read(url)) ?? (await fetchIntoStore(order, tell));
+  });
+}
+
+async function fetchIntoStore(order: Order, tell: Heard): Promise<KeptFile | null> {
+  const { store, base, request } = order;
+  const part = await store.openPart({ url: request.url, base, path: request.path });
+  let isThere = false;
+  try {
+    isThere = await fillAndJudge(part, order, tell);
+    if (isThere) await withRoom(order, part.sizeBytes, () => part.commit());
+  } finally {
+    part.close();
+    if (part.sizeBytes === 0) await store.remove(request.url);
+  }
+  if (!isThere) return null;
+  const file = await store.read(request.url);
+  // The user cleared the site's data in between.
+  if (file === null) throw new StorageError('unavailable');
+  return file;
+}
+
+/** False when the server does not have the file. */
+async function fillAndJudge(part: FilePart, order: Order, tell: Heard): Promise<boolean> {
+  const expected = await order.expected();
+  for (let isLast = false; ; isLast = true) {
+    const problem = await fill(part, { order, expected, tell }).then(
+      (isThere) => (isThere ? judge(part, expected) : 'absent'),
+      (error: unknown) => {
+        if (error instanceof ChangedError && !isLast) return error.message;
+        throw error;
+      },
+    );
+    if (problem === null) return true;
+    await part.restart(unknownVersion);
+    if (problem === 'absent') return false;
+    if (isLast) throw refused(order.request, problem);
+  }
+}
+
+interface Filling {
+  order: Order;
+  expected: TreeEntry | null;
+  tell: Heard;
+}
+
+async function fill(part: FilePart, { order, expected, tell }: Filling): Promise<boolean> {
+  const { request } = order;
+  // Only the commit was missing when the last try ended.
+  if (part.sizeBytes > 0 && part.sizeBytes === (expected?.sizeBytes ?? part.version.totalBytes)) return true;
+  const transfer = await openTransfer(request, part);
+  if (transfer === null) return false;
+  const { startsAt, version, pieces } = transfer;
+  const totalBytes = expected?.sizeBytes ?? version.totalBytes;
+  const reporter = createReporter(request.path, (progress) => {
+    request.onProgress?.(progress);
+    tell(progress.loadedBytes, progress.totalBytes);
+  });
+  let isFirst = true;
+  for await (const piece of pieces) {
+    if (isFirst) {
+      // Not before the first piece is there: a page of HTML costs nothing of what was downloaded.
+      if (startsAt === 0) await part.restart(version);
+      await makeRoom(order, (totalBytes ?? piece.length) - startsAt);
+      reporter.resume(startsAt);
+      isFirst = false;
+    }
+    await withRoom(order, (totalBytes ?? 0) - part.sizeBytes, () => part.append(piece));
+    const isPlausible = totalBytes !== null && part.sizeBytes <= totalBytes;
+    reporter.advance(part.sizeBytes, isPlausible ? totalBytes : null);
+  }
+  reporter.finish(part.sizeBytes);
+  return true;
+}
+
+/** The estimate may have been wrong: then the same is said, or done, when the disk is full. */
+async function withRoom(order: Order, neededBytes: number, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof StorageError && error.reason === 'full')) throw error;
+    await giveRoom(order, neededBytes);
+    await write();
+  }
+}
+
+async function makeRoom(order: Order, neededBytes: number): Promise<void> {
+  const available = await availableBytes();
+  if (available === null || available >= neededBytes) return;
+  await giveRoom(order, neededBytes);
+}
+
+/** Frees what the site allowed to be freed, or says what is missing. */
+async function giveRoom({ store, base, request, storageFull }: Order, neededBytes: number): Promise<void> {
+  if (storageFull === 'memory') throw new StorageError('full');
+  if (storageFull === 'evict') await evict(store, neededBytes, base);
+  const available = await availableBytes();
+  if (storageFull === 'evict' && (available === null || available >= neededBytes)) return;
+  throw noRoom(request.path, neededBytes, available);
+}
+
+function noRoom(path: string, neededBytes: number, available: number | null): VecinityError {
+  const free = available === null ? 'the browser gives no more' : `${megabytes(available)} are free for this site`;
+  return new VecinityError(
+    'storage_full',
+    `The file ${path} needs ${megabytes(neededBytes)} of storage and ${free}. Delete stored models, ` +
+      "or allow it with the option storageFull: 'evict' (the least used models go) or 'memory' (nothing is kept).",
+    { param: 'storageFull' },
+  );
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** What is wrong with a file that is all there, or null. */
+async function judge(part: FilePart, expected: TreeEntry | null): Promise<string | null> {
+  if (expected && part.sizeBytes !== expected.sizeBytes) {
+    return `it has ${part.sizeBytes} bytes instead of ${expected.sizeBytes}`;
+  }
+  if (part.sizeBytes === 0 && !expected) return 'it is empty';
+  const digest = await part.digest();
+  if (!expected?.sha256 || digest === expected.sha256) return null;
+  return `its SHA-256 is ${digest} instead of ${expected.sha256}`;
+}
+
+function refused({ path, url }: DownloadRequest, problem: string): VecinityError {
+  return new VecinityError(
+    'model_file_invalid',
+    `The file ${path} from ${url} is not what its publisher says: ${problem}. It was fetched twice and not kept.`,
+  );
+}

@@ -1,0 +1,150 @@
+/**
+ * A file as a stream of pieces that goes on where the network broke, by a range. What comes after a break is of the
+ * same version as what came before, by length and ETag, or the transfer ends; hashes are the receiver's business.
+ */
+import { abortError, VecinityError } from '../errors.js';
+import type { PartVersion } from '../storage/file-store.js';
+import {
+  connect,
+  type DownloadRequest,
+  declaredBytes,
+  isEncoded,
+  readBody,
+  TransientError,
+  tryTwice,
+} from './download.js';
+
+/** Waits before the tries that follow a break, while none of them brings a byte. */
+const retryDelaysMs = [0, 1_000, 4_000];
+
+export interface Transfer {
+  /** Where the first piece belongs: what the receiver has before it is still good. */
+  startsAt: number;
+  version: PartVersion;
+  /** Throws `download_failed`, `model_file_invalid`, `aborted`. */
+  pieces: AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>;
+}
+
+/** Begins where the receiver's part ends, or at the start if the server will not. Null when it does not have the file. */
+export async function openTransfer(
+  request: DownloadRequest,
+  part: { sizeBytes: number; version: PartVersion },
+): Promise<Transfer | null> {
+  const wanted = isText(request.path) ? 0 : part.sizeBytes;
+  const response = await tryTwice(() => reconnect(request, wanted, part.version));
+  if (response === null) return null;
+  const startsAt = response.status === 206 ? wanted : 0;
+  const version = versionOf(response, startsAt);
+  return { startsAt, version, pieces: readOn(request, response, { position: startsAt, version }) };
+}
+
+/** The file was replaced on the server during its download. */
+export class ChangedError extends VecinityError {
+  constructor(url: string) {
+    super('download_failed', `${url} could not be downloaded: it changed on the server meanwhile.`);
+  }
+}
+
+interface Place {
+  position: number;
+  version: PartVersion;
+}
+
+async function* readOn(
+  request: DownloadRequest,
+  first: Response,
+  { position, version }: Place,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  let tries = 0;
+  let response: Response | null = first;
+  let from = position;
+  for (;;) {
+    try {
+      response ??= await goOn(request, from, version, isText(request.path) || isEncoded(first));
+      const start = response.status === 206 ? { start: from, end: Number.POSITIVE_INFINITY } : null;
+      let at = start?.start ?? 0;
+      for await (const piece of readBody(start ? { ...request, range: start } : request, response)) {
+        // A server that knows no ranges sends again what is there already.
+        const fresh = piece.subarray(Math.max(0, from - at));
+        at += piece.length;
+        if (fresh.length === 0) continue;
+        from += fresh.length;
+        tries = 0;
+        yield fresh;
+      }
+      return;
+    } catch (error) {
+      const delayMs = retryDelaysMs[tries++];
+      if (!(error instanceof TransientError) || delayMs === undefined) throw error;
+      response = null;
+      await pause(delayMs, request.signal);
+    }
+  }
+}
+
+/** The rest of a file from `position` on, or all of it from a server that knows no ranges. */
+async function goOn(
+  request: DownloadRequest,
+  position: number,
+  version: PartVersion,
+  whole: boolean,
+): Promise<Response> {
+  const response = await reconnect(request, whole ? 0 : position, version);
+  const found = response && versionOf(response, response.status === 206 ? position : 0);
+  if (response && found && agree(found, version)) return response;
+  await response?.body?.cancel();
+  throw new ChangedError(request.url);
+}
+
+/** An answer from `position` on (206), or from the start where the server has no such range of this version. */
+async function reconnect(request: DownloadRequest, position: number, version: PartVersion): Promise<Response | null> {
+  if (position === 0) return await connect(request);
+  const range = { start: position, end: Number.POSITIVE_INFINITY };
+  const response = await connect({ ...request, range });
+  if (response === null || response.status === 200) return response;
+  if (response.status === 206 && !isEncoded(response) && continues(response, position, version)) return response;
+  await response.body?.cancel();
+  return await connect(request);
+}
+
+function continues(response: Response, position: number, version: PartVersion): boolean {
+  const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
+  return (start === undefined || Number(start) === position) && agree(versionOf(response, position), version);
+}
+
+/** Across origins a server may show neither ETag nor range; then the length must do. */
+function versionOf(response: Response, startsAt: number): PartVersion {
+  const total = /\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1];
+  const length = declaredBytes(response);
+  const totalBytes = total === undefined ? length && length + startsAt : Number(total);
+  return { etag: response.headers.get('etag'), totalBytes };
+}
+
+function agree(found: PartVersion, wanted: PartVersion): boolean {
+  return matches(found.etag, wanted.etag) && matches(found.totalBytes, wanted.totalBytes);
+}
+
+function matches(found: string | number | null, wanted: string | number | null): boolean {
+  return found === null || wanted === null || found === wanted;
+}
+
+/** Servers compress text as they like, so that positions in it mean nothing to them. */
+function isText(path: string): boolean {
+  return /\.(?:json|txt)$/.test(path);
+}
+
+async function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted) throw abortError(signal);
+  if (delayMs === 0) return;
+  await new Promise<void>((resolve, reject) => {
+    const giveUp = (): void => {
+      clearTimeout(timer);
+      if (signal) reject(abortError(signal));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', giveUp);
+      resolve();
+    }, delayMs);
+    signal?.addEventListener('abort', giveUp, { once: true });
+  });
+}

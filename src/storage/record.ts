@@ -1,0 +1,42 @@
+/** What is noted beside a file on the disk, and how it is read back: nothing that lies on a disk is believed unseen. */
+import type { FileHashes } from './file-hash.js';
+import type { FileName, PartVersion } from './file-store.js';
+
+export interface FileRecord extends FileName, FileHashes {
+  sizeBytes: number;
+}
+
+export interface PartRecord extends FileName, PartVersion {}
+
+/** Null for anything that is not a whole record. */
+export function parseRecord(value: unknown): FileRecord | null {
+  const name = parseName(value);
+  if (name === null || !isObject(value)) return null;
+  const { sizeBytes, sha256, blocks } = value;
+  if (!isSize(sizeBytes) || typeof sha256 !== 'string') return null;
+  if (!Array.isArray(blocks) || !blocks.every((block) => typeof block === 'string')) return null;
+  return { ...name, sizeBytes, sha256, blocks };
+}
+
+/** Null for anything that is not a whole record. */
+export function parsePartRecord(value: unknown): PartRecord | null {
+  const name = parseName(value);
+  if (name === null || !isObject(value)) return null;
+  const { etag, totalBytes } = value;
+  return { ...name, etag: typeof etag === 'string' ? etag : null, totalBytes: isSize(totalBytes) ? totalBytes : null };
+}
+
+function parseName(value: unknown): FileName | null {
+  if (!isObject(value)) return null;
+  const { url, base, path } = value;
+  const complete = typeof url === 'string' && typeof base === 'string' && typeof path === 'string';
+  return complete ? { url, base, path } : null;
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

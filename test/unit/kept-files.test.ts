@@ -1,0 +1,318 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type ModelLocation, openModelFiles } from '../../src/models/files.js';
+import { openOpfsStore } from '../../src/storage/opfs-store.js';
+import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
+import { type FaultServer, faultServer, hubBase, treeOf } from './fault-server.js';
+import { htmlPage } from './memory-server.js';
+
+const path = 'model.safetensors';
+const location: ModelLocation = { kind: 'url', base: hubBase, headers: {}, cache: true };
+
+/** Mulberry32 */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function randomBytes(count: number, seed: number): Uint8Array<ArrayBuffer> {
+  const random = createRandom(seed);
+  return Uint8Array.from({ length: count }, () => random() * 256);
+}
+
+const weights = randomBytes(9_000_001, 1);
+const others = randomBytes(9_000_001, 2);
+
+let disk: FakeDisk;
+let server: FaultServer;
+
+beforeEach(() => {
+  disk = createFakeDisk();
+  vi.stubGlobal('navigator', { storage: disk.storage });
+  vi.stubGlobal('caches', undefined);
+  server = faultServer(weights);
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** Each call is a new visit of the page. */
+const open = (given: Partial<ModelLocation> = {}) => openModelFiles({ ...location, ...given }, { fetch: server.fetch });
+
+/** Comparing millions of bytes one by one is slow in `toEqual`. */
+function isServed(bytes: Uint8Array | null | undefined): boolean {
+  return bytes != null && Buffer.compare(bytes, server.bytes) === 0;
+}
+
+async function readStreamed(files = open()): Promise<Uint8Array> {
+  return new Uint8Array(await new Response(await files.readStream?.(path)).arrayBuffer());
+}
+
+/** A download that the network ends for good after `cut` bytes. */
+async function breakAt(cut: number): Promise<void> {
+  const controller = new AbortController();
+  server.cuts = [cut];
+  server.instead = [];
+  const fetchOnce = server.fetch;
+  server.fetch = async (input, init) => {
+    if (server.ranges.length > 0) controller.abort();
+    return await fetchOnce(input, init);
+  };
+  const files = openModelFiles(location, { fetch: server.fetch });
+  await expect(files.readBytes(path, { signal: controller.signal })).rejects.toMatchObject({ code: 'aborted' });
+  server.fetch = fetchOnce;
+  server.ranges = [];
+}
+
+describe('a kept download', () => {
+  it('is read whole, by range and streamed after one request', async () => {
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(await open().readRange(path, 4_194_300, 4_194_310)).toEqual(server.bytes.slice(4_194_300, 4_194_310));
+    expect(await open().readRange(path, 9_000_000, 10_000_000)).toEqual(server.bytes.slice(9_000_000));
+    expect(isServed(await readStreamed())).toBe(true);
+    expect(server.ranges).toEqual([null]);
+  });
+
+  it('goes on by range when the network breaks ten times at random points', async () => {
+    const random = createRandom(42);
+    server.cuts = Array.from({ length: 10 }, () => 1 + Math.floor(random() * 800_000));
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(server.ranges).toHaveLength(11);
+    expect(server.ranges.slice(1).every((range) => /^bytes=[1-9]\d*-$/.test(range ?? ''))).toBe(true);
+  });
+
+  it('goes on at the next visit where it was cancelled', async () => {
+    await breakAt(5_000_000);
+    const onProgress = vi.fn();
+    expect(isServed(await open().readBytes(path, { onProgress }))).toBe(true);
+    expect(server.ranges).toEqual(['bytes=5000000-']);
+    expect(onProgress.mock.calls[0]?.[0]).toMatchObject({ resumedBytes: 5_000_000, totalBytes: 9_000_001 });
+  });
+
+  it('starts again where the server knows no ranges', async () => {
+    await breakAt(5_000_000);
+    server.knowsRanges = false;
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(disk.find('data')[0]?.bytes).toHaveLength(9_000_001);
+  });
+
+  it('skips what it has when a server without ranges breaks', async () => {
+    server.knowsRanges = false;
+    server.cuts = [3_000_000, 6_000_000];
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(server.ranges).toEqual([null, 'bytes=3000000-', 'bytes=6000000-']);
+  });
+
+  it('starts again when the file on the server is another one now', async () => {
+    await breakAt(5_000_000);
+    server.bytes = others;
+    server.etag = '"v2"';
+    server.tree = treeOf(server.bytes);
+    expect(isServed(await open().readBytes(path))).toBe(true);
+  });
+
+  it('starts again when the file on the server changes during it', async () => {
+    server.cuts = [2_000_000];
+    const fetchFirst = server.fetch;
+    server.fetch = async (input, init) => {
+      if (server.ranges.length === 1) {
+        server.bytes = others;
+        server.etag = '"v3"';
+      }
+      return await fetchFirst(input, init);
+    };
+    server.tree = null;
+    expect(isServed(await open().readBytes(path))).toBe(true);
+  });
+
+  it('of another version that nothing but its hash tells is refused and fetched once more', async () => {
+    server.etag = null;
+    await breakAt(5_000_000);
+    server.bytes = others;
+    server.tree = treeOf(server.bytes);
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(server.ranges).toEqual(['bytes=5000000-', null]);
+  });
+
+  it('needs only its commit when it was all there', async () => {
+    server.cuts = [];
+    await open().readBytes(path);
+    const [record] = disk.find('record.json');
+    if (record) record.bytes = new Uint8Array(0);
+    expect(isServed(await open().readBytes(path))).toBe(true);
+  });
+
+  it('is given up after some tries that bring nothing, and keeps what is there', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    server.cuts = [4_000_000];
+    const down = () => new Response('', { status: 503 });
+    const normal = server.fetch;
+    server.fetch = async (input, init) => (server.ranges.length > 0 ? down() : await normal(input, init));
+    const failing = expect(open().readBytes(path)).rejects.toMatchObject({ code: 'download_failed' });
+    await vi.waitFor(async () => {
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(disk.find('data')[0]?.bytes).toHaveLength(4_000_000);
+    });
+    await vi.advanceTimersByTimeAsync(60_000);
+    await failing;
+    expect(disk.find('data')[0]?.bytes).toHaveLength(4_000_000);
+  });
+
+  it('goes on when a connection stays silent', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const silent = () => new Response(new ReadableStream({ pull: () => new Promise<void>(() => {}) }));
+    server.instead = [silent];
+    const reading = open().readBytes(path);
+    await vi.waitFor(() => expect(server.ranges).toHaveLength(1));
+    await vi.waitFor(async () => {
+      await vi.advanceTimersByTimeAsync(61_000);
+      expect(server.ranges).toHaveLength(2);
+    });
+    expect(isServed(await reading)).toBe(true);
+  });
+});
+
+describe('a download that is not the file', () => {
+  const wrong = () => new Response(others, { headers: { 'content-length': '9000001' } });
+
+  it('is thrown away and fetched once more', async () => {
+    server.instead = [wrong];
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(server.ranges).toEqual([null, null]);
+  });
+
+  it('is refused with both hashes when it comes twice, and nothing is kept', async () => {
+    server.instead = [wrong, wrong];
+    await expect(open().readBytes(path)).rejects.toMatchObject({
+      code: 'model_file_invalid',
+      message: expect.stringMatching(/SHA-256 is [0-9a-f]{64} instead of [0-9a-f]{64}/),
+    });
+    expect(disk.find('data')).toEqual([]);
+  });
+
+  it('is refused by its length', async () => {
+    const short = () => new Response(new Uint8Array(10));
+    server.instead = [short, short];
+    await expect(open().readBytes(path)).rejects.toMatchObject({
+      code: 'model_file_invalid',
+      message: expect.stringContaining('10 bytes instead of 9000001'),
+    });
+  });
+
+  it.each([
+    ['a page of HTML', htmlPage],
+    ['a Git LFS pointer', () => new Response('version https://git-lfs.github.com/spec/v1\noid sha256:0\n')],
+  ])('is refused when it is %s, and costs nothing of what is there', async (_, answer) => {
+    await breakAt(5_000_000);
+    server.instead = [answer];
+    await expect(open().readBytes(path)).rejects.toMatchObject({ code: 'model_file_invalid' });
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(server.ranges.at(-1)).toBe('bytes=5000000-');
+  });
+
+  it('is judged by its length alone where no hash is published', async () => {
+    server.tree = null;
+    expect(isServed(await open().readBytes(path))).toBe(true);
+  });
+
+  it('leaves nothing behind when there is none', async () => {
+    expect(await open().readBytes('absent.bin')).toBeNull();
+    expect(disk.find('data')).toEqual([]);
+  });
+});
+
+describe('damage on the disk', () => {
+  it('of a single bit is found and healed', async () => {
+    await open().readBytes(path);
+    const [data] = disk.find('data');
+    if (data) data.bytes[6_000_000] = (data.bytes[6_000_000] ?? 0) ^ 1;
+    expect(isServed(await readStreamed())).toBe(true);
+    expect(server.ranges).toEqual([null, null]);
+  });
+
+  it('that shortened the file is found and healed', async () => {
+    await open().readBytes(path);
+    const [data] = disk.find('data');
+    if (data) data.bytes = data.bytes.slice(0, 100);
+    expect(isServed(await open().readBytes(path))).toBe(true);
+  });
+
+  it.each(['record.json', 'data'])('that deleted %s is healed', async (name) => {
+    await open().readBytes(path);
+    for (const file of disk.find(name)) file.bytes = new Uint8Array(0);
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(isServed(await open().readBytes(path))).toBe(true);
+  });
+
+  it('that took everything is healed by another download', async () => {
+    await open().readBytes(path);
+    disk.clear();
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(server.ranges).toHaveLength(2);
+  });
+});
+
+describe('room', () => {
+  it('that is too small is said with the numbers before the download goes on', async () => {
+    disk.quotaBytes = 5_000_000;
+    await expect(open().readBytes(path)).rejects.toMatchObject({
+      code: 'storage_full',
+      message: expect.stringMatching(/needs 9\.0 MB of storage and 4\.0 MB are free/),
+    });
+  });
+
+  it('that is too small does not matter when the site reads from memory', async () => {
+    disk.quotaBytes = 5_000_000;
+    expect(isServed(await open({ storageFull: 'memory' }).readBytes(path))).toBe(true);
+  });
+
+  it('is made by giving up the least used model where the site allows that', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_000 });
+    const old = 'https://hub.example/owner/old/resolve/main/';
+    const recent = 'https://hub.example/owner/recent/resolve/main/';
+    server.tree = null;
+    await open({ base: old }).readBytes(path);
+    vi.setSystemTime(2_000);
+    await open({ base: recent }).readBytes(path);
+    disk.quotaBytes = 21_000_000;
+    vi.setSystemTime(3_000);
+    expect(isServed(await open({ storageFull: 'evict' }).readBytes(path))).toBe(true);
+    const kept = await (await openOpfsStore())?.list();
+    expect(kept?.map(({ base }) => base).sort()).toEqual([hubBase, recent]);
+  });
+
+  it('that runs out against the estimate is said when it happens', async () => {
+    vi.stubGlobal('navigator', { storage: { ...disk.storage, estimate: undefined } });
+    disk.quotaBytes = 5_000_000;
+    await expect(open().readBytes(path)).rejects.toMatchObject({ code: 'storage_full' });
+  });
+});
+
+describe('a storage that fails', () => {
+  it('is not needed', async () => {
+    const getDirectory = () => Promise.reject(new DOMException('denied', 'SecurityError'));
+    vi.stubGlobal('navigator', { storage: { getDirectory } });
+    expect(isServed(await open().readBytes(path))).toBe(true);
+  });
+
+  it('in the middle of a download leaves the file usable', async () => {
+    server.cuts = [4_000_000];
+    const normal = server.fetch;
+    server.fetch = async (input, init) => {
+      if (server.ranges.length === 1) {
+        vi.stubGlobal('navigator', {
+          storage: { getDirectory: () => Promise.reject(new DOMException('gone', 'InvalidStateError')) },
+        });
+        disk.clear();
+      }
+      return await normal(input, init);
+    };
+    expect(isServed(await readStreamed())).toBe(true);
+  });
+});
