@@ -67,8 +67,6 @@ export class VecinityError extends Error {
 
   /** Each entry of the package is bundled with its own copy of this class; the copies know each other's errors. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // A subclass has one home and is told by its prototype.
-    if (this !== VecinityError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return isError(value) && value.name === 'VecinityError' && 'code' in value && isErrorCode(value.code);
   }
 
