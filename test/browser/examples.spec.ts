@@ -1,0 +1,129 @@
+/** Every example of `examples/`, as its README says to run it, on the built package and the model of this repository. */
+import path from 'node:path';
+import { expect, test } from '@playwright/test';
+import { build, createServer, preview } from 'vite';
+import { repositoryRoot } from '../../src/vite/bundle.js';
+import { findPython } from '../conformance/python.js';
+import { Program } from './program.js';
+
+/** What all-MiniLM-L6-v2 says of "a cat sleeps" and "a kitten naps", in 8 bits. */
+const alike = /^0\.[67]\d$/;
+
+let cleanups: (() => Promise<unknown>)[] = [];
+test.afterEach(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+  cleanups = [];
+});
+
+function start(command: string, args: readonly string[], env: Record<string, string> = {}): Program {
+  const program = new Program(command, args, env);
+  cleanups.push(() => program.stop());
+  return program;
+}
+
+const node = (file: string, ...args: string[]) => start(process.execPath, [file, ...args]);
+
+async function embed(url: string) {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'all-MiniLM-L6-v2', input: 'a cat sleeps' }),
+  });
+  return { response, body: await response.json() };
+}
+
+const optionsOf = (name: string) => ({
+  root: path.join(repositoryRoot, 'examples', name),
+  build: { outDir: path.join(repositoryRoot, 'build/examples', name), emptyOutDir: true },
+  logLevel: 'warn' as const,
+});
+
+/** Builds an example and serves it as its users would; gives the address. */
+async function buildAndPreview(name: string): Promise<string> {
+  await build(optionsOf(name));
+  const server = await preview({ ...optionsOf(name), preview: { port: 0 } });
+  cleanups.push(() => server.close());
+  return server.resolvedUrls?.local[0] ?? '';
+}
+
+async function serveForDevelopment(name: string): Promise<string> {
+  const server = await createServer({
+    ...optionsOf(name),
+    cacheDir: path.join(repositoryRoot, 'node_modules/.vite-examples', name),
+    server: { port: 0 },
+  });
+  cleanups.push(() => server.close());
+  await server.listen();
+  return server.resolvedUrls?.local[0] ?? '';
+}
+
+test('plain-html compares two texts with a plain fetch', async ({ page }) => {
+  const [url] = await node('examples/plain-html/serve.js').line(/^http:\S+$/);
+  await page.goto(url);
+  await page.getByRole('button', { name: 'Compare' }).click();
+  await expect(page.locator('output')).toHaveText(alike);
+});
+
+for (const [way, open] of [
+  ['built', buildAndPreview],
+  ['in development', serveForDevelopment],
+] as const) {
+  test(`vite searches while somebody types, ${way}`, async ({ page }) => {
+    await page.goto(await open('vite'));
+    const search = page.getByRole('searchbox');
+    await expect(search).toBeEnabled();
+    await search.pressSequentially('stars at night');
+    await expect(page.locator('li').first()).toContainText('telescope');
+    await expect(page.locator('li')).toHaveCount(4);
+    await search.fill('');
+    await expect(page.locator('li')).toHaveCount(0);
+  });
+}
+
+test('react compares two texts', async ({ page }) => {
+  await page.goto(await buildAndPreview('react'));
+  await page.getByLabel('Second text').fill('a kitten naps');
+  await page.getByRole('button', { name: 'Compare' }).click();
+  await expect(page.locator('output')).toHaveText(alike);
+});
+
+test('openai-sdk gets its vectors from the page', async ({ page }) => {
+  await page.goto(await buildAndPreview('openai-sdk'));
+  await expect(page.locator('output')).toHaveText(/^0\.[67]\d, 11 tokens$/);
+});
+
+test('langchain finds the page about bicycles', async () => {
+  expect(await node('examples/langchain/main.js').output()).toBe('page 3: Repairing the chain of a bicycle');
+});
+
+test('ai-sdk embeds and ranks', async () => {
+  expect(await node('examples/ai-sdk/main.js').output()).toMatch(/^0\.[67]\d, 11 tokens\nbest: a cat$/);
+});
+
+test('node-server answers the API beside its own page, and ends when it is told to', async () => {
+  const program = node('examples/node-server/main.js');
+  const [url] = await program.line(/^http:\S+$/);
+  expect((await embed(url)).body.data[0].embedding).toHaveLength(384);
+  expect(await (await fetch(new URL('/', url))).text()).toBe('my own page\n');
+  expect(await program.stop()).toBe(0);
+});
+
+test('fetch-export answers pages of other origins', async () => {
+  const [url] = await node('examples/fetch-export/run.js').line(/^http:\S+$/);
+  const { response, body } = await embed(url);
+  expect(body.usage.prompt_tokens).toBe(5);
+  expect(response.headers.get('access-control-allow-origin')).toBe('*');
+});
+
+test('python gets its vectors from `vecinity serve`', async () => {
+  const args = ['--model', 'all-MiniLM-L6-v2', '--models-dir', 'public/models'];
+  const server = node('dist/cli.js', 'serve', ...args);
+  const [, url = ''] = await server.line(/"url":"(http:[^"]+)"/);
+  await server.line(/"model_ready"/);
+  expect((await embed(`${url}/v1/embeddings`)).body.data[0].embedding).toHaveLength(384);
+  const { version, reason } = await findPython('openai');
+  console.log(`openai for Python: ${version ? `run, ${version}` : `absent: ${reason}`}`);
+  if (version === null) return;
+  const client = start(process.env.VECINITY_PYTHON ?? 'python3', ['examples/python/client.py'], { VECINITY_URL: url });
+  expect(await client.output()).toMatch(/^0\.[67]\d, 11 tokens$/);
+});
