@@ -6,6 +6,7 @@ import { type EmbedOptions, type RerankOptions, toEmbeddingsBody, toRerankBody }
 import { defaultModel } from './config.js';
 import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from './core/engine.js';
 import { similarity } from './core/similarity.js';
+import { type EngineLine, OwnEngine } from './engine-line.js';
 import { EngineLink } from './engine-link.js';
 import { VecinityError } from './errors.js';
 import type { Similarity } from './models/spec.js';
@@ -13,6 +14,8 @@ import { type Progress, toApiConfig, toEngineConfig, type VecinityOptions } from
 import { createFetch } from './page-fetch.js';
 import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from './protocol.js';
 import { type RegisterOptions, type Registration, ServiceWorkerLink } from './service-worker-link.js';
+import { canShare } from './sharing/browser-tab.js';
+import { SharedEngine } from './sharing/shared-engine.js';
 
 /** Texts of one request at most; longer lists are sent in parts. */
 const textsPerRequest = 2_048;
@@ -45,9 +48,12 @@ export async function createVecinity(options: VecinityOptions = {}): Promise<Vec
   }
 }
 
-/** An engine in this tab. Emits 'progress' while models load and while many texts are embedded or ranked. */
+/**
+ * A page's engine, in this tab or shared with others. Emits 'progress' while models load and while many texts are
+ * embedded or ranked.
+ */
 export class Vecinity extends EventTarget {
-  readonly #link: EngineLink;
+  readonly #line: EngineLine;
   readonly #serviceWorker: ServiceWorkerLink;
   readonly #onProgress: VecinityOptions['onProgress'];
 
@@ -64,14 +70,9 @@ export class Vecinity extends EventTarget {
   constructor(options: VecinityOptions) {
     super();
     const api = toApiConfig(options);
-    const link = new EngineLink({
-      startWorker: () => startWorker(options),
-      engine: toEngineConfig(options, document.baseURI),
-      api,
-      onEnd: () => this.#serviceWorker.engineLost(),
-    });
+    const line = openLine(options, () => this.#serviceWorker.engineLost());
     const serviceWorker = new ServiceWorkerLink({
-      connect: (port) => link.connect(port),
+      connect: (port) => line.connect(port),
       routePrefix: api.routePrefix,
     });
     const mount = {
@@ -79,17 +80,17 @@ export class Vecinity extends EventTarget {
       base: new URL('.', document.baseURI).pathname,
       routePrefix: api.routePrefix,
     };
-    this.#link = link;
+    this.#line = line;
     this.#serviceWorker = serviceWorker;
     this.#onProgress = options.onProgress;
-    this.fetch = createFetch((request, signal) => link.exchange(request, signal), mount);
+    this.fetch = createFetch((argument, signal) => line.run({ operation: 'exchange', argument }, { signal }), mount);
     this.embeddings = {
-      create: (body, call = {}) => link.callWith(call, (api, line) => api.embeddings.create(body, line)),
+      create: (argument, call) => line.run({ operation: 'embeddings', argument }, call),
     };
     this.rerankings = {
-      create: (body, call = {}) => link.callWith(call, (api, line) => api.rerank.create(body, line)),
+      create: (argument, call) => line.run({ operation: 'rerank', argument }, call),
     };
-    this.models = { list: () => link.call((api) => api.models.list()) };
+    this.models = { list: () => line.run({ operation: 'models', argument: null }) };
     this.serviceWorker = { register: (register) => serviceWorker.register(register) };
   }
 
@@ -152,26 +153,28 @@ export class Vecinity extends EventTarget {
 
   /** Loads a model beside those that are there; it is loaded again by itself if the worker dies. */
   async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
+    const { onProgress: tell, signal, ...choice } = options;
     const onProgress: NonNullable<LoadOptions['onProgress']> = (progress) => {
-      options.onProgress?.(progress);
+      tell?.(progress);
       this.#report(progress);
     };
-    return await this.#link.load(model, { ...options, onProgress });
+    const call = { operation: 'load', argument: { ...choice, model } } as const;
+    return await this.#line.run(call, signal ? { signal, onProgress } : { onProgress });
   }
 
   async unload(model: string): Promise<void> {
-    await this.#link.unload(model);
+    await this.#line.run({ operation: 'unload', argument: model });
   }
 
   /** Loaded models with device, dtype and what was tried, and the length of the queue. */
   async status(): Promise<EngineStatus> {
-    return await this.#link.call((api) => api.status());
+    return await this.#line.run({ operation: 'status', argument: null });
   }
 
-  /** Ends the worker and frees its memory. Waiting and later calls reject with `disposed`. */
+  /** Ends the worker and frees its memory; tabs that share it go on in one of theirs. Calls reject with `disposed`. */
   async dispose(): Promise<void> {
     this.#serviceWorker.dispose();
-    this.#link.dispose();
+    this.#line.dispose();
   }
 
   override addEventListener<K extends keyof VecinityEventMap>(
@@ -229,6 +232,19 @@ export class Vecinity extends EventTarget {
     this.#onProgress?.(progress);
     this.dispatchEvent(new CustomEvent('progress', { detail: progress }));
   }
+}
+
+/** A shared engine where it is asked for and possible, else our own; `onEnd` is told of the deaths of our own. */
+function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
+  const { share = false, model = defaultModel, revision = null } = options;
+  const engine = toEngineConfig(options, document.baseURI);
+  const api = toApiConfig(options);
+  const open = (onEnd: () => void) =>
+    new OwnEngine(new EngineLink({ startWorker: () => startWorker(options), engine, api, onEnd }));
+  if (!share || !canShare()) return open(onEnd);
+  // The model belongs to the setup: requests that name none are answered by the first one that was loaded.
+  const setup = { engine, api, model, revision };
+  return new SharedEngine({ setup, startEngine: () => open(() => {}) });
 }
 
 function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {

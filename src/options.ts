@@ -10,6 +10,12 @@ export interface VecinityOptions extends Partial<EngineConfig>, Partial<Omit<Api
   model?: string;
   /** Branch, tag or commit of the model's repository. */
   revision?: string;
+  /**
+   * One engine for all tabs of the origin that were set up alike (same model and options): one has it, the others ask
+   * it, and another takes over when that one goes away. Default false. Without Web Locks or BroadcastChannel, and in
+   * pages that are not secure, each tab has its own engine.
+   */
+  share?: boolean;
   /** Where the engine worker's script is, when the bundler does not find it. */
   workerUrl?: string | URL;
   /** Starts the engine worker, for bundlers that want to see `new Worker` in your own code; wins over `workerUrl`. */

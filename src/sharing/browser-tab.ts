@@ -1,0 +1,116 @@
+/**
+ * A tab's surroundings in a browser: Web Locks say who leads and who is gone, BroadcastChannels carry the messages. A
+ * conversation has a channel of its own, so that a tab never receives what is meant for another.
+ */
+import type { EngineLine } from '../engine-line.js';
+import type { Candidacy, Conversation, Surroundings } from './member.js';
+import type { Announcement } from './messages.js';
+
+/** Whether tabs can find each other here: not without https, in a sandboxed frame or in an old browser. */
+export function canShare(): boolean {
+  const hasLocks = typeof navigator === 'object' && 'locks' in navigator;
+  return isSecureContext && hasLocks && typeof BroadcastChannel === 'function' && self.origin !== 'null';
+}
+
+export interface BrowserTab extends Surroundings {
+  /** Resolves once other tabs can see that this one is there. */
+  readonly ready: Promise<void>;
+  listen(heed: (message: Announcement) => void): void;
+  close(): void;
+}
+
+/** Opens the tab's channel and takes its own lock, whose release tells the others that it is gone. */
+export function openTab(group: string, startEngine: () => EngineLine): BrowserTab {
+  const id = crypto.randomUUID();
+  const nameOf = (tab: string) => `${group}:tab:${tab}`;
+  const all = new BroadcastChannel(group);
+  const life = holdLock(nameOf(id));
+  return {
+    ...{ id, startEngine, ready: life.held },
+    isVisible: () => document.visibilityState === 'visible',
+    now: () => Date.now(),
+    every(periodMs, work) {
+      const timer = setInterval(work, periodMs);
+      return () => clearInterval(timer);
+    },
+    after(delayMs, work) {
+      const timer = setTimeout(work, delayMs);
+      return () => clearTimeout(timer);
+    },
+    announce: (message) => all.postMessage(message),
+    listen(heed) {
+      all.onmessage = (event: MessageEvent<Announcement>) => heed(event.data);
+    },
+    follow: (receive) => converse(nameOf(id), receive),
+    serve: (follower, receive) => converse(nameOf(follower), receive),
+    contend: (candidacy) => contend(`${group}:leader`, candidacy),
+    watch: (follower, onGone) => watch(nameOf(follower), onGone),
+    close() {
+      all.close();
+      life.release();
+    },
+  };
+}
+
+/** Both ends open the channel; a channel does not hear its own messages. */
+function converse<Received, Sent>(name: string, receive: (message: Received) => void): Conversation<Sent> {
+  const channel = new BroadcastChannel(name);
+  let isOpen = true;
+  channel.onmessage = (event: MessageEvent<Received>) => receive(event.data);
+  return {
+    send: (message) => {
+      if (isOpen) channel.postMessage(message);
+    },
+    close() {
+      isOpen = false;
+      channel.close();
+    },
+  };
+}
+
+function holdLock(name: string): { held: Promise<void>; release: () => void } {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const held = new Promise<void>((resolve, reject) => {
+    const hold = () => {
+      resolve();
+      return released;
+    };
+    navigator.locks.request(name, hold).catch(reject);
+  });
+  return { held, release };
+}
+
+function contend(name: string, { steal, onGranted, onStolen }: Candidacy): () => void {
+  const wait = new AbortController();
+  let isOver = false;
+  let release = () => {};
+  const hold = () =>
+    new Promise<void>((resolve) => {
+      release = resolve;
+      if (isOver) resolve();
+      else onGranted();
+    });
+  // A request that steals takes no signal: it never waits.
+  const request = navigator.locks.request(name, steal ? { steal } : { signal: wait.signal }, hold);
+  request.catch(() => {
+    if (!isOver) onStolen();
+  });
+  return () => {
+    isOver = true;
+    wait.abort();
+    release();
+  };
+}
+
+function watch(name: string, onGone: () => void): () => void {
+  const wait = new AbortController();
+  const tell = () => {
+    if (!wait.signal.aborted) onGone();
+  };
+  // The request rejects only when the watch is over, or the page itself ends.
+  navigator.locks.request(name, { signal: wait.signal }, tell).catch(() => {});
+  return () => wait.abort();
+}

@@ -1,0 +1,297 @@
+/**
+ * One tab among those that share an engine: follows the leader, or leads. All decisions are here; locks, channels and
+ * timers come from its `Surroundings`, so that a test can run thousands of tabs in virtual time.
+ */
+import type { CallLife, EngineCall, EngineLine } from '../engine-line.js';
+import type { VecinityError } from '../errors.js';
+import type { Announcement, ToFollower, ToLeader } from './messages.js';
+import { Requests } from './requests.js';
+import { Service } from './service.js';
+
+/** Between two looks at a leader that has our requests, and at ourselves while we lead unseen. */
+const lookMs = 1_000;
+/** Looks in a row without a sign of the leading tab before its lock is taken; a busy page may answer late. */
+const missedLooks = 10;
+/** The same for a tab that the user does not see. */
+const missedLooksUnseen = 30;
+const betweenStealsMs = 30_000;
+/** Looks at an unseen and idle leader before a tab that is seen shall lead. */
+const quietLooks = 5;
+/** Before a tab leads again whose engine could not load its models; doubles each time. */
+const shortestPauseMs = 1_000;
+const longestPauseMs = 32_000;
+
+export interface Conversation<Sent> {
+  send(message: Sent): void;
+  close(): void;
+}
+
+/** Where the lock of the leader is asked for. */
+export interface Candidacy {
+  /** Takes the lock from its holder, instead of waiting for it. */
+  steal: boolean;
+  onGranted(): void;
+  /** Another tab took the lock. */
+  onStolen(): void;
+}
+
+export interface Surroundings {
+  readonly id: string;
+  isVisible(): boolean;
+  now(): number;
+  every(periodMs: number, work: () => void): () => void;
+  after(delayMs: number, work: () => void): () => void;
+  announce(message: Announcement): void;
+  /** Our own conversation with whoever leads. */
+  follow(receive: (message: ToFollower) => void): Conversation<ToLeader>;
+  /** The leader's end of a follower's conversation. */
+  serve(follower: string, receive: (message: ToLeader) => void): Conversation<ToFollower>;
+  /** Asks for the leader's lock without a time limit; the result gives the lock or the wait up. */
+  contend(candidacy: Candidacy): () => void;
+  /** Calls back once the tab is gone; the result stops the watch. */
+  watch(follower: string, onGone: () => void): () => void;
+  startEngine(): EngineLine;
+}
+
+export class Member {
+  readonly #around: Surroundings;
+  readonly #requests = new Requests();
+  readonly #conversation: Conversation<ToLeader>;
+  /** Models that this tab has loaded: each new leader is asked for them before anything else. */
+  readonly #models = new Map<string, { call: EngineCall; life: CallLife }>();
+  /** Tabs that we lead. */
+  readonly #served = new Map<string, Conversation<ToFollower>>();
+  #service: Service | null = null;
+  #epoch: number | null = null;
+  #latestEpoch = 0;
+  #withdraw: () => void = () => {};
+  #stopLooks: (() => void) | null = null;
+  #replay = new AbortController();
+  #missed = 0;
+  #quiet = 0;
+  #stolenAt = Number.NEGATIVE_INFINITY;
+  #pauseMs = shortestPauseMs;
+  #ended: VecinityError | null = null;
+
+  constructor(surroundings: Surroundings) {
+    this.#around = surroundings;
+    this.#conversation = surroundings.follow((message) => this.#hear(message));
+    this.#contend(false);
+    this.#greet();
+  }
+
+  /** Settles with the answer of whichever tab leads; rejects with the reason of the end once there is one. */
+  async run(call: EngineCall, life: CallLife = {}): Promise<unknown> {
+    if (this.#ended) throw this.#ended;
+    const answer = this.#requests.add(call, life);
+    this.#look();
+    if (call.operation === 'unload') this.#models.delete(call.argument);
+    const value = await answer;
+    if (call.operation === 'load') this.#keep(call.argument.model, call, life);
+    return value;
+  }
+
+  /** Hears what a tab says to all. */
+  heed(message: Announcement): void {
+    if (this.#ended || message.from === this.#around.id) return;
+    if (message.type === 'hello') this.#welcome(message.from, message.visible);
+    else if (!this.#service && message.epoch >= this.#latestEpoch) this.#expect(message.epoch);
+  }
+
+  /** The user sees this tab, or no longer does. */
+  visibilityChanged(): void {
+    if (this.#ended) return;
+    this.#quiet = 0;
+    if (!this.#service) this.#greet();
+    this.#look();
+  }
+
+  /** Ends everything of this tab; other tabs go on. */
+  end(error: VecinityError): void {
+    if (this.#ended) return;
+    this.#ended = error;
+    this.#replay.abort(error);
+    this.#requests.end(error);
+    this.#rest();
+    this.#resign();
+    this.#conversation.close();
+  }
+
+  #keep(model: string, call: EngineCall, { onProgress }: CallLife): void {
+    this.#models.set(model, { call, life: onProgress ? { onProgress } : {} });
+  }
+
+  #greet(): void {
+    this.#around.announce({ type: 'hello', from: this.#around.id, visible: this.#around.isVisible() });
+  }
+
+  #contend(steal: boolean): void {
+    this.#withdraw();
+    this.#withdraw = this.#around.contend({
+      steal,
+      onGranted: () => this.#lead(),
+      onStolen: () => this.#stepDown(),
+    });
+  }
+
+  /** Begins a leadership: the engine's models are asked for before any tab can ask for something else. */
+  #lead(): void {
+    const { id } = this.#around;
+    const epoch = Math.max(this.#around.now(), this.#latestEpoch + 1);
+    const service = new Service({ epoch, engine: this.#around.startEngine() });
+    this.#service = service;
+    this.#quiet = 0;
+    service.join(id, { visible: false, send: (message) => this.#hear(message) });
+    this.#around.announce({ type: 'leader', from: id, epoch });
+  }
+
+  #stepDown(): void {
+    this.#resign();
+    if (this.#ended) return;
+    this.#contend(false);
+    this.#greet();
+    this.#look();
+  }
+
+  /** Gives up the lock, or the wait for it, and everything that belongs to a leadership. */
+  #resign(): void {
+    const service = this.#service;
+    this.#service = null;
+    service?.end();
+    for (const { close } of [...this.#served.values()]) close();
+    this.#withdraw();
+    this.#withdraw = () => {};
+  }
+
+  /** The models that made this tab useful cannot be loaded here: another tab may have more luck. */
+  #fail(): void {
+    this.#resign();
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+    this.#withdraw = this.#around.after(pauseMs, () => {
+      this.#withdraw = () => {};
+      this.#contend(false);
+    });
+    this.#look();
+  }
+
+  #welcome(follower: string, visible: boolean): void {
+    const service = this.#service;
+    if (!service) return;
+    const conversation = this.#served.get(follower) ?? this.#serve(service, follower);
+    service.join(follower, { visible, send: (message) => conversation.send(message) });
+  }
+
+  #serve(service: Service, follower: string): Conversation<ToFollower> {
+    const line = this.#around.serve(follower, (message) => service.receive(follower, message));
+    const close = () => {
+      unwatch();
+      service.leave(follower);
+      line.close();
+      this.#served.delete(follower);
+    };
+    const unwatch = this.#around.watch(follower, close);
+    const conversation = { send: line.send, close };
+    this.#served.set(follower, conversation);
+    return conversation;
+  }
+
+  /** Another tab has begun to lead. */
+  #expect(epoch: number): void {
+    if (epoch === this.#epoch) return;
+    this.#latestEpoch = epoch;
+    this.#leave();
+    this.#greet();
+  }
+
+  #hear(message: ToFollower): void {
+    if (this.#ended) return;
+    if (message.type === 'welcome') this.#follow(message.epoch);
+    if (message.epoch !== this.#epoch) return;
+    this.#missed = 0;
+    if (message.type === 'bye') this.#leave();
+    if (message.type === 'takeover' && this.#around.isVisible()) this.#contend(true);
+    this.#requests.receive(message);
+  }
+
+  #follow(epoch: number): void {
+    if (epoch === this.#epoch || epoch < this.#latestEpoch) return;
+    const own = this.#service;
+    if (own && own.epoch !== epoch) return;
+    this.#leave();
+    this.#epoch = epoch;
+    this.#latestEpoch = epoch;
+    this.#askForModels();
+    const send = (message: ToLeader) =>
+      own ? own.receive(this.#around.id, message) : this.#conversation.send(message);
+    this.#requests.follow({ epoch, send });
+  }
+
+  #askForModels(): void {
+    this.#replay = new AbortController();
+    const { signal } = this.#replay;
+    const loaded = [...this.#models.values()].map(({ call, life }) => this.#requests.add(call, { ...life, signal }));
+    Promise.all(loaded).then(
+      () => {
+        this.#pauseMs = shortestPauseMs;
+      },
+      () => {
+        if (!signal.aborted && this.#service) this.#fail();
+      },
+    );
+  }
+
+  #leave(): void {
+    this.#epoch = null;
+    this.#missed = 0;
+    this.#replay.abort();
+    this.#requests.leave();
+  }
+
+  /** Looks after the leader, or ourselves, for as long as there is a reason. */
+  #look(): void {
+    if (this.#ended || !this.#hasReason()) this.#rest();
+    else this.#stopLooks ??= this.#around.every(lookMs, () => this.#lookOnce());
+  }
+
+  #hasReason(): boolean {
+    return this.#service ? !this.#around.isVisible() : this.#requests.size > 0;
+  }
+
+  #rest(): void {
+    this.#stopLooks?.();
+    this.#stopLooks = null;
+    this.#missed = 0;
+  }
+
+  #lookOnce(): void {
+    this.#look();
+    if (!this.#stopLooks) return;
+    if (this.#service) this.#lookAtOurselves(this.#service);
+    else this.#lookAtLeader();
+  }
+
+  #lookAtOurselves(service: Service): void {
+    this.#quiet = service.isIdle ? this.#quiet + 1 : 0;
+    if (this.#quiet < quietLooks) return;
+    this.#quiet = 0;
+    service.offer();
+  }
+
+  #lookAtLeader(): void {
+    const allowed = this.#around.isVisible() ? missedLooks : missedLooksUnseen;
+    if (this.#missed >= allowed) this.#despair();
+    this.#missed += 1;
+    if (this.#epoch === null) this.#greet();
+    else this.#conversation.send({ type: 'ping', epoch: this.#epoch });
+  }
+
+  /** The lock is held, but its holder is silent: a suspended tab, or one whose page is stuck. */
+  #despair(): void {
+    this.#leave();
+    const now = this.#around.now();
+    if (now - this.#stolenAt < betweenStealsMs) return;
+    this.#stolenAt = now;
+    this.#contend(true);
+  }
+}

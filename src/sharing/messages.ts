@@ -1,0 +1,30 @@
+/** What tabs that share an engine say to each other, as types only; all of it is cloned, nothing is transferred. */
+import type { JobProgress, LoadProgress } from '../core/engine.js';
+import type { EngineCall } from '../engine-line.js';
+import type { ErrorData } from '../errors.js';
+
+/** To every tab: a tab that looks for the leader, and a tab that has become it. A later leadership has a higher epoch. */
+export type Announcement =
+  | { type: 'hello'; from: string; visible: boolean }
+  | { type: 'leader'; from: string; epoch: number };
+
+/** From a follower, in its own conversation; `epoch` is the leadership that it speaks to. */
+export type ToLeader =
+  | { type: 'request'; epoch: number; id: number; call: EngineCall }
+  | { type: 'cancel'; epoch: number; id: number }
+  | { type: 'ping'; epoch: number };
+
+/**
+ * From the leader, in the conversation of one follower. `lost`: the engine died while it worked on the request;
+ * `takeover`: the follower shall lead; `bye`: this leadership is over, and what it had accepted is lost.
+ */
+export type ToFollower =
+  | { type: 'welcome'; epoch: number }
+  | { type: 'accepted'; epoch: number; id: number }
+  | { type: 'progress'; epoch: number; id: number; progress: LoadProgress | JobProgress }
+  | { type: 'result'; epoch: number; id: number; value: unknown }
+  | { type: 'error'; epoch: number; id: number; error: ErrorData }
+  | { type: 'lost'; epoch: number; id: number }
+  | { type: 'pong'; epoch: number }
+  | { type: 'takeover'; epoch: number }
+  | { type: 'bye'; epoch: number };

@@ -1,0 +1,225 @@
+import { describe, expect, it } from 'vitest';
+import type { VecinityError } from '../../src/errors.js';
+import type { Member } from '../../src/sharing/member.js';
+import { Browser, type Faults } from './simulated-tabs.js';
+import { seeded } from './virtual-runner.js';
+
+const activityMs = 20_000;
+/** Enough for several leaders that freeze one after the other, each taken for dead after thirty looks. */
+const patienceMs = 400_000;
+
+interface Asked {
+  tab: string;
+  text: string;
+  aborted: boolean;
+  outcomes: string[];
+}
+
+interface Schedule extends Partial<Faults> {
+  seed: number;
+  tabs: number;
+  requests?: number;
+  poisons?: number;
+  aborts?: number;
+  deaths?: number;
+  freezes?: number;
+  hidings?: number;
+  ends?: number;
+}
+
+const load = { operation: 'load', argument: { model: 'model' } } as const;
+
+/** One schedule, played to its end. The first tab lives to the end, so that somebody can answer. */
+class Play {
+  readonly browser: Browser;
+  readonly #schedule: Schedule;
+  readonly #random: () => number;
+  readonly #members = new Map<string, Member>();
+  readonly #asked: Asked[] = [];
+
+  constructor(schedule: Schedule) {
+    const { seed, engineDies = 0, loadFails = 0 } = schedule;
+    this.#schedule = schedule;
+    this.#random = seeded(seed);
+    this.browser = new Browser(this.#random, { engineDies, loadFails });
+  }
+
+  /** Requests of the tabs that lived. */
+  get asked(): Asked[] {
+    return this.#asked.filter(({ tab }) => this.browser.isAlive(tab));
+  }
+
+  async run(): Promise<this> {
+    const {
+      tabs,
+      requests = 20,
+      poisons = 0,
+      aborts = 0,
+      deaths = 0,
+      freezes = 0,
+      hidings = 0,
+      ends = 0,
+    } = this.#schedule;
+    for (let at = 0; at < tabs; at += 1) this.#open(`tab-${at}`, at === 0 ? 0 : 5_000);
+    this.#often(requests, 0, (tab, at) => this.#ask(tab, `text ${at}`));
+    this.#often(poisons, 0, (tab, at) => this.#ask(tab, `poison ${at}`));
+    this.#often(aborts, 0, (tab, at) => this.#ask(tab, `aborted ${at}`, this.browser.between(0, 500)));
+    this.#often(deaths, 1, (tab) => this.browser.kill(tab));
+    this.#often(ends, 1, (tab) => this.browser.dispose(tab));
+    this.#often(hidings, 0, (tab) => this.browser.show(tab, this.#random() < 0.5));
+    this.#often(freezes, 0, (tab) => this.#freeze(tab));
+    await this.browser.run(patienceMs, () => this.browser.now > activityMs + 1_000 && this.#areAnswered());
+    return this;
+  }
+
+  #areAnswered(): boolean {
+    return this.asked.every(({ outcomes }) => outcomes.length > 0);
+  }
+
+  #open(tab: string, withinMs: number): void {
+    const visible = (this.#schedule.hidings ?? 0) === 0 || this.#random() < 0.7;
+    this.browser.after(this.browser.between(0, withinMs), () => {
+      const member = this.browser.open(tab, visible);
+      this.#members.set(tab, member);
+      member.run(load).catch(() => {});
+    });
+  }
+
+  /** Does something with a tab that is there, at random times. */
+  #often(count: number, firstTab: number, act: (tab: string, at: number) => void): void {
+    for (let at = 0; at < count; at += 1) {
+      const tab = `tab-${this.browser.between(firstTab, this.#schedule.tabs - 1)}`;
+      this.browser.after(this.browser.between(0, activityMs), () => {
+        if (this.#members.has(tab) && this.browser.isAlive(tab)) act(tab, at);
+      });
+    }
+  }
+
+  #freeze(tab: string): void {
+    this.browser.freeze(tab);
+    this.browser.after(this.browser.between(100, 60_000), () => this.browser.thaw(tab));
+  }
+
+  /** A tab asks when its model is there, as `createVecinity` has it. */
+  #ask(tab: string, text: string, abortedAfterMs: number | null = null): void {
+    const outcomes: string[] = [];
+    this.#asked.push({ tab, text, aborted: abortedAfterMs !== null, outcomes });
+    const member = this.#members.get(tab);
+    const controller = new AbortController();
+    if (abortedAfterMs !== null) this.browser.after(abortedAfterMs, () => controller.abort());
+    member
+      ?.run(load)
+      .then(() => member.run({ operation: 'embeddings', argument: text }, { signal: controller.signal }))
+      .then(
+        (value) => outcomes.push(String(value)),
+        (error: VecinityError) => outcomes.push(error.code),
+      );
+  }
+}
+
+/** What is wrong with how a request ended; null when nothing is. */
+function faultOf({ tab, text, aborted, outcomes }: Asked, browser: Browser, mayFailToLoad: boolean): string | null {
+  const [outcome] = outcomes;
+  if (outcomes.length !== 1) return `${text} ended ${outcomes.length} times`;
+  if (outcome === text && !text.startsWith('poison')) return null;
+  if (aborted && outcome === 'aborted') return null;
+  if (outcome === 'disposed' && browser.isDisposed(tab)) return null;
+  if (mayFailToLoad && outcome === 'download_failed') return null;
+  if (outcome === 'engine_crashed' && (browser.runs.get(text) ?? 0) >= 3) return null;
+  return `${text} ended with ${outcome} after ${browser.runs.get(text)} runs`;
+}
+
+async function judge(schedule: Schedule): Promise<string[]> {
+  const { browser, asked } = await new Play(schedule).run();
+  const mayFailToLoad = (schedule.loadFails ?? 0) > 0;
+  const faults = asked.map((request) => faultOf(request, browser, mayFailToLoad)).filter((fault) => fault !== null);
+  return [...browser.breaches, ...faults].map((fault) => `seed ${schedule.seed}: ${fault}`);
+}
+
+async function judgeMany(count: number, schedule: Omit<Schedule, 'seed'>): Promise<string[]> {
+  const faults: string[] = [];
+  for (let seed = 1; seed <= count && faults.length < 5; seed += 1)
+    faults.push(...(await judge({ ...schedule, seed })));
+  return faults;
+}
+
+/** Two tabs that are seen; the first one leads. */
+async function openTwo(): Promise<{ browser: Browser; first: Member; second: Member }> {
+  const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0 });
+  const first = browser.open('first', true);
+  await answerOf(browser, first.run(load));
+  const second = browser.open('second', true);
+  await answerOf(browser, second.run(load));
+  return { browser, first, second };
+}
+
+/** Lets time pass until the answer is there, for two minutes at most. */
+async function answerOf(browser: Browser, answer: Promise<unknown>): Promise<unknown> {
+  let outcome: unknown = null;
+  void answer.then((value) => {
+    outcome = value;
+  });
+  await browser.run(browser.now + 120_000, () => outcome !== null);
+  return outcome;
+}
+
+// Virtual time is quick, but a machine that does other work is not.
+describe('tabs that share an engine', { timeout: 60_000 }, () => {
+  it('start one engine, whatever the order in which they come', async () => {
+    const counts = new Set<number>();
+    for (let seed = 1; seed <= 50; seed += 1)
+      counts.add((await new Play({ seed, tabs: 6 }).run()).browser.leaders.size);
+    expect([...counts]).toEqual([1]);
+  });
+
+  it('answer every request once, with its own answer', async () => {
+    expect(await judgeMany(150, { tabs: 4, aborts: 5 })).toEqual([]);
+  });
+
+  it('answer every request of a tab that lives, whichever tabs die or are disposed of', async () => {
+    expect(await judgeMany(150, { tabs: 8, deaths: 8, ends: 4 })).toEqual([]);
+  });
+
+  it('answer every request although tabs freeze and wake again', async () => {
+    expect(await judgeMany(150, { tabs: 4, freezes: 4 })).toEqual([]);
+  });
+
+  it('give a request up that has killed three engines, and no other', async () => {
+    expect(await judgeMany(150, { tabs: 4, poisons: 1, requests: 8 })).toEqual([]);
+    const { browser } = await new Play({ seed: 1, tabs: 4, poisons: 1, requests: 0 }).run();
+    expect(browser.runs.get('poison 0')).toBe(3);
+  });
+
+  it('lose nothing when the one that leads is hidden and another takes over', async () => {
+    expect(await judgeMany(150, { tabs: 4, hidings: 20 })).toEqual([]);
+  });
+
+  it('lead in a tab that is seen once the other one is hidden and has nothing to do', async () => {
+    const { browser } = await openTwo();
+    browser.show('first', false);
+    await browser.run(60_000, () => browser.leaders.size > 1);
+    expect([...browser.leaders.values()]).toEqual(['first', 'second']);
+  });
+
+  it('take the lead from a tab that never wakes, and answer that tab when it does', async () => {
+    const { browser, first, second } = await openTwo();
+    browser.freeze('first');
+    expect(await answerOf(browser, second.run({ operation: 'embeddings', argument: 'asked meanwhile' }))).toBe(
+      'asked meanwhile',
+    );
+    browser.thaw('first');
+    expect(await answerOf(browser, first.run({ operation: 'embeddings', argument: 'asked later' }))).toBe(
+      'asked later',
+    );
+    expect([...browser.leaders.values()]).toEqual(['first', 'second']);
+  });
+
+  it('say why a model cannot be loaded, and try again in another tab', async () => {
+    expect(await judgeMany(150, { tabs: 4, deaths: 3, loadFails: 0.3 })).toEqual([]);
+  });
+
+  it('end every request once through all of it together', async () => {
+    const everything = { tabs: 6, aborts: 3, deaths: 4, ends: 1, freezes: 3, hidings: 8, poisons: 1, engineDies: 0.02 };
+    expect(await judgeMany(500, { ...everything, loadFails: 0.05 })).toEqual([]);
+  });
+});
