@@ -102,7 +102,11 @@ export class Vecinity extends EventTarget {
     options: EmbedOptions & CallOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
     if (!Array.isArray(input) || input.length <= textsPerRequest) {
-      const vectors = await this.#embedPart(input, options, (progress) => this.#reportJob(progress, options));
+      const isSingle = !Array.isArray(input) || input.length === 1;
+      const report = (progress: JobProgress) => this.#reportJob(progress, options);
+      // The port that reports travel on would cost a query a noticeable part of its time.
+      const vectors = await this.#embedPart(input, options, isSingle ? undefined : report);
+      if (isSingle) report({ done: 1, total: 1 });
       return Array.isArray(input) ? vectors : firstOf(vectors);
     }
     const vectors: Float32Array[] = [];
@@ -199,7 +203,7 @@ export class Vecinity extends EventTarget {
   async #embedPart(
     input: string | readonly string[],
     options: EmbedOptions & CallOptions,
-    onProgress: (progress: JobProgress) => void,
+    onProgress: ((progress: JobProgress) => void) | undefined,
   ): Promise<Float32Array[]> {
     const body = toEmbeddingsBody(input, options);
     const { data } = await this.embeddings.create(body, toCall(options.signal, onProgress));
@@ -254,8 +258,8 @@ function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {
   return new Worker(new URL('../worker/engine-worker.ts', import.meta.url), { type: 'module', name: 'vecinity' });
 }
 
-function toCall(signal: AbortSignal | undefined, onProgress: (progress: JobProgress) => void): CallOptions {
-  return signal ? { signal, onProgress } : { onProgress };
+function toCall(signal: AbortSignal | undefined, onProgress?: (progress: JobProgress) => void): CallOptions {
+  return { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
 }
 
 function firstOf(vectors: readonly Float32Array[]): Float32Array {

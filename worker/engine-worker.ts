@@ -11,9 +11,27 @@ const startComputeWorker = () =>
   // Written out in this form because bundlers look for it.
   new Worker(new URL('./compute-worker.ts', import.meta.url), { type: 'module', name: 'vecinity-compute' });
 
+// Its script loads while the page says what it wants and the model's small files are read.
+let spare: Worker | null = startComputeWorker();
+spare.addEventListener(
+  'error',
+  (event) => {
+    // Nobody waits for it yet: whoever needs one starts another and sees its error.
+    if (spare !== null) event.preventDefault();
+    spare = null;
+  },
+  { once: true },
+);
+
+function takeComputeWorker(): Worker {
+  const worker = spare ?? startComputeWorker();
+  spare = null;
+  return worker;
+}
+
 installTransferHandlers();
 expose(
   createEngineApi((config, request, options) =>
-    createComputeBackend({ ...options, createWorker: startComputeWorker, request, runTimeoutMs: config.runTimeoutMs }),
+    createComputeBackend({ ...options, createWorker: takeComputeWorker, request, runTimeoutMs: config.runTimeoutMs }),
   ),
 );

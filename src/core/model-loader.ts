@@ -13,7 +13,7 @@ import type {
   TokenBatch,
 } from '../backend/backend.js';
 import { checkCanary, defaultCanaryText } from '../backend/canary.js';
-import { Ladder } from '../backend/ladder.js';
+import { Ladder, type Rung } from '../backend/ladder.js';
 import { measureBackend } from '../backend/measure.js';
 import { ResilientBackend } from '../backend/resilient.js';
 import { type Candidate, selectCandidates } from '../backend/select.js';
@@ -32,7 +32,8 @@ import type { Tokenizer } from './tokenizer.js';
 export interface OpenedModel {
   spec: ModelSpec;
   location: ModelLocation;
-  tokenizer: Tokenizer;
+  /** Weights need not wait for it; a rejection ends their load. */
+  tokenizer: Promise<Tokenizer>;
 }
 
 export interface OpenModelOptions {
@@ -79,39 +80,71 @@ export interface ReadyModel {
 /** Rejects with what the files, the tokenizer or all devices together failed with, and when aborted. */
 export async function loadModel(parts: EngineParts, request: LoadRequest): Promise<ReadyModel> {
   const { signal, tracker, revision } = request;
+  // Asked while the files are read: an answer may take as long as they do.
+  const probe = parts.probeWebGpu();
   const opened = await parts.openModel(request.model, { revision, signal, onProgress: tracker.file });
   request.onSpec(opened.spec);
-  const ladder = await createLadder(parts, opened, request);
+  const ladder = createLadder(parts, { opened, webgpu: await probe }, request);
   request.onLadder(() => ladder.tried);
-  const backend = new ResilientBackend(ladder, await ladder.start(signal));
+  const { tokenizer, rung } = await startLadder(ladder, opened.tokenizer, signal);
+  const backend = new ResilientBackend(ladder, rung);
   const { maxBatchTokens, maxQueue } = parts.config;
   const now = parts.now ?? (() => performance.now());
-  const { spec, tokenizer } = opened;
+  const { spec } = opened;
   const { onRun } = parts;
   return { model: new LoadedModel({ spec, tokenizer, backend, maxBatchTokens, maxQueue, now, onRun }), backend };
 }
 
-async function createLadder(parts: EngineParts, opened: OpenedModel, request: LoadRequest): Promise<Ladder> {
+/** Reads the tokenizer beside the weights; when it fails, their load ends as well. */
+async function startLadder(
+  ladder: Ladder,
+  reading: Promise<Tokenizer>,
+  signal: AbortSignal,
+): Promise<{ tokenizer: Tokenizer; rung: Rung }> {
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  const read = reading.catch((error: unknown) => {
+    stop.abort(error);
+    throw error;
+  });
+  try {
+    // Every check text waits for the tokenizer, so no backend is left over when that fails.
+    const [tokenizer, rung] = await Promise.all([read, ladder.start(stop.signal)]);
+    return { tokenizer, rung };
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function createLadder(
+  parts: EngineParts,
+  { opened, webgpu }: { opened: OpenedModel; webgpu: WebGpuSupport },
+  request: LoadRequest,
+): Ladder {
   const { spec } = opened;
   const { device, dtype, tracker } = request;
-  const webgpu = await parts.probeWebGpu();
   const selection = selectCandidates({ spec, device, dtype, webgpu, wasmSupports: parts.wasmSupports });
   const open = (candidate: Candidate, signal: AbortSignal | undefined) =>
     parts.openBackend(backendRequest(parts.config, opened, candidate), {
       onProgress: tracker.weights,
       ...(signal ? { signal } : {}),
     });
-  const batch = () => canaryBatch(opened);
   const openReference = () => openCpu(selection.candidates, open);
   return new Ladder({
     selection,
     open,
-    check: (backend) => {
+    check: async (backend) => {
+      const tokenizer = await opened.tokenizer;
       tracker.check();
-      return checkCanary(backend, { spec, batch, cosine, store: parts.verdicts, openReference });
+      const batch = () => canaryBatch(spec, tokenizer);
+      await checkCanary(backend, { spec, batch, cosine, store: parts.verdicts, openReference });
     },
-    measure: (backend) =>
-      measureBackend(backend, { tokens: batch().inputIds, ...(parts.now ? { now: parts.now } : {}) }),
+    measure: async (backend) => {
+      const tokens = canaryBatch(spec, await opened.tokenizer).inputIds;
+      return await measureBackend(backend, { tokens, ...(parts.now ? { now: parts.now } : {}) });
+    },
     store: parts.verdicts,
     verdictKey: `device/${spec.repository}@${spec.revision}/${dtype}/${webgpu.adapter}`,
   });
@@ -123,7 +156,7 @@ function backendRequest(config: EngineConfig, opened: OpenedModel, candidate: Ca
 }
 
 /** A reranker's check text is a pair of the text with itself. */
-function canaryBatch({ spec, tokenizer }: OpenedModel): TokenBatch {
+function canaryBatch(spec: ModelSpec, tokenizer: Tokenizer): TokenBatch {
   const text = spec.canary?.text ?? defaultCanaryText;
   const isPair = spec.task === 'rerank';
   const encoding = isPair

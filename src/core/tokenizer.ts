@@ -74,20 +74,28 @@ export interface Tokenizer {
   countTokens(text: string): number;
 }
 
-/** Reads tokenizer.json and tokenizer_config.json. Throws `model_file_missing`, `model_file_invalid`, `download_failed`. */
+/** Reads a model's tokenizer. Throws `model_file_missing`, `model_file_invalid`, `download_failed`. */
 export async function loadTokenizer(
   files: ModelFiles,
   spec: TokenizerSpec,
   options: ReadOptions = {},
 ): Promise<Tokenizer> {
+  const { tokenizerJson, tokenizerConfig } = await readTokenizerFiles(files, options);
+  return createTokenizer(tokenizerJson, tokenizerConfig, spec);
+}
+
+/** The parsed tokenizer.json and tokenizer_config.json, which need no spec to be read. Throws as `loadTokenizer`. */
+export async function readTokenizerFiles(
+  files: ModelFiles,
+  options: ReadOptions = {},
+): Promise<{ tokenizerJson: unknown; tokenizerConfig: unknown }> {
   const [tokenizerJson, tokenizerConfig] = await Promise.all([
     files.readJson('tokenizer.json', options),
     files.readJson('tokenizer_config.json', options),
   ]);
-  if (tokenizerJson === null) {
-    throw new VecinityError('model_file_missing', `The model ${spec.id} has no file tokenizer.json.`);
-  }
-  return createTokenizer(tokenizerJson, tokenizerConfig ?? {}, spec);
+  if (tokenizerJson !== null) return { tokenizerJson, tokenizerConfig: tokenizerConfig ?? {} };
+  const message = `The model at ${files.location.base} has no file tokenizer.json.`;
+  throw new VecinityError('model_file_missing', message);
 }
 
 /** Throws `model_file_invalid` when the files do not describe a tokenizer. */

@@ -73,7 +73,7 @@ function setUp({ specs = { fake: {} }, parts = {}, openBackend }: SetUp = {}) {
       onProgress({ file: 'config.json', loadedBytes: 10, totalBytes: 10 });
       const spec = fakeSpec({ id: name, repository: `test/${name}`, ...changes });
       const location = { kind: 'url', base: 'https://models.test/', headers: {}, cache: false } as const;
-      return { spec, location, tokenizer: letterTokenizer(spec) };
+      return { spec, location, tokenizer: Promise.resolve(letterTokenizer(spec)) };
     },
     openBackend: openBackend ?? makeBackend,
     probeWebGpu: async () => ({ kind: 'none', adapter: '' }),
@@ -352,6 +352,41 @@ test('a load ends when its last caller gives up, lets a late backend go, and can
   expect(await codeOf(engine.load('fake'))).toBe('ok');
 });
 
+test('weights load while the tokenizer is still read', async () => {
+  const reading = deferred<Tokenizer>();
+  const opening = deferred<void>();
+  const spec = fakeSpec();
+  const location = { kind: 'url', base: 'https://models.test/', headers: {}, cache: false } as const;
+  const { engine } = setUp({
+    parts: { openModel: async () => ({ spec, location, tokenizer: reading.promise }) },
+    openBackend: async () => {
+      opening.resolve();
+      return fakeBackend({ width: spec.dimensions });
+    },
+  });
+  const loading = engine.load('fake');
+  await opening.promise;
+  reading.resolve(letterTokenizer(spec));
+  expect((await loading).state).toBe('ready');
+});
+
+test('a tokenizer that cannot be read ends the load of the weights, with its own reason', async () => {
+  const broken = Promise.reject(new VecinityError('model_file_invalid', 'no tokenizer'));
+  broken.catch(() => {});
+  const spec = fakeSpec();
+  const location = { kind: 'url', base: 'https://models.test/', headers: {}, cache: false } as const;
+  let given: AbortSignal | undefined;
+  const { engine } = setUp({
+    parts: { openModel: async () => ({ spec, location, tokenizer: broken }) },
+    openBackend: (_, { signal }) => {
+      given = signal;
+      return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    },
+  });
+  expect(await codeOf(engine.load('fake'))).toBe('model_file_invalid');
+  expect(given?.aborted).toBe(true);
+});
+
 test('a progress callback that throws ends its own wait only', async () => {
   const { engine } = setUp();
   const onProgress = () => {
@@ -532,7 +567,7 @@ test('tokenizing a long job lets the event loop run in between', async () => {
   const spec = fakeSpec();
   const location = { kind: 'url', base: 'https://models.test/', headers: {}, cache: false } as const;
   const { engine, backends } = setUp({
-    parts: { now: () => time, openModel: async () => ({ spec, location, tokenizer: slow }) },
+    parts: { now: () => time, openModel: async () => ({ spec, location, tokenizer: Promise.resolve(slow) }) },
   });
   await engine.load('fake');
   const before = time;

@@ -6,7 +6,15 @@ import { abortError, toVecinityError, VecinityError } from '../../errors.js';
 import { openModelFiles } from '../../models/files.js';
 import { openSafetensors, type Safetensors } from '../../models/safetensors.js';
 import type { Task } from '../../models/spec.js';
-import type { Backend, BackendInfo, BackendLoader, BackendRequest, Dtype, TokenBatch } from '../backend.js';
+import type {
+  Backend,
+  BackendInfo,
+  BackendLoader,
+  BackendLoadOptions,
+  BackendRequest,
+  Dtype,
+  TokenBatch,
+} from '../backend.js';
 import { bindNames, describeModel, type EncoderDescription } from './architectures.js';
 import { type Level, loadKernels } from './assets.js';
 import { convertedBlock } from './channel.js';
@@ -14,7 +22,7 @@ import { type ModelSetup, widthOf } from './computer.js';
 import type { Tap } from './encoder.js';
 import { calibrate, canShareMemory, detectLevel } from './features.js';
 import { createMemory, Heap } from './heap.js';
-import { ThreadPool, type ThreadWorker } from './pool.js';
+import { type PoolOptions, ThreadConnection, ThreadPool, type ThreadWorker } from './pool.js';
 import { loadWeights, type Precision } from './weights.js';
 
 export { supportsArchitecture, supportsModel } from './supports.js';
@@ -39,11 +47,24 @@ export function setThreadFactory(factory: (() => ThreadWorker) | null): void {
 }
 
 export const loadWasmBackend = (async (request, options): Promise<WasmBackend> => {
+  const threads = startThreads(countThreads(request.threads) - 1);
+  try {
+    return await loadModel(request, options, threads);
+  } catch (error) {
+    for (const thread of threads) thread.close(toVecinityError(error));
+    throw error;
+  }
+}) satisfies BackendLoader;
+
+async function loadModel(
+  request: BackendRequest,
+  options: BackendLoadOptions,
+  threads: ThreadConnection[],
+): Promise<WasmBackend> {
   const files = openModelFiles(request.location);
   const described = describe(request);
   const level = detectLevel();
-  const threads = countThreads(request.threads);
-  const shared = threads > 1 && canShareMemory();
+  const shared = threads.length > 0 && canShareMemory();
   const [module, weights] = await Promise.all([
     loadKernels(level, { shared, assetsUrl: request.assetsUrl }),
     openSafetensors(files, options),
@@ -61,13 +82,9 @@ export const loadWasmBackend = (async (request, options): Promise<WasmBackend> =
     throw new VecinityError('unsupported_task', `The model ${request.spec.id} has no classification head.`);
   }
   const pool = await startPool({ module, heap, setup, description }, threads);
-  return new WasmBackend(pool, {
-    request,
-    description,
-    setup,
-    info: inform(precision, { level, shared, pool, weights }),
-  });
-}) satisfies BackendLoader;
+  const info = inform(precision, { level, shared, pool, weights });
+  return new WasmBackend(pool, { request, description, setup, info });
+}
 
 interface Opened {
   request: BackendRequest;
@@ -192,20 +209,26 @@ function countThreads(asked: number): number {
   return Math.min(maxThreads, cores > 4 ? cores - 1 : cores);
 }
 
-/** As many threads as can be started: one that fails leaves a backend of one thread. */
-async function startPool(
-  parts: { module: WebAssembly.Module; heap: Heap; setup: ModelSetup; description: EncoderDescription },
-  threads: number,
-): Promise<ThreadPool> {
-  const factory = createWorker;
-  const workers: ThreadWorker[] = [];
+/** Threads to be, whose scripts load while the weights do; fewer where no more can be started. */
+function startThreads(count: number): ThreadConnection[] {
+  const threads: ThreadConnection[] = [];
+  if (createWorker === null) return threads;
   try {
-    for (let thread = 1; thread < threads && factory !== null; thread++) workers.push(factory());
-    return await ThreadPool.start({ ...parts, workers });
+    while (threads.length < count) threads.push(new ThreadConnection(createWorker()));
+  } catch {
+    // A host that refuses a worker computes with those that it has granted.
+  }
+  return threads;
+}
+
+/** A thread that fails to start leaves a backend of one thread. */
+async function startPool(parts: Omit<PoolOptions, 'threads'>, threads: ThreadConnection[]): Promise<ThreadPool> {
+  try {
+    return await ThreadPool.start({ ...parts, threads });
   } catch (error) {
-    for (const worker of workers) worker.terminate();
-    if (workers.length === 0) throw toVecinityError(error);
-    return await ThreadPool.start({ ...parts, workers: [] });
+    if (threads.length === 0) throw toVecinityError(error);
+    for (const thread of threads) thread.close(toVecinityError(error));
+    return await ThreadPool.start({ ...parts, threads: [] });
   }
 }
 

@@ -30,7 +30,7 @@ export interface PoolOptions {
   setup: ModelSetup;
   description: EncoderDescription;
   /** One less than the threads that compute. */
-  workers: ThreadWorker[];
+  threads: ThreadConnection[];
 }
 
 /** A text by itself is split over the threads from this many tokens on; a barrier a layer costs a short one more. */
@@ -57,17 +57,17 @@ export class ThreadPool {
     return pool;
   }
 
-  private constructor({ module, heap, setup, description, workers }: PoolOptions) {
+  private constructor({ module, heap, setup, description, threads }: PoolOptions) {
     this.#heap = heap;
     this.#shared = typeof SharedArrayBuffer !== 'undefined' && heap.memory.buffer instanceof SharedArrayBuffer;
     this.#setup = setup;
     this.#description = description;
     this.#computer = new Computer(module, heap, setup);
-    this.#threads = workers.map((worker) => new ThreadConnection(worker));
+    this.#threads = threads;
     this.#counter = heap.allocate(4);
     this.#barrier = heap.allocate(barrierBytes);
     this.#region = new Region(heap);
-    this.#regions = workers.map(() => new Region(heap));
+    this.#regions = threads.map(() => new Region(heap));
   }
 
   /** Threads that compute, this one included. */
@@ -204,7 +204,7 @@ interface Waiter {
 }
 
 /** One thread, seen from the outside: every call ends, by an answer or with the thread. */
-class ThreadConnection {
+export class ThreadConnection {
   readonly #worker: ThreadWorker;
   readonly #waiters = new Map<number, Waiter>();
   #nextId = 1;
