@@ -17,6 +17,10 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
   const configured = new Promise<ApiContext>((resolve) => {
     configure = resolve;
   });
+  // One for all ports: making its routes takes longer than a query does.
+  const handler = configured.then(createHandler);
+  // Options that it refuses are told to whoever connects.
+  handler.catch(() => {});
 
   return {
     async configure(config, api) {
@@ -32,8 +36,7 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
     unload: async (model) => (await configured).engine.unload(model),
     dispose: async () => (await configured).engine.dispose(),
     async connect(port) {
-      const { engine, api } = await configured;
-      servePort(port, { handler: createHandler({ engine, api }), engineId });
+      servePort(port, { handler: await handler, engineId });
     },
     ping() {},
   };

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { describeModel, type EncoderDescription } from '../../src/backend/wasm/architectures.js';
-import { Barrier } from '../../src/backend/wasm/barrier.js';
 import { fitChannel, laneLimit, laneSpan, largestLaneSum, quantizeChannel } from '../../src/backend/wasm/channel.js';
 import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
 import { LinearPacker } from '../../src/backend/wasm/pack.js';
@@ -119,18 +118,6 @@ describe('a packed linear', () => {
     const before = heap.usedBytes;
     new LinearPacker(heap, { form: 'quad', columns: 1_536, width: 384, block: 128, smooth: true });
     expect(heap.usedBytes - before).toBeLessThan(1_536 * 384 * 1.07);
-  });
-});
-
-describe('a barrier', () => {
-  it('lets a thread through when all others have come, and throws for everyone when one fails', () => {
-    const memory = createMemory(true);
-    const alone = new Barrier(memory, 2_048, 1);
-    expect(() => alone.wait()).not.toThrow();
-    alone.fail();
-    expect(() => alone.wait()).toThrow(/thread/);
-    alone.reset();
-    expect(() => alone.wait()).not.toThrow();
   });
 });
 

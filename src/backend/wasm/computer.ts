@@ -3,13 +3,16 @@
  * runs in the coordinating worker and in every thread of the pool.
  */
 import type { Pooling, Task } from '../../models/spec.js';
-import type { Barrier } from './barrier.js';
 import { Encoder, type Tap } from './encoder.js';
 import type { Heap } from './heap.js';
 import { instantiate } from './kernels.js';
 import { type ModelPlan, roundUp } from './plan.js';
 import { placeScratch, type Scratch } from './scratch.js';
 import type { Slice } from './slices.js';
+import { followTeam, type Share, type TeamLead } from './team.js';
+
+/** Rows that a thread takes at least: the kernels compute so many together. */
+export const rowsAtOnce = 4;
 
 /** What a thread has to know of the model; plain data. */
 export interface ModelSetup {
@@ -49,29 +52,34 @@ export class Computer {
     return joinParts(parts);
   }
 
-  /** This thread's rows of every layer; all threads call it with their own `scratch` and meet at the barrier. */
-  runRows(slice: Slice, scratch: Scratch, share: { thread: number; threads: number; barrier: Barrier }): void {
-    const { thread, threads, barrier } = share;
-    const step = roundUp(Math.ceil(scratch.rows / threads), 4);
-    const from = Math.min(scratch.rows, thread * step);
-    const to = Math.min(scratch.rows, from + step);
+  /** Computes a text that is in place, row by row, with everyone who joins. */
+  leadRows(slice: Slice, scratch: Scratch, lead: TeamLead): void {
     try {
-      this.#encoder.embedRows(scratch, from, to);
-      for (let index = 0; index < this.#setup.plan.layers.length; index++) {
-        // Queries look at the keys and values of all rows.
-        barrier.wait();
-        this.#encoder.layerRows({ index, offsets: slice.offsets, scratch }, from, to);
+      for (let step = 0; step <= this.#setup.plan.layers.length; step++) {
+        lead.run((share) => this.#runStep(step, { slice, scratch, share }));
       }
-      barrier.wait();
-    } catch (error) {
-      barrier.fail();
-      throw error;
+    } finally {
+      lead.end();
     }
   }
 
-  /** Puts a slice's tokens in place for `runRows`. */
+  /** Joins who leads at this address of the shared memory, with a `scratch` of one's own. */
+  followRows(slice: Slice, scratch: Scratch, place: { memory: WebAssembly.Memory; address: number }): void {
+    followTeam(place.memory, place.address, (step, share) => this.#runStep(step, { slice, scratch, share }));
+  }
+
+  /** Puts a slice's tokens in place for `leadRows`. */
   place(slice: Slice, scratch: Scratch): void {
     this.#encoder.place(slice, scratch);
+  }
+
+  /** A share of the embeddings, then of one layer after the other: queries look at the keys and values of all rows. */
+  #runStep(step: number, { slice, scratch, share }: { slice: Slice; scratch: Scratch; share: Share }): void {
+    const height = roundUp(Math.ceil(scratch.rows / share.members), rowsAtOnce);
+    const from = Math.min(scratch.rows, share.index * height);
+    const to = Math.min(scratch.rows, from + height);
+    if (step === 0) this.#encoder.embedRows(scratch, from, to);
+    else this.#encoder.layerRows({ index: step - 1, offsets: slice.offsets, scratch }, from, to);
   }
 
   /** Pools or classifies the hidden states that a pass has left, or hands them out as they are. */

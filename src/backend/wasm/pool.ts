@@ -1,17 +1,17 @@
 /**
- * Spreads a batch over threads: short texts as whole slices that threads take one after the other, a long text by rows.
+ * Spreads a batch over threads: short texts as whole slices that threads take one after the other, a single or long text by rows.
  * The coordinating worker computes too, so one text starts without a message and an idle pool sleeps. Owns the threads'
  * life; what they do is in `thread.ts`.
  */
 import { fromErrorData, VecinityError } from '../../errors.js';
 import type { TokenBatch } from '../backend.js';
 import type { EncoderDescription } from './architectures.js';
-import { Barrier, barrierBytes } from './barrier.js';
-import { Computer, type ModelSetup, type Part, scratchBytes, sizeOf, widthOf } from './computer.js';
+import { Computer, type ModelSetup, type Part, rowsAtOnce, scratchBytes, sizeOf, widthOf } from './computer.js';
 import type { Heap } from './heap.js';
 import { Region } from './region.js';
 import { placeScratch, type Scratch } from './scratch.js';
 import { cutSlices, type Slice } from './slices.js';
+import { TeamLead, teamBytes } from './team.js';
 import { counterAt, type FromThread, type ToThread } from './thread.js';
 
 /** What is used of a `Worker`; a thread of Node fits with a thin adapter. */
@@ -33,8 +33,6 @@ export interface PoolOptions {
   threads: ThreadConnection[];
 }
 
-/** A text by itself is split over the threads from this many tokens on; a barrier a layer costs a short one more. */
-const splitTokens = 48;
 /** Texts of this many tokens are split even when there are others: their working memory would be needed per thread. */
 const longTokens = 1_024;
 
@@ -48,7 +46,9 @@ export class ThreadPool {
   readonly #region: Region;
   readonly #regions: Region[];
   readonly #counter: number;
-  readonly #barrier: number;
+  readonly #team: number;
+  /** Of threads that may still be about a text whose vector is there already. */
+  #late: Promise<PromiseSettledResult<unknown>[]> | null = null;
 
   /** Sends every thread its model; rejects as a thread does. */
   static async start(options: PoolOptions): Promise<ThreadPool> {
@@ -65,7 +65,7 @@ export class ThreadPool {
     this.#computer = new Computer(module, heap, setup);
     this.#threads = threads;
     this.#counter = heap.allocate(4);
-    this.#barrier = heap.allocate(barrierBytes);
+    this.#team = heap.allocate(teamBytes);
     this.#region = new Region(heap);
     this.#regions = threads.map(() => new Region(heap));
   }
@@ -114,11 +114,12 @@ export class ThreadPool {
 
   #splits(slice: Slice, count: number): boolean {
     if (!this.#shared || this.#threads.length === 0 || slice.texts.length > 1) return false;
-    return slice.longest >= longTokens || (count === 1 && slice.longest >= splitTokens);
+    return slice.longest >= longTokens || (count === 1 && slice.longest > rowsAtOnce);
   }
 
   async #runSlices(slices: Slice[]): Promise<Part[]> {
     if (slices.length === 0) return [];
+    await this.#gather();
     const helpers = this.#threads.slice(0, slices.length - 1);
     const bytes = scratchBytes(this.#setup.plan, slices, 1);
     const base = this.#region.atLeast(bytes);
@@ -150,28 +151,28 @@ export class ThreadPool {
   }
 
   async #runSplit(slice: Slice): Promise<Part> {
-    const threads = this.size;
+    await this.#gather();
+    const helpers = this.#threads.slice(0, Math.ceil(slice.longest / rowsAtOnce) - 1);
+    const threads = helpers.length + 1;
     const base = this.#region.atLeast(scratchBytes(this.#setup.plan, [slice], threads));
     const scratch = placeScratch(this.#setup.plan, sizeOf(slice, threads), base).threads;
-    const barrier = new Barrier(this.#heap.memory, this.#barrier, threads);
-    barrier.reset();
     const own = scratch[0] as Scratch;
+    const lead = new TeamLead(this.#heap.memory, this.#team);
     this.#computer.place(slice, own);
-    const answers = this.#threads.map((thread, index) =>
-      thread.call({
-        type: 'rows',
-        slice,
-        scratch: scratch[index + 1] as Scratch,
-        barrier: this.#barrier,
-        thread: index + 1,
-        threads,
-      }),
+    const answers = helpers.map((thread, index) =>
+      thread.call({ type: 'rows', slice, scratch: scratch[index + 1] as Scratch, team: this.#team }),
     );
-    await this.#join(answers, () => {
-      this.#computer.runRows(slice, own, { thread: 0, threads, barrier });
-      return null;
-    });
+    // A thread that woke too late to help is not waited for; one that failed fails the step that it was in.
+    this.#late = Promise.allSettled(answers);
+    this.#computer.leadRows(slice, own, lead);
     return this.#computer.finish(slice, own);
+  }
+
+  /** Waits until every thread is free. Throws what one of them failed with since it was last asked. */
+  async #gather(): Promise<void> {
+    const late = this.#late;
+    this.#late = null;
+    for (const answer of (await late) ?? []) if (answer.status === 'rejected') throw answer.reason;
   }
 
   /** This thread's own work beside the others'; every answer is awaited, also after a failure. */

@@ -3,7 +3,6 @@
  * memory of the pool, or on its own copy of the weights where memory cannot be shared.
  */
 import { type ErrorData, toErrorData } from '../../errors.js';
-import { Barrier } from './barrier.js';
 import { Computer, type ModelSetup, type Part, scratchBytes } from './computer.js';
 import { createMemory, Heap } from './heap.js';
 import { Region } from './region.js';
@@ -30,15 +29,14 @@ export interface ThreadSlices {
   shared: { counter: number; base: number } | null;
 }
 
-/** This thread's rows of one text; the tokens are in place already. */
+/** A share of one text's rows; the tokens are in place already. */
 export interface ThreadRows {
   type: 'rows';
   id: number;
   slice: Slice;
   scratch: Scratch;
-  barrier: number;
-  thread: number;
-  threads: number;
+  /** Address of the words of its team. */
+  team: number;
 }
 
 export type ToThread = ThreadStart | ThreadSlices | ThreadRows;
@@ -86,9 +84,8 @@ class Thread {
 
   compute(message: ThreadSlices | ThreadRows): Part | null {
     if (message.type === 'slices') return this.#slices(message);
-    const { slice, scratch, thread, threads } = message;
-    const barrier = new Barrier(this.#heap.memory, message.barrier, threads);
-    this.#computer.runRows(slice, scratch, { thread, threads, barrier });
+    const { slice, scratch, team } = message;
+    this.#computer.followRows(slice, scratch, { memory: this.#heap.memory, address: team });
     return null;
   }
 
