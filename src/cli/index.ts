@@ -2,7 +2,9 @@
 /** The `vecinity` command: finds the subcommand, prints errors as one sentence, and sets the exit code. */
 import { readFile } from 'node:fs/promises';
 import { toVecinityError } from '../errors.js';
+import { bench, benchUsage } from './bench.js';
 import { convert, convertUsage } from './convert.js';
+import { doctor, doctorUsage } from './doctor.js';
 import { embed, embedUsage } from './embed.js';
 import { init, initUsage } from './init.js';
 import { pull, pullUsage } from './pull.js';
@@ -29,6 +31,8 @@ const commands: Record<string, Command> = {
     usage: convertUsage,
     run: (args, terminal) => convert(args, (line) => tell(terminal, line)),
   },
+  doctor: { summary: 'tell what is there to compute with', usage: doctorUsage, run: doctor },
+  bench: { summary: 'measure how fast a model is here', usage: benchUsage, run: bench },
 };
 
 const usage = `Usage: vecinity COMMAND [options]

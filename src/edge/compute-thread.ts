@@ -1,13 +1,11 @@
 /** The compute thread of Node: one backend that computes, and nothing else. Counterpart of `worker/compute-worker.ts`. */
-import { setFlagsFromString } from 'node:v8';
 import { serveCompute } from '../backend/compute-host.js';
 import { setFolderOpener } from '../models/files.js';
 import { openFolder } from '../models/folder.node.js';
+import { enableRelaxedSimd } from './relaxed-simd.js';
 import { ownPort, startThread } from './thread.js';
 
-// Node 20 has relaxed SIMD, which is faster by almost half, but behind a flag; later versions have it without.
-if (Number.parseInt(process.versions.node, 10) < 22) setFlagsFromString('--experimental-wasm-relaxed-simd');
-
+enableRelaxedSimd();
 setFolderOpener(openFolder);
 
 serveCompute(ownPort(), {

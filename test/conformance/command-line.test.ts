@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Finding } from '../../src/cli/doctor.js';
 import { type CommandOptions, finish, runCommand, startCommand } from './command.js';
 import { cosine, type EmbeddingGolden, readGolden } from './golden.js';
 import { bundleNodePackage, fixtureModels, type NodePackage } from './node-package.js';
@@ -148,5 +149,42 @@ describe('a wrong command line', () => {
     const { code, stdout, stderr } = await run(['embed', '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.toString()).toContain('--prompt-name NAME');
+  });
+});
+
+describe('vecinity doctor', () => {
+  const cache = () => ['--cache-dir', path.join(built.folder, 'cache')];
+
+  it('tells what there is and that a model works', async () => {
+    const { code, stdout } = await run(['doctor', '--output', 'json', ...cache(), ...model('bert-cls')]);
+    expect(code).toBe(0);
+    const findings: Finding[] = JSON.parse(stdout.toString());
+    const details = Object.fromEntries(findings.map(({ check, detail }) => [check, detail]));
+    expect(details).toMatchObject({
+      node: process.versions.node,
+      wasm: expect.stringContaining('SIMD'),
+      threads: expect.stringMatching(/^\d+ cores, memory can be shared/),
+      'models folder': expect.stringContaining('bert-cls'),
+      model: expect.stringMatching(/^bert-cls works: wasm on wasm, f32, 1 threads/),
+    });
+  });
+
+  it('ends with 1 and says what to do when something does not work', async () => {
+    const { code, stdout, stderr } = await run(['doctor', '--models-dir', 'no-such-folder', ...cache()]);
+    expect(stdout.toString()).toMatch(/models folder +failure +no-such-folder has no models\n +-> put models there/);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'vecinity doctor: does not work: models folder\n' });
+  });
+});
+
+describe('vecinity bench', () => {
+  it('prints the throughput and the time of single texts', async () => {
+    const { code, stdout } = await run(['bench', '--seconds', '1', ...model('bert-cls')]);
+    expect(code).toBe(0);
+    const { measurements, backend } = JSON.parse(stdout.toString());
+    expect(backend).toMatchObject({ backend: 'wasm', dtype: 'f32' });
+    const names = ['load', 'throughput', 'tokens', 'query p50', 'query p95'];
+    expect(measurements.map(({ measure }: { measure: string }) => measure)).toEqual(names);
+    for (const { value } of measurements) expect(value).toBeGreaterThan(0);
+    expect(measurements[4].value).toBeGreaterThanOrEqual(measurements[3].value);
   });
 });
