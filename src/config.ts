@@ -27,6 +27,9 @@ export interface EngineConfig {
   runTimeoutMs: number;
 }
 
+/** APIs that an answer can follow where neither the route nor the body says which one was meant. */
+export const compatNames = ['none', 'openai', 'vllm', 'infinity', 'ollama'] as const;
+
 export interface ApiConfig {
   /** Put before every route, for example `/ai`; empty for none. */
   routePrefix: string;
@@ -38,6 +41,13 @@ export interface ApiConfig {
   aliases: Record<string, string>;
   /** What a cross-encoder's score is when a request does not say: the sigmoid, or the raw logit. */
   scoreActivation: 'sigmoid' | 'none';
+  /**
+   * Whose rules hold where peers disagree on the same route and body. `none`: ours. `openai`: an empty text is a 400.
+   * `vllm`: `dimensions` is a 400 for a model that declares no widths to be cut to. `infinity`: texts are cut unless
+   * `truncate` says no, wrong fields are a 422, `/classify` answers a list of labels a text, and documents come back as
+   * strings, when asked for. `ollama`: `GET /` says that Ollama is running.
+   */
+  compat: (typeof compatNames)[number];
   /** `Access-Control-Allow-Origin` for answers across origins; null sends no CORS headers. */
   corsOrigin: string | null;
 }
@@ -62,5 +72,6 @@ export const defaultApiConfig: ApiConfig = {
   modelPolicy: 'any',
   aliases: {},
   scoreActivation: 'sigmoid',
+  compat: 'none',
   corsOrigin: null,
 };

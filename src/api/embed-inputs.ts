@@ -1,5 +1,6 @@
 /** What every dialect's embedding route comes to: which model, which prompt, which limits, and the engine's answer. */
 import type { EmbedResult, EmbedTokensRequest, EmbedTokensResult, EngineInput, ModelStatus } from '../core/engine.js';
+import { checkDimensions } from './compat.js';
 import { useModel } from './keep-alive.js';
 import { choosePrompt, type PromptWish } from './prompts.js';
 import type { CallContext } from './route.js';
@@ -25,14 +26,15 @@ export interface EmbedWish {
 
 /** Throws what the engine throws, and `invalid_request` for a prompt that is not known. */
 export async function embedInputs(wish: EmbedWish, context: CallContext): Promise<EmbedResult> {
-  return await useModel(wish.model, { task: 'embedding', context }, async (model) =>
-    context.engine.embed({
+  return await useModel(wish.model, { task: 'embedding', context }, async (model) => {
+    await checkDimensions(wish.dimensions, model, context);
+    return await context.engine.embed({
       ...(await toTokensRequest(wish, model, context)),
       dimensions: wish.dimensions ?? null,
       normalize: wish.normalize ?? null,
       ...(wish.lateChunking ? { lateChunking: true } : {}),
-    }),
-  );
+    });
+  });
 }
 
 /** The vectors of every token. Throws as `embedInputs` does. */

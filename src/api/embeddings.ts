@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import type { EmbedResult } from '../core/engine.js';
 import type { EmbeddingsResponse } from '../protocol.js';
+import { checkTexts } from './compat.js';
 import { embedInputs, toSide } from './embed-inputs.js';
 import type { BytesFormat } from './embeddings-bytes.js';
 import { embeddingAt } from './embeddings-json.js';
@@ -51,6 +52,7 @@ export interface Embedded {
 /** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
 export async function embedBody(body: unknown, context: CallContext): Promise<Embedded> {
   const parsed = parseBody(embeddingsBody, body);
+  checkTexts(parsed.input, context);
   const result = await embedInputs(
     {
       model: parsed.model ?? null,
@@ -59,7 +61,7 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
       dimensions: parsed.dimensions ?? null,
       normalize: parsed.normalize ?? parsed.normalized ?? null,
       lateChunking: parsed.late_chunking ?? false,
-      ...toTruncation(parsed),
+      ...toTruncation(parsed, context.api.compat === 'infinity'),
     },
     context,
   );
@@ -90,10 +92,10 @@ export function toUsage({ usage }: Pick<EmbedResult, 'usage'>): EmbeddingsRespon
 }
 
 /** Whoever says to how many tokens wants to have inputs cut. */
-function toTruncation(body: EmbeddingsBody) {
+function toTruncation(body: EmbeddingsBody, cuts: boolean) {
   const truncateTo = body.truncate_prompt_tokens ?? null;
   return {
-    truncate: truncateTo === null ? (body.truncate ?? false) : true,
+    truncate: truncateTo === null ? (body.truncate ?? cuts) : true,
     truncateSide: toSide(body.truncation_direction ?? body.truncation_side),
     truncateTo,
   };

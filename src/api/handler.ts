@@ -9,6 +9,7 @@ import type { Engine } from '../core/engine.js';
 import { toVecinityError, VecinityError } from '../errors.js';
 import { readJson } from './body.js';
 import { cohere } from './cohere.js';
+import { compatFormat } from './compat.js';
 import { corsOptions } from './cors.js';
 import { documentsOf } from './documents.js';
 import { errorResponse } from './error-response.js';
@@ -85,7 +86,7 @@ async function answer(route: Route, request: Request, call: Omit<Call, 'body'>):
     return await route.handle({ ...call, context: { ...context, signal: request.signal }, body });
   } catch (thrown) {
     const error = nameAsAsked(toVecinityError(thrown), body);
-    return errorResponse(error, { format: route.formatError, request: body });
+    return errorResponse(error, { format: compatFormat(context.api, route.formatError), request: body });
   }
 }
 

@@ -2,6 +2,7 @@
  * OpenAI's routes (`/v1/…`, GPUStack's `/v1-openai/…`, DashScope's `/compatible-mode/v1/…`) and the rerank route that
  * Jina, Cohere and vLLM share with them.
  */
+import { toPlainDocuments } from './compat.js';
 import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
 import { bytesResponse } from './embeddings-bytes.js';
 import { writeEmbeddings } from './embeddings-json.js';
@@ -63,6 +64,7 @@ async function embeddings({ body, context }: Call): Promise<Response> {
 }
 
 async function rerank({ body, context }: Call): Promise<Response> {
-  const { result, response } = await rerankBodyDocuments(body, context);
-  return jsonResponse(response, { headers: timingHeaders(result) });
+  const { result, response, documentsAsked } = await rerankBodyDocuments(body, context);
+  const answer = context.api.compat === 'infinity' ? toPlainDocuments(response, documentsAsked ?? false) : response;
+  return jsonResponse(answer, { headers: timingHeaders(result) });
 }

@@ -40,6 +40,8 @@ type RerankBody = z.output<typeof rerankBody>;
 export interface Reranked {
   result: RerankResult;
   response: RerankResponse;
+  /** What the request says of documents in the answer; null says nothing. */
+  documentsAsked: boolean | null;
 }
 
 /** Validates the body and scores its documents. Throws what the engine throws, and `invalid_request`. */
@@ -57,7 +59,7 @@ export async function rerankBodyDocuments(body: unknown, context: CallContext): 
     },
     context,
   );
-  return { result, response: toResponse(parsed, result) };
+  return { result, response: toResponse(parsed, result), documentsAsked: parsed.return_documents ?? null };
 }
 
 /** Documents sorted by relevance, best first; equal scores keep the order of the documents. */

@@ -1,10 +1,11 @@
 /** Paths that several APIs have; whose words are spoken there is decided by the body. */
+import { jinaClassify } from './jina-classify.js';
 import { llamaContent, llamaInput, llamaRerank, llamaTokenize } from './llama-cpp.js';
 import { openaiEmbeddings, openaiRerank } from './openai.js';
 import type { Dialect } from './route.js';
 import { sharedRoute } from './shared-route.js';
 import { teiRerank, teiTokenize } from './tei.js';
-import { vllmTokenize } from './vllm.js';
+import { vllmClassify, vllmTokenize } from './vllm.js';
 
 const sorts = 'Sorts documents by their relevance to a query.';
 const embeds = 'Embeds texts or token ids.';
@@ -14,6 +15,10 @@ export const shared: Dialect = [
   sharedRoute({ paths: ['/reranking', '/v1/reranking'], summary: sorts }, [teiRerank, llamaRerank]),
   sharedRoute({ paths: ['/embeddings'], summary: embeds }, [llamaContent, openaiEmbeddings]),
   sharedRoute({ paths: ['/embedding'], summary: embeds }, [llamaContent, llamaInput]),
+  sharedRoute(
+    { paths: ['/classify', '/v1/classify'], summary: 'Classifies texts by the model’s labels or by given ones.' },
+    [jinaClassify, vllmClassify],
+  ),
   sharedRoute({ paths: ['/tokenize'], summary: 'Turns texts into tokens.' }, [
     teiTokenize,
     llamaTokenize,

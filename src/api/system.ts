@@ -13,11 +13,19 @@ const prometheusType = 'text/plain; version=0.0.4; charset=utf-8';
 export const system: Dialect = [
   {
     method: 'GET',
-    paths: ['/health'],
+    paths: ['/health', '/v1/health', '/ping'],
     summary: 'Says whether a model is ready: 200, or 503 with the progress of loading.',
     body: null,
     guarded: false,
     handle: health,
+  },
+  {
+    method: 'GET',
+    paths: ['/version'],
+    summary: 'The version of this server, as vLLM says it.',
+    body: null,
+    guarded: true,
+    handle: () => jsonResponse({ version }),
   },
   {
     method: 'GET',
@@ -44,9 +52,15 @@ export const system: Dialect = [
     body: null,
     guarded: false,
     answers: 'text/plain',
-    handle: () => new Response('Vecinity is running.', { headers: { 'content-type': 'text/plain; charset=utf-8' } }),
+    handle: running,
   },
 ];
+
+/** Clients of Ollama look for its own sentence. */
+function running({ context }: Call): Response {
+  const sentence = context.api.compat === 'ollama' ? 'Ollama is running' : 'Vecinity is running.';
+  return new Response(sentence, { headers: { 'content-type': 'text/plain; charset=utf-8' } });
+}
 
 function health({ context }: Call): Response {
   const { models } = context.engine.status();

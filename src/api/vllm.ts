@@ -63,9 +63,11 @@ function formatError({ message, status, param }: VecinityError) {
 export const vllm: Dialect = [
   post(['/score', '/v1/score'], 'Scores pairs of texts, in their order.', scoreBody, score),
   post(['/pooling'], 'Embeds texts; the vectors are called data.', embeddingsBody, pooling),
-  post(['/classify'], 'Classifies texts.', classifyBody, classify),
   post(['/detokenize'], 'Turns token ids into a text.', detokenizeBody, detokenize),
 ];
+
+/** vLLM's part of `/classify`; Infinity's, where the option `compat` says so. */
+export const vllmClassify: Variant = { key: 'input', body: classifyBody, formatError, handle: classify };
 
 /** vLLM's part of `/tokenize`. */
 export const vllmTokenize: Variant = { key: 'prompt', body: tokenizeBody, formatError, handle: tokenize };
@@ -107,6 +109,10 @@ async function classify({ body, context }: Call): Promise<Response> {
     truncateTo: truncate_prompt_tokens ?? null,
   };
   const result = await classifyTexts(wish, context);
+  if (context.api.compat === 'infinity') {
+    const body = { ...frame('classify-'), object: 'classify', model: result.model, data: labelScores(result) };
+    return jsonResponse({ ...body, usage: toUsage(result) }, { headers: timingHeaders(result) });
+  }
   const data = labelScores(result).map((labels, index) => {
     const best = labels.reduce((a, b) => (b.score > a.score ? b : a));
     return { index, label: best.label, probs: labels.map((entry) => entry.score), num_classes: labels.length };

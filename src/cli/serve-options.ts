@@ -1,5 +1,5 @@
 /** The command line and environment of `vecinity serve`, as typed options. */
-import { type ApiConfig, defaultApiConfig, defaultEngineConfig, defaultModel } from '../config.js';
+import { type ApiConfig, compatNames, defaultApiConfig, defaultEngineConfig, defaultModel } from '../config.js';
 import type { NodeEngineOptions } from '../edge/engine.js';
 import { engineFlags, toEngineOptions } from './engine-flags.js';
 import { type Arguments, describeFlags, type Environment, type Flag, readArguments } from './flags.js';
@@ -33,6 +33,11 @@ const flags = {
     value: 'N',
     help: `inputs that may wait (default: ${defaultEngineConfig.maxQueue})`,
   },
+  compat: {
+    environment: ['COMPAT'],
+    value: 'API',
+    help: `whose rules hold where APIs disagree: ${compatNames.join(', ')} (default: none)`,
+  },
   cors: {
     environment: ['CORS_ORIGIN'],
     value: 'ORIGIN',
@@ -61,6 +66,7 @@ export function parseServeOptions(args: readonly string[], environment: Environm
       apiKey: given.text('api-key') ?? null,
       routePrefix: given.text('route-prefix') ?? defaultApiConfig.routePrefix,
       modelPolicy: given.word('model-policy', ['any', 'strict']) ?? defaultApiConfig.modelPolicy,
+      compat: given.word('compat', compatNames) ?? defaultApiConfig.compat,
       corsOrigin: given.text('cors') ?? null,
     },
   };

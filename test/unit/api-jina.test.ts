@@ -66,3 +66,27 @@ describe('Jina’s embeddings', () => {
     expect(await errorOf(await createApi().post(path, body))).toMatchObject({ status: 400, param });
   });
 });
+
+describe.each(['/v1/classify', '/classify'])('POST %s with labels', (route) => {
+  it('chooses the label whose embedding is nearest', async () => {
+    const { post, engine } = createApi();
+    const body = { input: [{ text: 'abc' }, 'abcdef'], labels: ['xyz', 'uvwxyz'], model: 'm' };
+    const answer = await (await post(route, body)).json();
+    expect(engine.embedRequests[0]?.inputs).toEqual(['abc', 'abcdef', 'xyz', 'uvwxyz']);
+    expect(answer.data.map(({ prediction }: { prediction: string }) => prediction)).toEqual(['xyz', 'uvwxyz']);
+    const [{ object, index, score, predictions }] = answer.data;
+    expect({ object, index }).toEqual({ object: 'classification', index: 0 });
+    expect(score).toBe(predictions[0].score);
+    expect(predictions[0].score + predictions[1].score).toBeCloseTo(1);
+    expect(answer.usage.prompt_tokens).toBe(26);
+  });
+
+  it.each([
+    [{ input: ['a'], labels: ['one'] }, 'labels'],
+    [{ input: ['a'], labels: [1, 2] }, 'labels[0]'],
+    [{ input: [], labels: ['a', 'b'] }, 'input'],
+    [{ input: [{ image: 'x' }], labels: ['a', 'b'] }, 'input[0]'],
+  ])('refuses %j by naming %s', async (body, param) => {
+    expect(await errorOf(await createApi().post(route, body))).toMatchObject({ status: 400, param });
+  });
+});

@@ -148,6 +148,10 @@ describe('GET /health', () => {
     },
   };
 
+  it.each(['/v1/health', '/ping'])('is told on %s too', async (path) => {
+    expect((await createApi({ apiKey: 'k' }).get(path)).status).toBe(200);
+  });
+
   it('is 200 when a model is ready, even while another loads', async () => {
     const response = await createApi({}, new FakeEngine([loading, embedder])).get('/health');
     expect(response.status).toBe(200);

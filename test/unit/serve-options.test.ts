@@ -15,7 +15,7 @@ describe('the options of `vecinity serve`', () => {
   it('come from flags', () => {
     const line = '--host 0.0.0.0 --port 0 --model a,b --models-dir m --device wasm --dtype q8 --threads 3 --api-key k';
     const rest =
-      '--route-prefix /ai --model-policy strict --max-batch-tokens 64 --max-queue 9 --cors * --hub-url http://h';
+      '--route-prefix /ai --model-policy strict --max-batch-tokens 64 --max-queue 9 --compat vllm --cors * --hub-url http://h';
     expect(parseServeOptions(`${line} ${rest}`.split(' '), {})).toMatchObject({
       hostname: '0.0.0.0',
       port: 0,
@@ -24,7 +24,7 @@ describe('the options of `vecinity serve`', () => {
         ...{ modelsDir: 'm', device: 'wasm', dtype: 'q8', threads: 3 },
         ...{ maxBatchTokens: 64, maxQueue: 9, hubUrl: 'http://h' },
       },
-      api: { apiKey: 'k', routePrefix: '/ai', modelPolicy: 'strict', corsOrigin: '*' },
+      api: { apiKey: 'k', routePrefix: '/ai', modelPolicy: 'strict', compat: 'vllm', corsOrigin: '*' },
     });
   });
 
@@ -40,6 +40,7 @@ describe('the options of `vecinity serve`', () => {
     [['--port', 'http'], '`--port` (or PORT) must be from 0 to 65535; got "http".'],
     [['--device', 'gpu'], '`--device` (or DEVICE) must be one of auto, wasm, webgpu; got "gpu".'],
     [['--max-queue', '0'], '`--max-queue` (or MAX_QUEUE) must be an integer of at least 1; got "0".'],
+    [['--compat', 'tei'], '`--compat` (or COMPAT) must be one of none, openai, vllm, infinity, ollama; got "tei".'],
     [['--nonsense'], "Unknown option '--nonsense'"],
     [['extra'], "Unexpected argument 'extra'"],
   ])('refuse %j', (args, message) => {
