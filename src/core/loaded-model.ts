@@ -194,7 +194,7 @@ export class LoadedModel {
   async #embedChunks({ inputs, signal }: EmbedRequest, prompt: string): Promise<Computed> {
     const { id, pooling } = this.spec;
     if (pooling !== 'mean') {
-      const message = `late_chunking needs a model that pools by the mean; ${id} pools by ${pooling}.`;
+      const message = `The model ${id} pools by ${pooling}; \`late_chunking\` needs one that pools by the mean.`;
       throw new VecinityError('invalid_request', message, { param: 'late_chunking' });
     }
     const chunks = this.#tokenizer.encodeChunks(inputs, { prompt });

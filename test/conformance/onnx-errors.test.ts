@@ -94,7 +94,9 @@ describe('a weight file', () => {
         const bytes = kept.get(url);
         return bytes && new Response(bytes, { headers: { 'x-vecinity-bytes': String(bytes.length) } });
       },
-      put: async () => undefined,
+      put: async (url: string, response: Response) => {
+        kept.set(url, new Uint8Array(await response.arrayBuffer()));
+      },
       delete: async (url: string) => kept.delete(url),
     };
     vi.stubGlobal('caches', { open: async () => cache });
