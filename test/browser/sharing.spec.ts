@@ -162,3 +162,42 @@ test('a model that cannot be loaded leaves the way free for the next try', async
   expect(codes).toEqual(['model_file_missing', 'model_file_missing']);
   expect(await page.evaluate(async () => (await navigator.locks.query()).held?.length)).toBe(0);
 });
+
+test('a tab that is seen takes the engine over from one that is hidden and has nothing to do', async ({ context }) => {
+  const first = await openShared(context);
+  const second = await openShared(context);
+  await first.evaluate(() => {
+    Object.defineProperty(document, 'visibilityState', { value: 'hidden' });
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await second.waitForFunction(() => window.engineWorker !== undefined);
+  expect((await embedOne(second)).length).toBeGreaterThan(0);
+  await expect.poll(() => first.workers().length).toBe(0);
+  expect((await embedOne(first)).length).toBeGreaterThan(0);
+});
+
+test('a tab that is stuck loses the engine to one that waits, and follows it later', async ({ context }) => {
+  const first = await openShared(context);
+  const second = await openShared(context);
+  const session = await context.newCDPSession(first);
+  await session.send('Debugger.enable');
+  await session.send('Debugger.pause');
+  expect((await embedOne(second)).length).toBeGreaterThan(0);
+  expect(await hasEngine(second)).toBe(true);
+  await session.send('Debugger.disable');
+  expect((await embedOne(first)).length).toBeGreaterThan(0);
+  await expect.poll(() => first.workers().length).toBe(0);
+});
+
+for (const missing of ['BroadcastChannel', 'LockManager']) {
+  test(`without ${missing} each tab has its own engine`, async ({ context }) => {
+    await context.addInitScript((name) => {
+      if (name === 'LockManager') Reflect.deleteProperty(Navigator.prototype, 'locks');
+      else Reflect.deleteProperty(window, name);
+    }, missing);
+    const first = await openShared(context);
+    const second = await openShared(context);
+    expect(await embedOne(second)).toEqual(await embedOne(first));
+    expect([await hasEngine(first), await hasEngine(second)]).toEqual([true, true]);
+  });
+}

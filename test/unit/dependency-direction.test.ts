@@ -16,6 +16,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/core': ['src/errors.ts', 'src/config.ts', 'src/models', 'src/backend', 'src/storage'],
   'src/api': ['src/errors.ts', 'src/config.ts', 'src/core', 'src/models'],
   'src/adapters': ['src/errors.ts', 'src/config.ts', 'src/api'],
+  'src/sharing': ['src/errors.ts', 'src/engine-line.ts', 'src/engine-port.ts', 'src/port-server.ts', 'src/wire.ts'],
   'src/convert': ['src/errors.ts', 'src/models', 'src/backend', 'src/core'],
 };
 
