@@ -22,6 +22,7 @@ const statusByCode = {
   model_file_missing: 502,
   model_file_invalid: 502,
   download_failed: 502,
+  upstream_failed: 502,
   disposed: 503,
   device_unavailable: 503,
   model_loading: 503,

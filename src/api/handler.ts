@@ -20,7 +20,7 @@ import { ollama } from './ollama.js';
 import { openai } from './openai.js';
 import { nameAsAsked } from './params.js';
 import { withoutPrefix } from './paths.js';
-import type { ApiContext, Call, Dialect, Route } from './route.js';
+import type { ApiContext, Call, Dialect, RemoteModels, Route } from './route.js';
 import { shared } from './shared.js';
 import { system } from './system.js';
 import { tei } from './tei.js';
@@ -32,6 +32,8 @@ export interface HandlerOptions {
   engine: Engine;
   /** Options that differ from the defaults. */
   api?: Partial<ApiConfig>;
+  /** Models that other servers answer. */
+  remote?: RemoteModels;
 }
 
 /** A path that no route has: what is not below the prefix is not ours. */
@@ -43,9 +45,10 @@ const described: readonly Dialect[] = [openai, cohere, shared, tei, ollama, vllm
 export const dialects: readonly Dialect[] = [...described, documentsOf(described)];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
-export function createHandler({ engine, api = {} }: HandlerOptions): Handler {
+export function createHandler({ engine, api = {}, remote }: HandlerOptions): Handler {
   const metrics = new Metrics();
-  const context: ApiContext = { engine: metrics.watch(engine), api: { ...defaultApiConfig, ...api } };
+  const config = { ...defaultApiConfig, ...api };
+  const context: ApiContext = { engine: metrics.watch(engine), api: config, ...(remote && { remote }) };
   checkOptions(context.api);
   const app = createApp(context, metrics);
   return async (request) => {

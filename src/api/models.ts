@@ -2,6 +2,7 @@
 import type { ModelStatus } from '../core/engine.js';
 import type { ModelsResponse } from '../protocol.js';
 import { findModel, presentAliases, presentModels, unknownModel } from './names.js';
+import { remoteNameOf } from './remote.js';
 import type { ApiContext } from './route.js';
 
 type OpenaiModel = ModelsResponse['data'][number];
@@ -28,18 +29,26 @@ export interface ModelCard extends OpenaiModel {
   capabilities: ('embed' | 'rerank')[];
 }
 
-/** Models that are present, then the aliases that lead to them. */
+/** Models that are present, then the aliases that lead to them, then the models of other servers. */
 export function listModels(context: ApiContext): ModelsResponse & { data: ModelCard[] } {
   const models = presentModels(context).map((model) => toCard(model, model.id));
   const aliases = presentAliases(context).map(({ alias, model }) => toCard(model, alias));
-  return { object: 'list', data: [...models, ...aliases] };
+  const remote = context.remote?.names.map(toRemoteCard) ?? [];
+  return { object: 'list', data: [...models, ...aliases, ...remote] };
 }
 
 /** One model by id, repository or alias. Throws `model_not_found`. */
 export function retrieveModel(name: string, context: ApiContext): ModelCard {
+  if (remoteNameOf(name, context) !== null) return toRemoteCard(name);
   const model = findModel(name, context);
   if (!model || model.state === 'unloaded') throw unknownModel(name, context);
   return toCard(model, name);
+}
+
+/** Its server knows more; what is listed here must not wait for that. */
+function toRemoteCard(name: string): ModelCard {
+  const nothing = { spec: null, backend: null, tried: [], progress: null, error: null };
+  return toCard({ id: name, state: 'ready', ...nothing }, name);
 }
 
 function toCard({ id, spec, state, backend }: ModelStatus, name: string): ModelCard {

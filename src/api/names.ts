@@ -2,6 +2,7 @@
 import type { ModelStatus } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
+import { notHere, remoteNameOf } from './remote.js';
 import type { ApiContext, CallContext } from './route.js';
 
 /** What a route needs a model to do. A bi-encoder reranks too, by cosine. */
@@ -9,9 +10,11 @@ export type RouteTask = 'embedding' | 'rerank';
 
 /**
  * The model that answers `name`. A model's own name always wins, then an alias; any other name is answered by a model
- * that fits the task (policy `any`) or refused (`strict`). Throws `model_not_loaded`, `model_not_found`.
+ * that fits the task (policy `any`) or refused (`strict`). Throws `model_not_loaded`, `model_not_found`, and
+ * `unsupported_task` for a model of another server.
  */
 export function resolveModel(name: string | null, task: RouteTask, context: ApiContext): ModelStatus {
+  if (name !== null && remoteNameOf(name, context) !== null) throw notHere(name);
   const named = name === null ? null : findModel(name, context);
   if (named) return named;
   const present = presentModels(context);

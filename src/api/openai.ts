@@ -7,6 +7,7 @@ import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
 import { bytesResponse } from './embeddings-bytes.js';
 import { writeEmbeddings } from './embeddings-json.js';
 import { listModels, retrieveModel } from './models.js';
+import { answerRemotely } from './remote.js';
 import { rerankBody, rerankBodyDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, Dialect } from './route.js';
@@ -54,7 +55,10 @@ export const openaiEmbeddings: Variant = { key: 'input', body: embeddingsBody, h
 /** The part of `/rerank` that Jina, vLLM, Infinity and llama.cpp agree on. */
 export const openaiRerank: Variant = { key: 'documents', body: rerankBody, handle: rerank };
 
-async function embeddings({ body, context }: Call): Promise<Response> {
+async function embeddings(call: Call): Promise<Response> {
+  const remote = await answerRemotely('/embeddings', call);
+  if (remote) return remote;
+  const { body, context } = call;
   const { result, types, bytes: format } = await embedBody(body, context);
   if (format !== null) return bytesResponse(result, format);
   const tail = { model: result.model, usage: toUsage(result) };
@@ -63,7 +67,10 @@ async function embeddings({ body, context }: Call): Promise<Response> {
   return jsonResponse(bytes, { headers: timingHeaders(result) });
 }
 
-async function rerank({ body, context }: Call): Promise<Response> {
+async function rerank(call: Call): Promise<Response> {
+  const remote = await answerRemotely('/rerank', call);
+  if (remote) return remote;
+  const { body, context } = call;
   const { result, response, documentsAsked } = await rerankBodyDocuments(body, context);
   const answer = context.api.compat === 'infinity' ? toPlainDocuments(response, documentsAsked ?? false) : response;
   return jsonResponse(answer, { headers: timingHeaders(result) });

@@ -9,6 +9,26 @@ import type { BodySchema } from './validate.js';
 export interface ApiContext {
   engine: Engine;
   api: ApiConfig;
+  /** Models that another server answers; absent where there are none. */
+  remote?: RemoteModels;
+}
+
+/** Other servers that answer for chosen models. */
+export interface RemoteModels {
+  /** The names that clients use. */
+  readonly names: readonly string[];
+  /** The other server's answer. Rejects with a `VecinityError`. */
+  forward(request: RemoteRequest): Promise<Response>;
+}
+
+/** One request for a model of another server. */
+export interface RemoteRequest {
+  /** Below the server's base address. */
+  path: string;
+  /** One of `names`, which `body.model` may be an alias of. */
+  model: string;
+  body: object;
+  signal: AbortSignal | undefined;
 }
 
 /** A context for one call: the caller's signal and progress listener travel with it. */

@@ -8,6 +8,7 @@ import { bytesResponse } from './embeddings-bytes.js';
 import { type JsonRows, writeJson } from './embeddings-json.js';
 import { flag, integerFrom, text, texts, tokenSequences } from './fields.js';
 import { createId } from './ids.js';
+import { answerRemotely } from './remote.js';
 import { type RerankWish, scoreDocuments, toRawScores } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, CallContext, Dialect, Route } from './route.js';
@@ -76,7 +77,10 @@ function post(paths: readonly string[], summary: string, body: BodySchema, handl
   return { method: 'POST', paths, summary, body, guarded: true, formatError, handle };
 }
 
-async function score({ body, context }: Call): Promise<Response> {
+async function score(call: Call): Promise<Response> {
+  const remote = await answerRemotely('/score', call);
+  if (remote) return remote;
+  const { body, context } = call;
   const parsed = parseBody(scoreBody, body);
   const wish = {
     model: parsed.model ?? null,

@@ -1,0 +1,18 @@
+/** The API for servers and edge runtimes: what the engine answers, and what is passed on to other servers. */
+import {
+  type HandlerOptions as ApiHandlerOptions,
+  createHandler as createApiHandler,
+  type Handler,
+} from '../api/handler.js';
+import { toRemoteModels, type Upstream } from './upstream.js';
+
+export interface HandlerOptions extends Omit<ApiHandlerOptions, 'remote'> {
+  /** OpenAI-compatible servers that answer for chosen models on `/v1/embeddings`, `/v1/rerank` and `/score`. */
+  upstream?: Upstream | readonly Upstream[];
+}
+
+/** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
+export function createHandler({ upstream = [], ...options }: HandlerOptions): Handler {
+  const upstreams = [upstream].flat();
+  return createApiHandler(upstreams.length > 0 ? { ...options, remote: toRemoteModels(upstreams) } : options);
+}

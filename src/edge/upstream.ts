@@ -1,0 +1,146 @@
+/**
+ * Models that another server answers: requests that name one go to an OpenAI-compatible server as they came, and its
+ * answer comes back as a stream. Tries again what may succeed the next time; every wait ends.
+ */
+import type { RemoteModels, RemoteRequest } from '../api/route.js';
+import { toUpstreamError } from '../api/upstream-error.js';
+import { abortError, VecinityError } from '../errors.js';
+import { UpstreamWait } from './upstream-wait.js';
+
+/** One server, and which models are asked of it. */
+export interface Upstream {
+  /** For example `https://api.openai.com/v1` or `http://tei:8080/v1`; `/embeddings`, `/rerank` and `/score` lie below. */
+  baseUrl: string;
+  /** Names of its models; or for each name that clients use, the name that the server knows. */
+  models: readonly string[] | Readonly<Record<string, string>>;
+  /** Sent as `Authorization: Bearer <key>`; clients' own keys are never passed on. Default: none. */
+  apiKey?: string | null;
+  /** Sent with every request, for servers that ask for more. */
+  headers?: Readonly<Record<string, string>>;
+  /** How long the server may be silent, before its answer and between two pieces of it; default 60,000. */
+  timeoutMs?: number;
+  /** Times that a request is sent again after 408, 429, a 5xx or no answer; default 2. */
+  maxRetries?: number;
+  /** First wait before trying again, doubled each time, unless the server says how long; default 500. */
+  retryDelayMs?: number;
+  /** Used instead of the runtime's own `fetch`. */
+  fetch?: typeof fetch;
+}
+
+const defaults = { apiKey: null, headers: {}, timeoutMs: 60_000, maxRetries: 2, retryDelayMs: 500 } as const;
+
+/** Waits that a server asks for are kept up to this one; a longer one is passed to the client at once. */
+const maxRetryDelayMs = 8_000;
+
+/** Statuses of a moment; OpenAI's SDKs try the same ones again. */
+function isTransient(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+/** The models of several servers. Throws `invalid_request` for options that cannot work. */
+export function toRemoteModels(upstreams: readonly Upstream[]): RemoteModels {
+  const servers = new Map<string, { server: UpstreamServer; model: string }>();
+  for (const upstream of upstreams) {
+    const server = new UpstreamServer(upstream);
+    for (const [name, model] of namesOf(upstream)) servers.set(name, { server, model });
+  }
+  return {
+    names: [...servers.keys()],
+    forward(request) {
+      const found = servers.get(request.model);
+      if (!found) throw new VecinityError('model_not_found', `No upstream has the model \`${request.model}\`.`);
+      return found.server.forward({ ...request, model: found.model });
+    },
+  };
+}
+
+function namesOf({ models }: Upstream): [name: string, model: string][] {
+  const isList = (value: Upstream['models']): value is readonly string[] => Array.isArray(value);
+  return isList(models) ? models.map((name) => [name, name]) : Object.entries(models);
+}
+
+class UpstreamServer {
+  readonly #baseUrl: string;
+  readonly #headers: Record<string, string>;
+  readonly #options: Required<Pick<Upstream, 'timeoutMs' | 'maxRetries' | 'retryDelayMs' | 'fetch'>>;
+
+  constructor(upstream: Upstream) {
+    const { apiKey, headers, timeoutMs, maxRetries, retryDelayMs } = { ...defaults, ...upstream };
+    if (!/^https?:/.test(upstream.baseUrl) || !URL.canParse(upstream.baseUrl)) {
+      const message = `\`upstream.baseUrl\` must be an http or https address; got ${JSON.stringify(upstream.baseUrl)}.`;
+      throw new VecinityError('invalid_request', message, { param: 'upstream.baseUrl' });
+    }
+    this.#baseUrl = upstream.baseUrl.replace(/\/+$/, '');
+    this.#headers = { ...headers, ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }) };
+    this.#options = { timeoutMs, maxRetries, retryDelayMs, fetch: upstream.fetch ?? globalThis.fetch };
+  }
+
+  /** The server's answer. Throws what its failures stand for here, `timeout` and `aborted`. */
+  async forward(request: RemoteRequest): Promise<Response> {
+    const { maxRetries } = this.#options;
+    for (let attempt = 0; ; attempt += 1) {
+      const outcome = await this.#send(request);
+      if (outcome instanceof Response) return outcome;
+      const delayMs = this.#delay(outcome.error, attempt);
+      if (!outcome.transient || attempt >= maxRetries || delayMs > maxRetryDelayMs) throw outcome.error;
+      await pause(delayMs, request.signal);
+    }
+  }
+
+  async #send(request: RemoteRequest): Promise<Response | { error: VecinityError; transient: boolean }> {
+    const wait = new UpstreamWait(this.#options.timeoutMs, request.signal);
+    try {
+      const response = await wait.during(this.#fetch(request, wait.signal));
+      if (!response.ok) {
+        const text = await wait.during(response.text());
+        return { error: toUpstreamError(response, text, request.model), transient: isTransient(response.status) };
+      }
+      return passOn(response, wait);
+    } catch (thrown) {
+      if (request.signal?.aborted) throw abortError(request.signal);
+      return { error: wait.explain(thrown, this.#baseUrl), transient: true };
+    }
+  }
+
+  #fetch({ path, model, body }: RemoteRequest, signal: AbortSignal): Promise<Response> {
+    return this.#options.fetch(this.#baseUrl + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...this.#headers },
+      body: JSON.stringify({ ...body, model }),
+      // A key must not follow a redirect to another host; what is not followed is a failure of that server.
+      redirect: 'manual',
+      signal,
+    });
+  }
+
+  /** What the server asks for, else the doubled delay with up to a quarter less, so that clients spread. */
+  #delay({ retryAfterMs }: VecinityError, attempt: number): number {
+    if (retryAfterMs !== null) return retryAfterMs;
+    const doubled = Math.min(this.#options.retryDelayMs * 2 ** attempt, maxRetryDelayMs);
+    return doubled * (1 - Math.random() / 4);
+  }
+}
+
+/** The answer piece by piece, as the client takes it: a large one is never held here. */
+function passOn(response: Response, wait: UpstreamWait): Response {
+  const headers = new Headers();
+  for (const name of ['content-type', 'metadata', 'x-compute-time', 'x-compute-tokens', 'x-inference-time']) {
+    const value = response.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  return new Response(response.body && wait.watch(response.body), { status: response.status, headers });
+}
+
+function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      if (signal?.aborted) reject(abortError(signal));
+      else resolve();
+    };
+    const timer = setTimeout(end, delayMs);
+    signal?.addEventListener('abort', end);
+    if (signal?.aborted) end();
+  });
+}
