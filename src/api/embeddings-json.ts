@@ -43,13 +43,17 @@ export function toJsonRows(rows: EmbeddingRows, format: EncodingFormat): JsonRow
   return { count, row, rowBytes: dimensions * floatTextBytes + 2 };
 }
 
-/** The token vectors of each input as a JSON array, with commas between the inputs. */
-export function toTokenParts({ embeddings, offsets, dimensions, count }: EmbedTokensResult): JsonPart[] {
+/** The token vectors of each input as a JSON array, in what `frame` puts around it; with commas between the inputs. */
+export function toTokenParts(
+  { embeddings, offsets, dimensions, count }: EmbedTokensResult,
+  frame: (input: number) => readonly [before: string, after: string] = () => ['', ''],
+): JsonPart[] {
   return Array.from({ length: count }, (_, input): JsonPart[] => {
     const [first = 0, end = 0] = offsets.subarray(input, input + 2);
     const own = embeddings.subarray(first * dimensions, end * dimensions);
     const rows = { embeddings: own, count: end - first, dimensions };
-    return [input > 0 ? ',[' : '[', toJsonRows(rows, 'float'), ']'];
+    const [before, after] = frame(input);
+    return [`${input > 0 ? ',' : ''}${before}[`, toJsonRows(rows, 'float'), `]${after}`];
   }).flat();
 }
 

@@ -1,15 +1,15 @@
 /** The OpenAI embeddings call: body → engine request → response object. Used over HTTP and by the page's typed API. */
 import * as z from 'zod/mini';
-import type { EmbedResult } from '../core/engine.js';
+import type { EmbedResult, EmbedTokensResult } from '../core/engine.js';
 import type { EmbeddingsResponse } from '../protocol.js';
 import { checkTexts } from './compat.js';
-import { embedInputs, toSide } from './embed-inputs.js';
+import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
 import type { BytesFormat } from './embeddings-bytes.js';
 import { embeddingAt } from './embeddings-json.js';
 import { choice, flag, inputs, oneOrMore, positiveInteger, text } from './fields.js';
 import type { CallContext } from './route.js';
 import { truncationFields } from './truncation.js';
-import { parseBody } from './validate.js';
+import { invalidField, parseBody } from './validate.js';
 import { toTypedVector, type VectorType, vectorTypes } from './vector-codes.js';
 
 /** Body of `POST /v1/embeddings`; fields that are not named here are ignored. */
@@ -70,6 +70,16 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
   const own = format === 'base64' ? format : 'float';
   const [first = own, ...more] = parsed.embedding_type ?? parsed.embedding_types ?? [];
   return { result, types: [first, ...more], bytes };
+}
+
+/** The vectors of all tokens of the inputs. Throws as `embedBody` does, and for fields that shape one vector an input. */
+export async function embedBodyTokens(body: unknown, context: CallContext): Promise<EmbedTokensResult> {
+  const parsed = parseBody(embeddingsBody, body);
+  const unfit = (['dimensions', 'late_chunking', 'normalize'] as const).find((field) => parsed[field]);
+  if (unfit) throw invalidField([unfit], 'left out where every token has a vector', parsed[unfit]);
+  checkTexts(parsed.input, context);
+  const wish = { model: parsed.model ?? null, inputs: parsed.input, prompt: toPromptWish(parsed) };
+  return await embedTokens({ ...wish, ...toTruncation(parsed, context.api.compat === 'infinity') }, context);
 }
 
 /** OpenAI's `embeddings.create`: vectors are views of the result's one buffer, unless another type was asked for. */

@@ -3,9 +3,9 @@ import * as z from 'zod/mini';
 import type { RerankResult, Timing } from '../core/engine.js';
 import type { VecinityError } from '../errors.js';
 import { classifyTexts, labelScores } from './classify.js';
-import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
+import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from './embeddings.js';
 import { bytesResponse } from './embeddings-bytes.js';
-import { type JsonRows, writeJson } from './embeddings-json.js';
+import { type JsonRows, toTokenParts, writeJson } from './embeddings-json.js';
 import { flag, integerFrom, text, texts, tokenSequences } from './fields.js';
 import { createId } from './ids.js';
 import { answerRemotely } from './remote.js';
@@ -93,14 +93,25 @@ async function score(call: Call): Promise<Response> {
   return list('score-', { model: result.model, data, result });
 }
 
+/** vLLM's own words for `task` choose what is pooled; any other word is a role, as on `/v1/embeddings`. */
 async function pooling({ body, context }: Call): Promise<Response> {
-  const { result, types, bytes } = await embedBody(body, context);
+  const { task, ...rest } = parseBody(z.looseObject({ task: z.nullish(text()) }), body);
+  if (task === 'token_embed') return await poolNothing(rest, context);
+  const { result, types, bytes } = await embedBody(task === 'embed' ? rest : body, context);
   if (bytes !== null) return bytesResponse(result, bytes);
   const { row, count, rowBytes } = toTypedRows(result, types[0]);
   const item = (index: number) => `{"index":${index},"object":"pooling","data":${row(index)}}`;
   const data: JsonRows = { count, row: item, rowBytes: rowBytes + 50 };
   const head = JSON.stringify({ ...frame('pool-'), model: result.model, usage: toUsage(result) }).slice(0, -1);
   return jsonResponse(await writeJson([`${head},"data":[`, data, ']}']), { headers: timingHeaders(result) });
+}
+
+/** A vector for every token. */
+async function poolNothing(body: unknown, context: CallContext): Promise<Response> {
+  const result = await embedBodyTokens(body, context);
+  const head = JSON.stringify({ ...frame('pool-'), model: result.model, usage: toUsage(result) }).slice(0, -1);
+  const items = toTokenParts(result, (index) => [`{"index":${index},"object":"pooling","data":`, '}']);
+  return jsonResponse(await writeJson([`${head},"data":[`, ...items, ']}']), { headers: timingHeaders(result) });
 }
 
 async function classify({ body, context }: Call): Promise<Response> {

@@ -59,6 +59,34 @@ it('POST /pooling calls the vectors data', async () => {
   ]);
 });
 
+describe('the task of /pooling', () => {
+  it('token_embed gives a vector a token', async () => {
+    const answer = await (await createApi().post('/pooling', { input: ['ab', 'c'], task: 'token_embed' })).json();
+    const tokens = (text: string) => [...text].map((letter) => [...fakeEmbedding([letter], 4)]);
+    expect(answer.data).toEqual([
+      { index: 0, object: 'pooling', data: tokens('ab') },
+      { index: 1, object: 'pooling', data: tokens('c') },
+    ]);
+    expect(answer.usage.prompt_tokens).toBe(3);
+  });
+
+  it('embed is what it does anyway, and a role is a prompt', async () => {
+    const { post, engine } = createApi();
+    await post('/pooling', { input: 'a', task: 'embed' });
+    await post('/pooling', { input: 'a', task: 'query' });
+    expect(engine.embedRequests.map(({ promptName }) => promptName)).toEqual([null, 'query']);
+  });
+
+  it.each([
+    [{ task: 'plugin' }, 'task'],
+    [{ task: 7 }, 'task'],
+    [{ task: 'token_embed', dimensions: 2 }, 'dimensions'],
+  ])('refuses %j', async (wish, param) => {
+    const response = await createApi().post('/pooling', { input: 'a', ...wish });
+    expect([response.status, (await response.json()).error.param]).toEqual([400, param]);
+  });
+});
+
 it('POST /classify names the likeliest label and all probabilities', async () => {
   const answer = await (await rankerApi().post('/classify', { input: ['a', 'b'] })).json();
   expect(answer.data).toEqual([
