@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { VecinityError } from '../../src/errors.js';
 import type { Member } from '../../src/sharing/member.js';
+import type { ToLeader } from '../../src/sharing/messages.js';
+import { Requests } from '../../src/sharing/requests.js';
 import { Browser, type Faults } from './simulated-tabs.js';
 import { seeded } from './virtual-runner.js';
 
@@ -214,6 +216,19 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
     expect([...browser.leaders.values()]).toEqual(['first', 'second']);
   });
 
+  it('keep a model until the last tab that loaded it lets it go', async () => {
+    const { browser, first, second } = await openTwo();
+    const unload = { operation: 'unload', argument: 'model' } as const;
+    await answerOf(
+      browser,
+      first.run(unload).then(() => 'done'),
+    );
+    expect(browser.runs.has('model')).toBe(false);
+    expect(await answerOf(browser, second.run({ operation: 'embeddings', argument: 'text' }))).toBe('text');
+    await answerOf(browser, second.run(unload));
+    expect(browser.runs.get('model')).toBe(1);
+  });
+
   it('say why a model cannot be loaded, and try again in another tab', async () => {
     expect(await judgeMany(150, { tabs: 4, deaths: 3, loadFails: 0.3 })).toEqual([]);
   });
@@ -221,5 +236,44 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
   it('end every request once through all of it together', async () => {
     const everything = { tabs: 6, aborts: 3, deaths: 4, ends: 1, freezes: 3, hidings: 8, poisons: 1, engineDies: 0.02 };
     expect(await judgeMany(500, { ...everything, loadFails: 0.05 })).toEqual([]);
+  });
+});
+
+describe('the requests of a tab', () => {
+  const embed = (argument: unknown) => ({ operation: 'embeddings', argument }) as const;
+
+  it('refuse what cannot be posted, and go on', async () => {
+    const requests = new Requests();
+    const sent: ToLeader[] = [];
+    requests.follow({ epoch: 1, send: (message) => void sent.push(structuredClone(message)) });
+    await expect(requests.add(embed({ input: () => 'a function' }))).rejects.toMatchObject({ code: 'invalid_request' });
+    const next = requests.add(embed('text'));
+    requests.receive({ type: 'result', epoch: 1, id: 2, value: 'a vector' });
+    expect(await next).toBe('a vector');
+    expect(sent.map(({ type }) => type)).toEqual(['request']);
+  });
+
+  it('do not hear a leader that was left', async () => {
+    const requests = new Requests();
+    const answer = requests.add(embed('text'));
+    requests.follow({ epoch: 1, send: () => {} });
+    requests.follow({ epoch: 2, send: () => {} });
+    requests.receive({ type: 'result', epoch: 1, id: 1, value: 'old' });
+    requests.receive({ type: 'result', epoch: 2, id: 1, value: 'new' });
+    expect(await answer).toBe('new');
+  });
+
+  it('end with what a progress callback throws, each on its own', async () => {
+    const requests = new Requests();
+    const onProgress = () => {
+      throw new Error('a defect of the page');
+    };
+    requests.follow({ epoch: 1, send: () => {} });
+    const failing = requests.add(embed('one'), { onProgress });
+    const other = requests.add(embed('two'));
+    requests.receive({ type: 'progress', epoch: 1, id: 1, progress: { done: 1, total: 2 } });
+    requests.receive({ type: 'result', epoch: 1, id: 2, value: 'a vector' });
+    await expect(failing).rejects.toMatchObject({ message: 'a defect of the page' });
+    expect(await other).toBe('a vector');
   });
 });
