@@ -34,6 +34,8 @@ export interface BackendInfo {
   device: Device;
   dtype: Dtype;
   threads: number;
+  /** What the weights and their buffers take once the model is loaded, as far as the backend knows. */
+  memoryBytes?: number;
   /** Free words such as the chosen kernel, the GPU adapter, or the weight file. */
   details: Record<string, string>;
 }

@@ -10,6 +10,10 @@ export interface ServeOptions {
   models: string[];
   engine: NodeEngineOptions;
   api: Partial<ApiConfig>;
+  /** Null keeps every model. */
+  memoryBudgetBytes: number | null;
+  /** Null: text on a terminal, JSON elsewhere. */
+  logFormat: 'json' | 'text' | null;
 }
 
 const flags = {
@@ -37,6 +41,16 @@ const flags = {
     environment: ['COMPAT'],
     value: 'API',
     help: `whose rules hold where APIs disagree: ${compatNames.join(', ')} (default: none)`,
+  },
+  'memory-budget': {
+    environment: ['MEMORY_BUDGET'],
+    value: 'SIZE',
+    help: 'memory of all models, such as 2GB; those unused longest go and come back (default: no limit)',
+  },
+  'log-format': {
+    environment: ['LOG_FORMAT'],
+    value: 'FORMAT',
+    help: 'json, one object a line, or text (default: text on a terminal, else json)',
   },
   cors: {
     environment: ['CORS_ORIGIN'],
@@ -69,6 +83,8 @@ export function parseServeOptions(args: readonly string[], environment: Environm
       compat: given.word('compat', compatNames) ?? defaultApiConfig.compat,
       corsOrigin: given.text('cors') ?? null,
     },
+    memoryBudgetBytes: toBytes(given),
+    logFormat: given.word('log-format', ['json', 'text']) ?? null,
   };
 }
 
@@ -79,4 +95,23 @@ function toModels(given: Arguments<'model'>): string[] {
     .filter(Boolean);
   if (names.length === 0) throw given.wrong('model', 'a name or several with commas between them');
   return names;
+}
+
+const unitBytes: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  m: 1e6,
+  g: 1e9,
+  ki: 2 ** 10,
+  mi: 2 ** 20,
+  gi: 2 ** 30,
+};
+
+function toBytes(given: Arguments<'memory-budget'>): number | null {
+  const text = given.text('memory-budget');
+  if (text === undefined) return null;
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([kmg]i?)?b?$/i.exec(text) ?? [];
+  const bytes = Math.floor(Number(number) * (unitBytes[unit.toLowerCase()] ?? 1));
+  if (bytes > 0) return bytes;
+  throw given.wrong('memory-budget', 'a size such as 512MB, 2GB or 1.5GiB');
 }

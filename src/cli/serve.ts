@@ -1,14 +1,14 @@
-/** `vecinity serve`: the API on a port, one line of JSON in the log for every event, an end that loses nothing. */
+/** `vecinity serve`: the API on a port, one line in the log for every event, an end that loses nothing. */
 import { once } from 'node:events';
 import { createHandler, type Handler } from '../api/handler.js';
 import { createNodeEngine } from '../edge/engine.js';
+import { withMemoryBudget } from '../edge/memory-budget.js';
 import { listen } from '../edge/server.js';
+import { createLog, type Log } from './log.js';
 import { parseServeOptions, type ServeOptions } from './serve-options.js';
 import { type Terminal, tell } from './terminal.js';
 
 export { serveUsage } from './serve-options.js';
-
-type Log = (line: string) => void;
 
 export interface Serving {
   url: string;
@@ -20,13 +20,15 @@ export interface Serving {
 
 /** Serves until the terminal's signal fires. Throws for a wrong command line, address or model. */
 export async function serve(args: readonly string[], terminal: Terminal): Promise<void> {
-  const log = (line: string) => tell(terminal, line);
-  const serving = await startServing(parseServeOptions(args, terminal.environment), log);
+  const options = parseServeOptions(args, terminal.environment);
+  const format = options.logFormat ?? (terminal.stderr.isTTY ? 'text' : 'json');
+  const log = createLog(format, (line) => tell(terminal, line));
+  const serving = await startServing(options, log);
   const { signal } = terminal;
   const interrupted: Promise<unknown> = signal.aborted ? Promise.resolve() : once(signal, 'abort');
   try {
     await Promise.race([interrupted, serving.ready.then(() => interrupted)]);
-    write(log, 'shutdown', {});
+    log('shutdown', {});
   } finally {
     await serving.close();
   }
@@ -34,23 +36,24 @@ export async function serve(args: readonly string[], terminal: Terminal): Promis
 
 /** Listens first and loads then, so that `/health` tells how far it is. */
 export async function startServing(
-  { hostname, port, models, engine: settings, api }: ServeOptions,
+  { hostname, port, models, engine: settings, api, memoryBudgetBytes }: ServeOptions,
   log: Log,
 ): Promise<Serving> {
-  const engine = await createNodeEngine(settings);
+  const unlimited = await createNodeEngine(settings);
+  const engine = memoryBudgetBytes === null ? unlimited : withMemoryBudget(unlimited, memoryBudgetBytes);
   const handler = logged(createHandler({ engine, api }), log);
   const server = await listen(handler, { hostname, port }).catch(async (error: unknown) => {
     await engine.dispose();
     throw error;
   });
-  write(log, 'listening', { url: server.url, port: server.port, models });
-  if (api.apiKey == null && !isLoopback(hostname))
-    write(log, 'warning', { message: 'No API key is set: anyone may ask.' });
+  log('listening', { url: server.url, port: server.port, models });
+  if (api.apiKey == null && !isLoopback(hostname)) log('warning', { message: 'No API key is set: anyone may ask.' });
   const load = async (model: string) => {
     const { id, backend } = await engine.load(model);
-    write(log, 'model_ready', { model: id, ...backend });
+    log('model_ready', { model: id, ...backend });
   };
-  const ready = Promise.all(models.map(load)).then(() => {});
+  // Within a budget one after the other, so that models that must go again are not loaded at the same time.
+  const ready = memoryBudgetBytes === null ? Promise.all(models.map(load)).then(() => {}) : inTurn(models, load);
   // A server that is closed while it loads has nobody who waits for the models any more.
   ready.catch(() => {});
   return {
@@ -69,7 +72,7 @@ function logged(handler: Handler, log: Log): Handler {
     const startedAt = performance.now();
     const response = await handler(request);
     const tokens = response.headers.get('x-compute-tokens');
-    write(log, 'request', {
+    log('request', {
       method: request.method,
       path: new URL(request.url).pathname,
       status: response.status,
@@ -81,8 +84,8 @@ function logged(handler: Handler, log: Log): Handler {
   };
 }
 
-function write(log: Log, event: string, fields: object): void {
-  log(JSON.stringify({ time: new Date().toISOString(), event, ...fields }));
+async function inTurn(models: readonly string[], load: (model: string) => Promise<void>): Promise<void> {
+  for (const model of models) await load(model);
 }
 
 function isLoopback(hostname: string): boolean {

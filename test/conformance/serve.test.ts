@@ -38,10 +38,10 @@ class Program {
     });
   }
 
-  /** The first line of that event, now or later. */
-  async line(event: string): Promise<LogLine> {
+  /** The first line of that event, or the one at that place, now or later. */
+  async line(event: string, place = 0): Promise<LogLine> {
     for (;;) {
-      const found = this.#lines.find((line) => line.event === event);
+      const found = this.#lines.filter((line) => line.event === event)[place];
       if (found) return found;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -84,6 +84,24 @@ describe('vecinity serve', () => {
     expect((await embed(`${url}/ai`, { input: 'a' })).status).toBe(401);
     expect((await embed(`${url}/ai`, { input: 'a' }, { authorization: 'Bearer k' })).status).toBe(200);
     expect((await fetch(`${url}/ai/health`)).status).toBe(200);
+  });
+
+  it('answers for more models than its memory holds', async () => {
+    const limit = ['--memory-budget', '1', '--dtype', 'f32', '--threads', '1'];
+    const program = new Program(['--model', 'bert-cls,bert-reranker', ...limit]);
+    const { url } = await program.line('listening');
+    await program.line('model_ready', 1);
+    const golden = readGolden<EmbeddingGolden>('bert-cls');
+    for (let round = 0; round < 2; round++) {
+      const { data } = await (await embed(url, { model: 'bert-cls', input: golden.inputs[0] })).json();
+      expect(cosine(data[0].embedding, golden.embeddings[0] ?? [])).toBeGreaterThanOrEqual(0.99999);
+      const body = JSON.stringify({ model: 'bert-reranker', query: 'a', documents: ['b'] });
+      const headers = { 'content-type': 'application/json' };
+      expect((await fetch(`${url}/v1/rerank`, { method: 'POST', headers, body })).status).toBe(200);
+    }
+    const { data: models } = await (await fetch(`${url}/v1/models`)).json();
+    const backends = models.map(({ id, backend }: { id: string; backend: string | null }) => [id, backend]);
+    expect(Object.fromEntries(backends)).toEqual({ 'bert-cls': null, 'bert-reranker': 'wasm' });
   });
 
   it('fails when a model is not there', async () => {

@@ -36,11 +36,25 @@ describe('the options of `vecinity serve`', () => {
   });
 
   it.each([
+    ['1000', 1000],
+    ['512MB', 512e6],
+    ['1.5GiB', 1.5 * 2 ** 30],
+    ['2 g', 2e9],
+  ])('read a memory budget of %s', (size, bytes) => {
+    expect(parseServeOptions(['--memory-budget', size], {}).memoryBudgetBytes).toBe(bytes);
+    expect(parseServeOptions([], { MEMORY_BUDGET: size }).memoryBudgetBytes).toBe(bytes);
+  });
+
+  it.each([
     [['--port', '70000'], '`--port` (or PORT) must be from 0 to 65535; got "70000".'],
     [['--port', 'http'], '`--port` (or PORT) must be from 0 to 65535; got "http".'],
     [['--device', 'gpu'], '`--device` (or DEVICE) must be one of auto, wasm, webgpu; got "gpu".'],
     [['--max-queue', '0'], '`--max-queue` (or MAX_QUEUE) must be an integer of at least 1; got "0".'],
     [['--compat', 'tei'], '`--compat` (or COMPAT) must be one of none, openai, vllm, infinity, ollama; got "tei".'],
+    [['--memory-budget', 'much'], '`--memory-budget` (or MEMORY_BUDGET) must be a size such as 512MB'],
+    [['--memory-budget', '0'], 'must be a size such as 512MB'],
+    [['--log-format', 'xml'], '`--log-format` (or LOG_FORMAT) must be one of json, text; got "xml".'],
+    [['--model', ','], '`--model` (or MODEL, EMBEDDING_MODEL) must be a name'],
     [['--nonsense'], "Unknown option '--nonsense'"],
     [['extra'], "Unexpected argument 'extra'"],
   ])('refuse %j', (args, message) => {

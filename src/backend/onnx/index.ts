@@ -70,6 +70,7 @@ class OnnxBackend implements Backend {
       device,
       dtype: weights.dtype,
       threads: runtime.env.wasm.numThreads ?? 1,
+      memoryBytes: weights.external.reduce((sum, { data }) => sum + data.length, weights.bytes.length),
       details: { ...details, file: weights.files.location.base + weights.path },
     };
   }

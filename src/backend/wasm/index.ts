@@ -82,7 +82,8 @@ async function loadModel(
     throw new VecinityError('unsupported_task', `The model ${request.spec.id} has no classification head.`);
   }
   const pool = await startPool({ module, heap, setup, description }, threads);
-  const info = inform(precision, { level, shared, pool, weights });
+  const memoryBytes = heap.memory.buffer.byteLength;
+  const info = { ...inform(precision, { level, shared, pool, weights }), memoryBytes };
   return new WasmBackend(pool, { request, description, setup, info });
 }
 
