@@ -13,7 +13,7 @@ import { compatFormat } from './compat.js';
 import { corsOptions } from './cors.js';
 import { documentsOf } from './documents.js';
 import { errorResponse } from './error-response.js';
-import { correlationHeaders } from './ids.js';
+import { correlationHeaders, traceHeaders } from './ids.js';
 import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
 import { ollama } from './ollama.js';
@@ -80,13 +80,14 @@ function createApp(context: ApiContext, metrics: Metrics): Hono {
   return app;
 }
 
-async function answer(route: Route, request: Request, call: Omit<Call, 'body'>): Promise<Response> {
+async function answer(route: Route, request: Request, call: Omit<Call, 'body' | 'trace'>): Promise<Response> {
   const { context } = call;
   let body: unknown;
   try {
     if (route.guarded) checkKey(request, context.api.apiKey);
     if (route.body !== null) body = await readJson(request, route.anyContentType);
-    return await route.handle({ ...call, context: { ...context, signal: request.signal }, body });
+    const trace = traceHeaders(request);
+    return await route.handle({ ...call, context: { ...context, signal: request.signal }, trace, body });
   } catch (thrown) {
     const error = nameAsAsked(toVecinityError(thrown), body);
     return errorResponse(error, { format: compatFormat(context.api, route.formatError), request: body });

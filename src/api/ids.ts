@@ -16,9 +16,16 @@ function requestIdOf(request: Request): string {
   return given !== null && sane.test(given) ? given : createId('req-');
 }
 
+/** The trace that a request is a part of, as headers for whom it is passed on to; empty without a valid one. */
+export function traceHeaders({ headers }: Request): Record<string, string> {
+  const trace = headers.get('traceparent');
+  if (trace === null || !traceparent.test(trace)) return {};
+  const state = headers.get('tracestate');
+  return { traceparent: trace, ...(state === null ? {} : { tracestate: state }) };
+}
+
 /** The headers that let a caller find its own request again: ours, and the trace that it is a part of. */
 export function correlationHeaders(request: Request): Record<string, string> {
-  const trace = request.headers.get('traceparent');
-  const id = { 'x-request-id': requestIdOf(request) };
-  return trace !== null && traceparent.test(trace) ? { ...id, traceparent: trace } : id;
+  const { traceparent: trace } = traceHeaders(request);
+  return { 'x-request-id': requestIdOf(request), ...(trace === undefined ? {} : { traceparent: trace }) };
 }

@@ -13,10 +13,12 @@ export function remoteNameOf(name: string, { remote, api }: ApiContext): string 
 }
 
 /** The other server's answer when the body names its model, else null. Throws what the failures of that server mean. */
-export async function answerRemotely(path: RemotePath, { body, context }: Call): Promise<Response | null> {
+export async function answerRemotely(path: RemotePath, { body, context, trace }: Call): Promise<Response | null> {
   if (!context.remote || typeof body !== 'object' || body === null || !('model' in body)) return null;
   const model = typeof body.model === 'string' ? remoteNameOf(body.model, context) : null;
-  return model === null ? null : await context.remote.forward({ path, model, body, signal: context.signal });
+  return model === null
+    ? null
+    : await context.remote.forward({ path, model, body, headers: trace, signal: context.signal });
 }
 
 /** Why a route that is not passed on cannot answer with a model of another server. */

@@ -28,6 +28,8 @@ export interface RemoteRequest {
   /** One of `names`, which `body.model` may be an alias of. */
   model: string;
   body: object;
+  /** The trace that the request is a part of. */
+  headers: Readonly<Record<string, string>>;
   signal: AbortSignal | undefined;
 }
 
@@ -41,6 +43,8 @@ export interface Call {
   body: unknown;
   /** The model id of `/v1/models/{id}`, decoded; empty elsewhere. */
   id: string;
+  /** Headers of the caller's trace. */
+  trace: Readonly<Record<string, string>>;
   metrics: Metrics;
 }
 

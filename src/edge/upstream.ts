@@ -102,10 +102,10 @@ class UpstreamServer {
     }
   }
 
-  #fetch({ path, model, body }: RemoteRequest, signal: AbortSignal): Promise<Response> {
+  #fetch({ path, model, body, headers }: RemoteRequest, signal: AbortSignal): Promise<Response> {
     return this.#options.fetch(this.#baseUrl + path, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...this.#headers },
+      headers: { 'content-type': 'application/json', ...headers, ...this.#headers },
       body: JSON.stringify({ ...body, model }),
       // A key must not follow a redirect to another host; what is not followed is a failure of that server.
       redirect: 'manual',

@@ -88,6 +88,16 @@ describe('a model of another server', () => {
     expect(open.asked[0]?.headers.get('authorization')).toBeNull();
   });
 
+  it('learns of the trace that a request is a part of', async () => {
+    const { asked, handler } = await setUp([]);
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const headers = { 'content-type': 'application/json', traceparent, tracestate: 'a=1' };
+    const body = JSON.stringify({ input: 'a', model: 'big' });
+    await handler(new Request('http://site.example/v1/embeddings', { method: 'POST', headers, body }));
+    expect(asked[0]?.headers.get('traceparent')).toBe(traceparent);
+    expect(asked[0]?.headers.get('tracestate')).toBe('a=1');
+  });
+
   it('can have another name there, and an alias here', async () => {
     const { asked, post } = await setUp([], { models: { big: 'org/big-v2' } }, { aliases: { ada: 'big' } });
     await post('/v1/embeddings', { model: 'ada', input: 'a' });
