@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { offline } from './scripts/offline.js';
 import { bundleServiceWorker, defineBuild, hashSources } from './src/vite/bundle.js';
 import { createPlugin } from './src/vite/plugin.js';
 
@@ -24,6 +25,7 @@ export default defineConfig(async ({ command, isPreview }) => {
       createPlugin({ modelsDir, isolate: true }, () =>
         isSource ? bundleServiceWorker(buildId) : readFile(at('dist/vecinity-sw.js'), 'utf8'),
       ),
+      offline(at('demo/service-worker.ts')),
     ],
     optimizeDeps: {
       // Workers are not crawled by themselves; a package found late would reload the page in the middle of a first visit.

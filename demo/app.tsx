@@ -12,6 +12,7 @@ import { RequestPanel } from './request-panel.js';
 import { Result } from './result.js';
 import { readLink, toLink } from './share.js';
 import { Failure, Loading, SessionStatus } from './status.js';
+import { UpdatePrompt } from './update-prompt.js';
 import { type EngineHandle, useEngine } from './use-engine.js';
 import { type SimilarityState, useSimilarity } from './use-similarity.js';
 import { type ThemeHandle, useTheme } from './use-theme.js';
@@ -29,6 +30,7 @@ export function App() {
   const models = useModels();
   const theme = useTheme();
   const notice = <EngineNotice engine={engine} model={choice.model} />;
+  const link = toLink(location.href, text, choice);
   const hasMap = similarity.similarity !== null;
   useEffect(() => setCursor(null), [similarity.similarity]);
 
@@ -49,7 +51,7 @@ export function App() {
             ready={session !== null}
             count={sentences.texts.length}
             theme={theme}
-            link={toLink(location.href, text, choice)}
+            link={link}
             cursor={cursor}
             onCursor={setCursor}
             onAgain={() => setAttempt(attempt + 1)}
@@ -57,6 +59,7 @@ export function App() {
         </section>
       </main>
       {similarity.similarity !== null && <RequestPanel exchange={similarity.similarity.exchange} />}
+      <UpdatePrompt link={link} />
     </>
   );
 }

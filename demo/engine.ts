@@ -7,6 +7,7 @@ import {
   type ModelStatus,
   type Vecinity,
 } from 'vecinity';
+import { serviceWorkerUrl, startOffline } from './offline.js';
 
 export interface EngineChoice {
   model: string;
@@ -33,6 +34,7 @@ export interface OpenOptions {
 
 /** Starts an engine and loads the model. Throws `VecinityError`; what was started is disposed of then. */
 export async function openSession(choice: EngineChoice, { signal, onProgress }: OpenOptions): Promise<Session> {
+  await startOffline();
   const vecinity = await createVecinity({
     ...choice,
     signal,
@@ -56,7 +58,7 @@ export async function openSession(choice: EngineChoice, { signal, onProgress }: 
 
 async function findRoute(vecinity: Vecinity): Promise<Route> {
   try {
-    const { controlled } = await vecinity.serviceWorker.register();
+    const { controlled } = await vecinity.serviceWorker.register({ url: serviceWorkerUrl });
     if (controlled) return { kind: 'service-worker' };
     return { kind: 'client', reason: 'the Service Worker does not control this page yet' };
   } catch (error) {

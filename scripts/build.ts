@@ -28,6 +28,8 @@ async function browserEntries(): Promise<[name: string, file: string][]> {
 }
 
 export async function main(): Promise<number> {
+  // Vite takes this for the mode of a build; `run.mjs`, which loads scripts like a development server, has set another.
+  process.env.NODE_ENV = 'production';
   await ensureKernels();
   await buildPackage();
   await build({ configFile: path.join(repositoryRoot, 'vite.config.ts'), logLevel: 'warn' });
