@@ -1,7 +1,12 @@
-/** Starts the benchmark: Vite loads the TypeScript of this folder, so that no build step of its own is needed. */
+/** Starts a benchmark: Vite loads the TypeScript of this folder, so that no build step of its own is needed. */
 import { fileURLToPath } from 'node:url';
 import { runnerImport } from 'vite';
 
-const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-const { module } = await runnerImport(main, { configFile: false, logLevel: 'error' });
-process.exitCode = await module.main(process.argv.slice(2));
+const servers = ['handler', 'load'];
+const [first = '', ...rest] = process.argv.slice(2);
+const [name, args] = servers.includes(first) ? [first, rest] : ['main', process.argv.slice(2)];
+const { module } = await runnerImport(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), {
+  configFile: false,
+  logLevel: 'error',
+});
+process.exitCode = await module.main(args);
