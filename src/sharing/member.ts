@@ -62,8 +62,8 @@ export class Member {
   /** Tabs that we lead. */
   readonly #served = new Map<string, Conversation<ToFollower>>();
   #service: Service | null = null;
-  #epoch: number | null = null;
-  #latestEpoch = 0;
+  #epoch: string | null = null;
+  #latestEpoch = '';
   #withdraw: () => void = () => {};
   #stopLooks: (() => void) | null = null;
   #replay = new AbortController();
@@ -137,7 +137,7 @@ export class Member {
   /** Begins a leadership: the engine's models are asked for before any tab can ask for something else. */
   #lead(): void {
     const { id } = this.#around;
-    const epoch = Math.max(this.#around.now(), this.#latestEpoch + 1);
+    const epoch = nextEpoch(this.#latestEpoch, this.#around);
     const service = new Service({ epoch, engine: this.#around.startEngine() });
     this.#service = service;
     this.#quiet = 0;
@@ -197,7 +197,7 @@ export class Member {
   }
 
   /** Another tab has begun to lead. */
-  #expect(epoch: number): void {
+  #expect(epoch: string): void {
     if (epoch === this.#epoch) return;
     this.#latestEpoch = epoch;
     this.#leave();
@@ -214,7 +214,7 @@ export class Member {
     this.#requests.receive(message);
   }
 
-  #follow(epoch: number): void {
+  #follow(epoch: string): void {
     if (epoch === this.#epoch || epoch < this.#latestEpoch) return;
     const own = this.#service;
     if (own && own.epoch !== epoch) return;
@@ -294,4 +294,10 @@ export class Member {
     this.#stolenAt = now;
     this.#contend(true);
   }
+}
+
+/** Sorts behind the latest epoch even where the clock was set back; the id keeps apart two tabs of one millisecond. */
+function nextEpoch(latest: string, { id, now }: Surroundings): string {
+  const time = Math.max(now(), (Number.parseInt(latest, 10) || 0) + 1);
+  return `${String(time).padStart(16, '0')}:${id}`;
 }

@@ -3,28 +3,28 @@ import type { JobProgress, LoadProgress } from '../core/engine.js';
 import type { EngineCall } from '../engine-line.js';
 import type { ErrorData } from '../errors.js';
 
-/** To every tab: a tab that looks for the leader, and a tab that has become it. A later leadership has a higher epoch. */
+/** To every tab: a tab that looks for the leader, and a tab that has become it. Epochs sort by time. */
 export type Announcement =
   | { type: 'hello'; from: string; visible: boolean }
-  | { type: 'leader'; from: string; epoch: number };
+  | { type: 'leader'; from: string; epoch: string };
 
 /** From a follower, in its own conversation; `epoch` is the leadership that it speaks to. */
 export type ToLeader =
-  | { type: 'request'; epoch: number; id: number; call: EngineCall }
-  | { type: 'cancel'; epoch: number; id: number }
-  | { type: 'ping'; epoch: number };
+  | { type: 'request'; epoch: string; id: number; call: EngineCall }
+  | { type: 'cancel'; epoch: string; id: number }
+  | { type: 'ping'; epoch: string };
 
 /**
  * From the leader, in the conversation of one follower. `lost`: the engine died while it worked on the request;
  * `takeover`: the follower shall lead; `bye`: this leadership is over, and what it had accepted is lost.
  */
 export type ToFollower =
-  | { type: 'welcome'; epoch: number }
-  | { type: 'accepted'; epoch: number; id: number }
-  | { type: 'progress'; epoch: number; id: number; progress: LoadProgress | JobProgress }
-  | { type: 'result'; epoch: number; id: number; value: unknown }
-  | { type: 'error'; epoch: number; id: number; error: ErrorData }
-  | { type: 'lost'; epoch: number; id: number }
-  | { type: 'pong'; epoch: number }
-  | { type: 'takeover'; epoch: number }
-  | { type: 'bye'; epoch: number };
+  | { type: 'welcome'; epoch: string }
+  | { type: 'accepted'; epoch: string; id: number }
+  | { type: 'progress'; epoch: string; id: number; progress: LoadProgress | JobProgress }
+  | { type: 'result'; epoch: string; id: number; value: unknown }
+  | { type: 'error'; epoch: string; id: number; error: ErrorData }
+  | { type: 'lost'; epoch: string; id: number }
+  | { type: 'pong'; epoch: string }
+  | { type: 'takeover'; epoch: string }
+  | { type: 'bye'; epoch: string };

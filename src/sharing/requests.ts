@@ -12,7 +12,7 @@ const attempts = 3;
 
 /** Where requests go at the moment. */
 export interface LeaderLine {
-  epoch: number;
+  epoch: string;
   send(message: ToLeader): void;
 }
 

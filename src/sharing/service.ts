@@ -14,12 +14,12 @@ interface Client {
 }
 
 export interface ServiceOptions {
-  epoch: number;
+  epoch: string;
   engine: EngineLine;
 }
 
 export class Service {
-  readonly epoch: number;
+  readonly epoch: string;
   readonly #engine: EngineLine;
   readonly #clients = new Map<string, Client>();
 

@@ -233,9 +233,18 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
     expect(await judgeMany(150, { tabs: 4, deaths: 3, loadFails: 0.3 })).toEqual([]);
   });
 
+  const everything = {
+    ...{ tabs: 6, aborts: 3, deaths: 4, ends: 1, freezes: 3, hidings: 8, poisons: 1 },
+    ...{ engineDies: 0.02, loadFails: 0.05 },
+  };
+
   it('end every request once through all of it together', async () => {
-    const everything = { tabs: 6, aborts: 3, deaths: 4, ends: 1, freezes: 3, hidings: 8, poisons: 1, engineDies: 0.02 };
-    expect(await judgeMany(500, { ...everything, loadFails: 0.05 })).toEqual([]);
+    expect(await judgeMany(500, everything)).toEqual([]);
+  });
+
+  // Two tabs come to lead in the same millisecond.
+  it.each([796, 1_751])('keep the leaderships of one moment apart, as in schedule %i', async (seed) => {
+    expect(await judge({ ...everything, seed })).toEqual([]);
   });
 });
 
@@ -245,10 +254,10 @@ describe('the requests of a tab', () => {
   it('refuse what cannot be posted, and go on', async () => {
     const requests = new Requests();
     const sent: ToLeader[] = [];
-    requests.follow({ epoch: 1, send: (message) => void sent.push(structuredClone(message)) });
+    requests.follow({ epoch: '1', send: (message) => void sent.push(structuredClone(message)) });
     await expect(requests.add(embed({ input: () => 'a function' }))).rejects.toMatchObject({ code: 'invalid_request' });
     const next = requests.add(embed('text'));
-    requests.receive({ type: 'result', epoch: 1, id: 2, value: 'a vector' });
+    requests.receive({ type: 'result', epoch: '1', id: 2, value: 'a vector' });
     expect(await next).toBe('a vector');
     expect(sent.map(({ type }) => type)).toEqual(['request']);
   });
@@ -256,10 +265,10 @@ describe('the requests of a tab', () => {
   it('do not hear a leader that was left', async () => {
     const requests = new Requests();
     const answer = requests.add(embed('text'));
-    requests.follow({ epoch: 1, send: () => {} });
-    requests.follow({ epoch: 2, send: () => {} });
-    requests.receive({ type: 'result', epoch: 1, id: 1, value: 'old' });
-    requests.receive({ type: 'result', epoch: 2, id: 1, value: 'new' });
+    requests.follow({ epoch: '1', send: () => {} });
+    requests.follow({ epoch: '2', send: () => {} });
+    requests.receive({ type: 'result', epoch: '1', id: 1, value: 'old' });
+    requests.receive({ type: 'result', epoch: '2', id: 1, value: 'new' });
     expect(await answer).toBe('new');
   });
 
@@ -268,11 +277,11 @@ describe('the requests of a tab', () => {
     const onProgress = () => {
       throw new Error('a defect of the page');
     };
-    requests.follow({ epoch: 1, send: () => {} });
+    requests.follow({ epoch: '1', send: () => {} });
     const failing = requests.add(embed('one'), { onProgress });
     const other = requests.add(embed('two'));
-    requests.receive({ type: 'progress', epoch: 1, id: 1, progress: { done: 1, total: 2 } });
-    requests.receive({ type: 'result', epoch: 1, id: 2, value: 'a vector' });
+    requests.receive({ type: 'progress', epoch: '1', id: 1, progress: { done: 1, total: 2 } });
+    requests.receive({ type: 'result', epoch: '1', id: 2, value: 'a vector' });
     await expect(failing).rejects.toMatchObject({ message: 'a defect of the page' });
     expect(await other).toBe('a vector');
   });

@@ -46,9 +46,9 @@ const model = 'model';
 export class Browser {
   now = 1_000;
   /** Which tab has announced each epoch, and every breach of the rules. */
-  readonly leaders = new Map<number, string>();
+  readonly leaders = new Map<string, string>();
   readonly breaches: string[] = [];
-  /** Runs that were begun for each text. */
+  /** Engines' runs of each text, also those that end while the model is loading. */
   readonly runs = new Map<unknown, number>();
   readonly #random: Random;
   readonly #faults: Faults;
@@ -192,7 +192,7 @@ export class Browser {
     for (const tab of this.#tabs.values()) if (tab !== from) this.#deliver(from, tab, () => tab.member?.heed(message));
   }
 
-  #checkLeader({ from, epoch }: { from: string; epoch: number }): void {
+  #checkLeader({ from, epoch }: { from: string; epoch: string }): void {
     const other = this.leaders.get(epoch);
     if (other !== undefined) this.breaches.push(`${from} and ${other} lead epoch ${epoch}`);
     this.leaders.set(epoch, from);
@@ -206,7 +206,7 @@ export class Browser {
     this.#inTab(to, at - this.now, work);
   }
 
-  #converse<Received, Sent extends { type: string; epoch: number }>(
+  #converse<Received, Sent extends { type: string; epoch: string }>(
     name: string,
     tab: Tab,
     receive: (message: Received) => void,
@@ -228,7 +228,7 @@ export class Browser {
     };
   }
 
-  #checkServer(tab: Tab, epoch: number): void {
+  #checkServer(tab: Tab, epoch: string): void {
     if (this.leaders.get(epoch) !== tab.id) this.breaches.push(`${tab.id} serves the epoch ${epoch} of another`);
   }
 
@@ -310,9 +310,9 @@ class SimulatedEngine implements EngineLine {
       this.#loaded ??= this.#load();
       return await this.#loaded;
     }
+    this.#browser.runs.set(argument, (this.#browser.runs.get(argument) ?? 0) + 1);
     if (!this.#loaded) throw new VecinityError('model_not_loaded', 'The model was not asked for.');
     await this.#loaded;
-    this.#browser.runs.set(argument, (this.#browser.runs.get(argument) ?? 0) + 1);
     const isDeadly = String(argument).startsWith('poison') || this.#random() < this.#faults.engineDies;
     const durationMs = this.#browser.between(1, 300);
     if (isDeadly) this.#browser.work(this.#tab, durationMs, () => this.#die());
