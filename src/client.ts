@@ -9,6 +9,7 @@ import { similarity } from './core/similarity.js';
 import { type EngineLine, OwnEngine } from './engine-line.js';
 import { EngineLink } from './engine-link.js';
 import { VecinityError } from './errors.js';
+import { askPersistence, type ModelStorage } from './model-storage.js';
 import type { Similarity } from './models/spec.js';
 import { type Progress, toApiConfig, toEngineConfig, type VecinityOptions } from './options.js';
 import { createFetch } from './page-fetch.js';
@@ -41,6 +42,7 @@ export async function createVecinity(options: VecinityOptions = {}): Promise<Vec
   try {
     const { model = defaultModel, revision, signal } = options;
     await vecinity.load(model, { ...(revision === undefined ? {} : { revision }), ...(signal ? { signal } : {}) });
+    if (options.persist) void vecinity.storage.persist();
     return vecinity;
   } catch (error) {
     await vecinity.dispose();
@@ -63,6 +65,8 @@ export class Vecinity extends EventTarget {
   readonly embeddings: { create(body: unknown, options?: CallOptions): Promise<EmbeddingsResponse> };
   readonly rerankings: { create(body: unknown, options?: CallOptions): Promise<RerankResponse> };
   readonly models: { list(): Promise<ModelsResponse> };
+  /** The models that the browser keeps for this site. */
+  readonly storage: ModelStorage;
   /** Lets plain `fetch('/v1/…')` calls of pages, frames and workers be answered by this tab. */
   readonly serviceWorker: { register(options?: RegisterOptions): Promise<Registration> };
 
@@ -91,6 +95,12 @@ export class Vecinity extends EventTarget {
       create: (argument, call) => line.run({ operation: 'rerank', argument }, call),
     };
     this.models = { list: () => line.run({ operation: 'models', argument: null }) };
+    this.storage = {
+      list: () => line.run({ operation: 'listStored', argument: null }),
+      usage: () => line.run({ operation: 'storageUsage', argument: null }),
+      delete: (model, revision) => line.run({ operation: 'deleteStored', argument: { model, revision } }),
+      persist: askPersistence,
+    };
     this.serviceWorker = { register: (register) => serviceWorker.register(register) };
   }
 

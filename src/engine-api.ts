@@ -6,6 +6,7 @@ import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
 import { assembleEngine, type OpenBackend } from './assemble-engine.js';
 import { supportsModel } from './backend/wasm/supports.js';
+import { deleteStoredModel, listStoredModels, storageUsage } from './models/stored-models.js';
 import { servePort } from './port-server.js';
 import type { EngineWorkerApi } from './protocol.js';
 import { moveVectors } from './transfer.js';
@@ -31,6 +32,7 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
     },
     rerank: { create: async (body, options) => createRerank(body, { ...(await configured), ...options }) },
     models: { list: async () => listModels(await configured) },
+    storage: { list: listStoredModels, usage: storageUsage, delete: deleteStoredModel },
     load: async (model, options) => (await configured).engine.load(model, options),
     status: async () => (await configured).engine.status(),
     unload: async (model) => (await configured).engine.unload(model),

@@ -4,6 +4,7 @@
  */
 import type { EngineStatus, JobProgress, LoadOptions, LoadProgress, ModelStatus } from './core/engine.js';
 import type { EngineLink } from './engine-link.js';
+import type { StorageUsage, StoredModel } from './models/stored-models.js';
 import type { EmbeddingsResponse, ModelsResponse, RerankResponse, WireRequest, WireResponse } from './protocol.js';
 
 /** A model to load, with the options that can be posted. */
@@ -15,6 +16,9 @@ interface Operations {
   embeddings: [argument: unknown, result: EmbeddingsResponse];
   rerank: [argument: unknown, result: RerankResponse];
   models: [argument: null, result: ModelsResponse];
+  listStored: [argument: null, result: StoredModel[]];
+  storageUsage: [argument: null, result: StorageUsage];
+  deleteStored: [argument: { model: string; revision: string | undefined }, result: boolean];
   status: [argument: null, result: EngineStatus];
   load: [argument: LoadRequest, result: ModelStatus];
   unload: [argument: string, result: undefined];
@@ -72,6 +76,12 @@ export class OwnEngine implements EngineLine {
         return link.callWith(life, (api, line) => api.rerank.create(argument, line));
       case 'models':
         return link.call((api) => api.models.list(), life.signal);
+      case 'listStored':
+        return link.call((api) => api.storage.list(), life.signal);
+      case 'storageUsage':
+        return link.call((api) => api.storage.usage(), life.signal);
+      case 'deleteStored':
+        return link.call((api) => api.storage.delete(argument.model, argument.revision), life.signal);
       case 'status':
         return link.call((api) => api.status(), life.signal);
       case 'load': {

@@ -11,6 +11,9 @@ export {
 export type { EngineStatus, JobProgress, LoadOptions, LoadProgress, ModelStatus } from './core/engine.js';
 export { cosine, dot, similarity } from './core/similarity.js';
 export { type ErrorCode, VecinityError } from './errors.js';
+export type { ModelStorage } from './model-storage.js';
+export type { StorageFull } from './models/files.js';
+export type { StorageUsage, StoredModel } from './models/stored-models.js';
 export type { Progress, VecinityOptions } from './options.js';
 export type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from './protocol.js';
 export type { RegisterOptions, Registration } from './service-worker-link.js';

@@ -20,6 +20,8 @@ export interface VecinityOptions extends Partial<EngineConfig>, Partial<Omit<Api
   workerUrl?: string | URL;
   /** Starts the engine worker, for bundlers that want to see `new Worker` in your own code; wins over `workerUrl`. */
   createWorker?: () => Worker;
+  /** True asks the browser, once the model is loaded, to keep it; some browsers ask the user then. Default false. */
+  persist?: boolean;
   /** Called with every 'progress' event, also with those before `createVecinity` has resolved. */
   onProgress?: (progress: Progress) => void;
   /** Gives up loading; the worker is gone afterwards. */

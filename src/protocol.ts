@@ -7,6 +7,7 @@ import type { BackendInfo, BackendRequest, FileProgress, TokenBatch } from './ba
 import type { ApiConfig, EngineConfig } from './config.js';
 import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from './core/engine.js';
 import type { ErrorData } from './errors.js';
+import type { StorageUsage, StoredModel } from './models/stored-models.js';
 
 /** Raised when a message changes its meaning; both ends refuse a peer with another number. */
 export type ProtocolVersion = 1;
@@ -100,6 +101,12 @@ export interface EngineWorkerApi {
   embeddings: { create(body: unknown, options?: CallOptions): Promise<EmbeddingsResponse> };
   rerank: { create(body: unknown, options?: CallOptions): Promise<RerankResponse> };
   models: { list(): Promise<ModelsResponse> };
+  /** The browser's storage, for which no engine is needed. */
+  storage: {
+    list(): Promise<StoredModel[]>;
+    usage(): Promise<StorageUsage>;
+    delete(model: string, revision?: string): Promise<boolean>;
+  };
   load(model: string, options?: LoadOptions): Promise<ModelStatus>;
   status(): Promise<EngineStatus>;
   unload(model: string): Promise<void>;
