@@ -80,33 +80,6 @@ test('a download goes on where the network cut it, ten times', async ({ page }) 
   expect(server.ranges[1]).toMatch(/^bytes=[1-9]\d*-$/);
 });
 
-test('a reload in the middle of a download goes on from the disk', async ({ page }) => {
-  server.answers = [
-    (response, bytes) => {
-      response.writeHead(200, { etag: '"v1"', 'content-length': bytes.length });
-      response.write(bytes.subarray(0, 600_000));
-    },
-  ];
-  const loading = load(page).catch(() => {});
-  await page.waitForFunction(async () => {
-    const sizes: number[] = [];
-    const walk = async (folder: FileSystemDirectoryHandle): Promise<void> => {
-      for await (const entry of folder.values()) {
-        if (entry.kind === 'directory') await walk(entry as FileSystemDirectoryHandle);
-        else sizes.push((await (entry as FileSystemFileHandle).getFile()).size);
-      }
-    };
-    await walk(await navigator.storage.getDirectory()).catch(() => {});
-    return sizes.some((size) => size >= 500_000);
-  });
-  await page.reload();
-  await loading;
-  await load(page);
-  await expectGolden(page);
-  expect(server.ranges).toHaveLength(2);
-  expect(server.ranges[1]).toMatch(/^bytes=\d{6}-$/);
-});
-
 const refusals: [string, Answer, string][] = [
   ['a wrong length', (response) => response.end('short'), 'model_file_invalid'],
   ['a wrong hash', (response, bytes) => response.end(Buffer.alloc(bytes.length, 7)), 'model_file_invalid'],

@@ -59,7 +59,9 @@ export class WeightsServer {
       this.#sendWeights(request, response);
       return;
     }
+    // Without ONNX files there is no second way to load the model.
     try {
+      if (name.startsWith('onnx/')) throw new Error(name);
       response.end(readFileSync(new URL(name, folder)));
     } catch {
       response.writeHead(404).end();
@@ -92,6 +94,6 @@ export class WeightsServer {
       response.end(this.#weights.subarray(start));
       return;
     }
-    response.write(this.#weights.subarray(start, start + cut), () => response.destroy());
+    response.write(this.#weights.subarray(start, start + cut), () => response.socket?.end());
   }
 }
