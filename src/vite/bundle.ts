@@ -74,6 +74,8 @@ export async function bundleLibrary(options: LibraryOptions): Promise<string[]> 
     cwd: repositoryRoot,
     transform: { define: defineBuild(buildId), target: 'es2022' },
     plugins: platform === 'browser' ? [emittedFiles(), builtWorkers(), quietRuntime()] : [],
+    // No chunk may import an entry: under another address than it was started by, a worker's would run twice.
+    preserveEntrySignatures: 'strict',
     ...(external ? { external } : {}),
   });
   const { output } = await bundle.write({
@@ -85,6 +87,11 @@ export async function bundleLibrary(options: LibraryOptions): Promise<string[]> 
     assetFileNames: 'assets/[name][extname]',
   });
   await bundle.close();
+  const entries = new Set(output.flatMap((file) => (file.type === 'chunk' && file.isEntry ? file.fileName : [])));
+  for (const file of output) {
+    const entry = file.type === 'chunk' ? file.imports.find((name) => entries.has(name)) : undefined;
+    if (entry !== undefined && platform === 'browser') throw new Error(`${file.fileName} imports the entry ${entry}.`);
+  }
   return output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
 }
 
