@@ -15,7 +15,7 @@ import {
 } from './download.js';
 
 /** Waits before the tries that follow a break, while none of them brings a byte. */
-const retryDelaysMs = [0, 1_000, 4_000];
+const retryDelaysMs = [0, 500, 1_000, 2_000, 4_000, 8_000];
 
 export interface Transfer {
   /** Where the first piece belongs: what the receiver has before it is still good. */

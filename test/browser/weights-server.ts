@@ -94,6 +94,7 @@ export class WeightsServer {
       response.end(this.#weights.subarray(start));
       return;
     }
-    response.write(this.#weights.subarray(start, start + cut), () => response.socket?.end());
+    // Chromium drops what it has not handed on yet when a connection breaks, so the bytes get a moment first.
+    response.write(this.#weights.subarray(start, start + cut), () => setTimeout(() => response.socket?.end(), 100));
   }
 }
