@@ -67,7 +67,10 @@ export class VecinityError extends Error {
   }
 
   /** Each entry of the package is bundled with its own copy of this class; the copies know each other's errors. */
-  static override [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](this: unknown, value: unknown): boolean {
+    // Subclasses inherit this; they stay inside of one bundle and know only their own.
+    // biome-ignore lint/complexity/noThisInStatic: which class is asked is the very question.
+    if (this !== VecinityError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return isError(value) && value.name === 'VecinityError' && 'code' in value && isErrorCode(value.code);
   }
 

@@ -32,11 +32,6 @@ export class TransientError extends VecinityError {
   constructor(url: string, reason: string, cause?: unknown) {
     super('download_failed', `${url} could not be downloaded: ${reason}`, { cause });
   }
-
-  /** The parent tells its instances by name, which would take every error for this one. */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === TransientError.prototype;
-  }
 }
 
 /** The file's bytes, or null when the server does not have it. Throws `download_failed`, `model_file_invalid`, `aborted`. */

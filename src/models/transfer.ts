@@ -43,11 +43,6 @@ export class ChangedError extends VecinityError {
   constructor(url: string) {
     super('download_failed', `${url} could not be downloaded: it changed on the server meanwhile.`);
   }
-
-  /** The parent tells its instances by name, which would take every error for this one. */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === ChangedError.prototype;
-  }
 }
 
 interface Place {
