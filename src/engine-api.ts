@@ -7,9 +7,9 @@ import type { ApiContext } from './api/route.js';
 import { assembleEngine, type OpenBackend } from './assemble-engine.js';
 import { supportsModel } from './backend/wasm/supports.js';
 import { deleteStoredModel, listStoredModels, storageUsage } from './models/stored-models.js';
-import { servePort } from './port-server.js';
 import type { EngineWorkerApi } from './protocol.js';
-import { moveVectors } from './transfer.js';
+import { moveVectors } from './wire/calls.js';
+import { servePort } from './wire/port-server.js';
 
 /** The API of one engine, which is made by `configure`; every other call waits for that. */
 export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {

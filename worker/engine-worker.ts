@@ -5,7 +5,7 @@
 import { expose } from 'comlink';
 import { createComputeBackend } from '../src/backend/compute-client.js';
 import { createEngineApi } from '../src/engine-api.js';
-import { installTransferHandlers } from '../src/transfer.js';
+import { installTransferHandlers } from '../src/wire/calls.js';
 
 const startComputeWorker = () =>
   // Written out in this form because bundlers look for it.

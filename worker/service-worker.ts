@@ -6,12 +6,13 @@
  * wins); when to activate and claim is then the site's business, except that `serviceWorker.register()` claims its page.
  * `?prefix=/ai` behind the registered script's name mounts the API below `/ai`.
  */
-import { Broker, type Page } from '../src/broker.js';
-import { buildId } from '../src/build-id.js';
-import { protocolVersion } from '../src/engine-port.js';
+
 import type { ToPage, ToServiceWorker } from '../src/protocol.js';
-import { engineUrl } from '../src/routes.js';
-import { toWireRequest } from '../src/wire.js';
+import { Broker, type Page } from '../src/wire/broker.js';
+import { buildId } from '../src/wire/build-id.js';
+import { protocolVersion } from '../src/wire/engine-port.js';
+import { toWireRequest } from '../src/wire/http.js';
+import { engineUrl } from '../src/wire/routes.js';
 
 // The compiler's library knows one `self` for all workers; this script runs in no other.
 const scope = self as unknown as ServiceWorkerGlobalScope;

@@ -1,5 +1,5 @@
 /** What the page measures: something that embeds texts, whoever made it. Types shared by the page, the worker and the runner. */
-import type { VecinityOptions } from '../../src/options.js';
+import type { VecinityOptions } from '../../src/page/options.js';
 
 /** How a caller hands over a list of texts. */
 export interface Form {

@@ -2,7 +2,7 @@
  * A tab's surroundings in a browser: Web Locks say who leads and who is gone, BroadcastChannels carry the messages. A
  * conversation has a channel of its own, so that a tab never receives what is meant for another.
  */
-import type { EngineLine } from '../engine-line.js';
+import type { EngineLine } from '../wire/engine-line.js';
 import type { Candidacy, Conversation, Surroundings } from './member.js';
 import type { Announcement } from './messages.js';
 

@@ -2,8 +2,9 @@
  * One tab among those that share an engine: follows the leader, or leads. All decisions are here; locks, channels and
  * timers come from its `Surroundings`, so that a test can run thousands of tabs in virtual time.
  */
-import type { CallLife, EngineCall, EngineLine } from '../engine-line.js';
+
 import type { VecinityError } from '../errors.js';
+import type { CallLife, EngineCall, EngineLine } from '../wire/engine-line.js';
 import type { Announcement, ToFollower, ToLeader } from './messages.js';
 import { Requests } from './requests.js';
 import { Service } from './service.js';

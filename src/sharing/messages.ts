@@ -1,7 +1,7 @@
 /** What tabs that share an engine say to each other, as types only; all of it is cloned, nothing is transferred. */
 import type { JobProgress, LoadProgress } from '../core/engine.js';
-import type { EngineCall } from '../engine-line.js';
 import type { ErrorData } from '../errors.js';
+import type { EngineCall } from '../wire/engine-line.js';
 
 /** To every tab: a tab that looks for the leader, and a tab that has become it. Epochs sort by time. */
 export type Announcement =

@@ -2,9 +2,10 @@
  * The asking side of a tab: every request that is open, sent again to the next leader until it is answered, once.
  * Requests change nothing that a second run would change again, so each may be run more than once.
  */
-import type { CallLife, EngineCall } from '../engine-line.js';
-import { poisonError } from '../engine-port.js';
+
 import { abortError, fromErrorData, toVecinityError, VecinityError } from '../errors.js';
+import type { CallLife, EngineCall } from '../wire/engine-line.js';
+import { poisonError } from '../wire/engine-port.js';
 import type { ToFollower, ToLeader } from './messages.js';
 
 /** Engines that may be lost to one request. */

@@ -2,8 +2,9 @@
  * The answering side of one leadership: the requests of every tab, given to the leader's engine, each once at a time.
  * A tab that closes takes its work with it; a model goes when the last tab that loaded it lets it go.
  */
-import type { EngineCall, EngineLine } from '../engine-line.js';
+
 import { toErrorData, toVecinityError } from '../errors.js';
+import type { EngineCall, EngineLine } from '../wire/engine-line.js';
 import type { ToFollower, ToLeader } from './messages.js';
 
 interface Client {

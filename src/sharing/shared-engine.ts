@@ -1,9 +1,10 @@
 /** The line to the one engine that all tabs of an origin share, where they were set up alike; this tab may have it. */
-import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../engine-line.js';
-import { protocolVersion } from '../engine-port.js';
+
 import { VecinityError } from '../errors.js';
-import { servePort } from '../port-server.js';
-import { fromWireResponse, toWireRequest } from '../wire.js';
+import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../wire/engine-line.js';
+import { protocolVersion } from '../wire/engine-port.js';
+import { fromWireResponse, toWireRequest } from '../wire/http.js';
+import { servePort } from '../wire/port-server.js';
 import { type BrowserTab, openTab } from './browser-tab.js';
 import { Member } from './member.js';
 

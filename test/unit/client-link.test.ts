@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { defaultApiConfig, defaultEngineConfig } from '../../src/config.js';
 import type { ModelStatus } from '../../src/core/engine.js';
-import { EngineLink } from '../../src/engine-link.js';
 import { VecinityError } from '../../src/errors.js';
-import { servePort } from '../../src/port-server.js';
+import { EngineLink } from '../../src/page/engine-link.js';
 import type { CallOptions, EmbeddingsResponse, EngineWorkerApi } from '../../src/protocol.js';
-import { moveVectors } from '../../src/transfer.js';
+import { moveVectors } from '../../src/wire/calls.js';
+import { servePort } from '../../src/wire/port-server.js';
 import { deferred } from './deferred.js';
 import { engineApi, FakeWorker } from './fake-engine.js';
 

@@ -16,7 +16,9 @@ const allowed: Record<string, readonly string[]> = {
   'src/core': ['src/errors.ts', 'src/config.ts', 'src/models', 'src/backend', 'src/storage'],
   'src/api': ['src/errors.ts', 'src/config.ts', 'src/core', 'src/models'],
   'src/adapters': ['src/errors.ts', 'src/config.ts', 'src/api'],
-  'src/sharing': ['src/errors.ts', 'src/engine-line.ts', 'src/engine-port.ts', 'src/port-server.ts', 'src/wire.ts'],
+  'src/wire': ['src/errors.ts', 'src/api'],
+  'src/sharing': ['src/errors.ts', 'src/wire'],
+  'src/page': ['src/errors.ts', 'src/config.ts', 'src/core', 'src/api', 'src/wire', 'src/sharing'],
   'src/convert': ['src/errors.ts', 'src/models', 'src/backend', 'src/core'],
 };
 
@@ -24,7 +26,7 @@ const allowed: Record<string, readonly string[]> = {
 const packageHomes: Record<string, RegExp> = {
   hono: /^src\/(api|edge)\//,
   zod: /^src\/(api|models|config)/,
-  comlink: /^(src\/(engine-link|engine-session|transfer)|worker\/engine-worker)/,
+  comlink: /^(src\/(page\/engine-|wire\/calls)|worker\/engine-worker)/,
   ai: /^src\/adapters\/ai-sdk/,
   '@langchain/core': /^src\/adapters\/langchain/,
   '@llamaindex/core': /^src\/adapters\/llamaindex/,

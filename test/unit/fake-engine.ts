@@ -1,8 +1,8 @@
 /** An engine worker made of a MessageChannel: the page's side believes it has a Worker, the test holds the other end. */
 import { expose } from 'comlink';
-import type { EngineWorker } from '../../src/engine-session.js';
+import type { EngineWorker } from '../../src/page/engine-session.js';
 import type { EngineWorkerApi } from '../../src/protocol.js';
-import { installTransferHandlers } from '../../src/transfer.js';
+import { installTransferHandlers } from '../../src/wire/calls.js';
 
 export class FakeWorker extends EventTarget implements EngineWorker {
   readonly #port: MessagePort;

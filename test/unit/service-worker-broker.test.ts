@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Broker, type Page } from '../../src/broker.js';
-import { servePort } from '../../src/port-server.js';
 import type { ToPage } from '../../src/protocol.js';
+import { Broker, type Page } from '../../src/wire/broker.js';
+import { servePort } from '../../src/wire/port-server.js';
 import { deferred } from './deferred.js';
 
 const body = new TextEncoder().encode('{"input":"text"}').buffer;

@@ -1,8 +1,9 @@
 /** Tabs of one browser in virtual time: locks, channels, timers and engines that are slow, fail, freeze and die by a seed. */
-import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../../src/engine-line.js';
+
 import { abortError, VecinityError } from '../../src/errors.js';
 import { type Candidacy, type Conversation, Member, type Surroundings } from '../../src/sharing/member.js';
 import type { Announcement } from '../../src/sharing/messages.js';
+import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../../src/wire/engine-line.js';
 
 export type Random = () => number;
 

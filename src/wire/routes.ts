@@ -1,5 +1,5 @@
 /** Which addresses are ours: the page's `fetch` and the Service Worker decide it here, in the same way. */
-import { isApiPath } from './api/paths.js';
+import { isApiPath } from '../api/paths.js';
 
 export interface Mount {
   /** Only requests to this origin are ours. */

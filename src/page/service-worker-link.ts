@@ -2,10 +2,11 @@
  * The page's side of the Service Worker: lends it ports to the engine, keeps it awake while the engine works for it,
  * tells it when an engine died, and registers it. Never reloads the page.
  */
-import { buildId } from './build-id.js';
-import { protocolVersion } from './engine-port.js';
-import { VecinityError } from './errors.js';
-import type { ToPage, ToServiceWorker } from './protocol.js';
+
+import { VecinityError } from '../errors.js';
+import type { ToPage, ToServiceWorker } from '../protocol.js';
+import { buildId } from '../wire/build-id.js';
+import { protocolVersion } from '../wire/engine-port.js';
 
 /** Firefox stops a Service Worker 30 s after its last event, whatever it waits for. */
 const keepaliveMs = 15_000;

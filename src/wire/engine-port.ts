@@ -2,8 +2,8 @@
  * The asking end of a port to an engine worker: waits for its `hello`, sends one whole request, waits for the response.
  * Used by `vecinity.fetch` and by the Service Worker; the answering end is `port-server.ts`.
  */
-import { abortError, VecinityError } from './errors.js';
-import type { FromEnginePort, ProtocolVersion, ToEnginePort, WireRequest, WireResponse } from './protocol.js';
+import { abortError, VecinityError } from '../errors.js';
+import type { FromEnginePort, ProtocolVersion, ToEnginePort, WireRequest, WireResponse } from '../protocol.js';
 
 export const protocolVersion: ProtocolVersion = 1;
 

@@ -3,13 +3,13 @@
  * models again after a death, and ends every wait. Knows nothing of embeddings.
  */
 import { transfer } from 'comlink';
-import type { ApiConfig, EngineConfig } from './config.js';
-import type { LoadOptions, ModelStatus } from './core/engine.js';
-import { EnginePort } from './engine-port.js';
+import type { ApiConfig, EngineConfig } from '../config.js';
+import type { LoadOptions, ModelStatus } from '../core/engine.js';
+import { abortError, toVecinityError, VecinityError } from '../errors.js';
+import type { WireRequest, WireResponse } from '../protocol.js';
+import { installTransferHandlers, releaseCall } from '../wire/calls.js';
+import { EnginePort } from '../wire/engine-port.js';
 import { EngineSession, type EngineWorker, type RemoteEngine } from './engine-session.js';
-import { abortError, toVecinityError, VecinityError } from './errors.js';
-import type { WireRequest, WireResponse } from './protocol.js';
-import { installTransferHandlers, releaseCall } from './transfer.js';
 
 const heartbeatMs = 5_000;
 const missedBeats = 4;

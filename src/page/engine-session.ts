@@ -3,8 +3,8 @@
  * call is raced here against the worker's `error`, `messageerror`, a lost heartbeat and our own `end`.
  */
 import { wrap } from 'comlink';
-import { VecinityError } from './errors.js';
-import type { EngineWorkerApi } from './protocol.js';
+import { VecinityError } from '../errors.js';
+import type { EngineWorkerApi } from '../protocol.js';
 
 /** What the session needs of a `Worker`; tests give a `MessageChannel` in this shape. */
 export interface EngineWorker extends EventTarget {

@@ -3,8 +3,8 @@
  * that are moved instead of copied. Both ends call `installTransferHandlers` once before they talk.
  */
 import { type TransferHandler, transfer, transferHandlers } from 'comlink';
-import { type ErrorData, fromErrorData, toErrorData, VecinityError } from './errors.js';
-import type { EmbeddingsResponse } from './protocol.js';
+import { type ErrorData, fromErrorData, toErrorData, VecinityError } from '../errors.js';
+import type { EmbeddingsResponse } from '../protocol.js';
 
 /** Options of a call with the two members that cannot be cloned. */
 interface Live {

@@ -2,11 +2,11 @@
  * The Service Worker's work without its events: finds a tab with an engine for each request, and another one when that
  * tab goes away. Remembers nothing between requests, because the browser stops a Service Worker whenever it likes.
  */
-import { errorResponse } from './api/error-response.js';
+import { errorResponse } from '../api/error-response.js';
+import { VecinityError } from '../errors.js';
+import type { ToPage, WireRequest } from '../protocol.js';
 import { EnginePort, poisonError, protocolVersion } from './engine-port.js';
-import { VecinityError } from './errors.js';
-import type { ToPage, WireRequest } from './protocol.js';
-import { fromWireResponse } from './wire.js';
+import { fromWireResponse } from './http.js';
 
 /** Between two offers of one round: a frame without an engine costs this much, a tab that answers costs nothing. */
 const staggerMs = 50;

@@ -1,8 +1,8 @@
 /** `vecinity.fetch`: a drop-in for `fetch` that answers our paths from the engine and leaves the rest to the platform. */
-import { errorResponse } from './api/error-response.js';
-import type { WireRequest, WireResponse } from './protocol.js';
-import { engineUrl, type Mount } from './routes.js';
-import { fromWireResponse, toWireRequest } from './wire.js';
+import { errorResponse } from '../api/error-response.js';
+import type { WireRequest, WireResponse } from '../protocol.js';
+import { fromWireResponse, toWireRequest } from '../wire/http.js';
+import { engineUrl, type Mount } from '../wire/routes.js';
 
 export type Exchange = (request: WireRequest, signal: AbortSignal) => Promise<WireResponse>;
 

@@ -1,6 +1,6 @@
 /** What a page can say to `createVecinity`, and how it becomes the engine's and the API's configuration. */
-import { type ApiConfig, defaultApiConfig, defaultEngineConfig, type EngineConfig } from './config.js';
-import type { JobProgress, LoadProgress } from './core/engine.js';
+import { type ApiConfig, defaultApiConfig, defaultEngineConfig, type EngineConfig } from '../config.js';
+import type { JobProgress, LoadProgress } from '../core/engine.js';
 
 /** A model's files or a long job, as far as it is. */
 export type Progress = LoadProgress | ({ type: 'job' } & JobProgress);

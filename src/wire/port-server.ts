@@ -1,8 +1,8 @@
 /** The answering end of a port: whole requests go to one WHATWG handler, whole responses come back, cancels abort. */
-import { errorResponse } from './api/error-response.js';
+import { errorResponse } from '../api/error-response.js';
+import type { FromEnginePort, ToEnginePort, WireRequest, WireResponse } from '../protocol.js';
 import { protocolVersion } from './engine-port.js';
-import type { FromEnginePort, ToEnginePort, WireRequest, WireResponse } from './protocol.js';
-import { fromWireRequest, toWireResponse } from './wire.js';
+import { fromWireRequest, toWireResponse } from './http.js';
 
 export interface PortServerOptions {
   handler: (request: Request) => Promise<Response>;

@@ -1,5 +1,5 @@
 /** Whole HTTP requests and responses as data and back, for the ports between page, Service Worker and engine worker. */
-import type { WireRequest, WireResponse } from './protocol.js';
+import type { WireRequest, WireResponse } from '../protocol.js';
 
 /** Statuses that the platform allows no body for, not even an empty one. */
 const bodylessStatuses = new Set([101, 204, 205, 304]);

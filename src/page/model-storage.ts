@@ -1,5 +1,5 @@
 /** The page's side of the browser's storage: the promise to keep it can be asked for only here. */
-import type { EngineWorkerApi } from './protocol.js';
+import type { EngineWorkerApi } from '../protocol.js';
 
 /** The models that the browser keeps for this site: those that came from another origin, such as the hub. */
 export interface ModelStorage {

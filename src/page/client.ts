@@ -2,21 +2,22 @@
  * The page's handle on an engine: typed calls, `fetch`, progress events and the end of it all. It starts the worker
  * and validates nothing: the engine worker does, with the same words as over HTTP.
  */
-import { type EmbedOptions, type RerankOptions, toEmbeddingsBody, toRerankBody } from './api/client-bodies.js';
-import { defaultModel } from './config.js';
-import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from './core/engine.js';
-import { similarity } from './core/similarity.js';
-import { type EngineLine, OwnEngine } from './engine-line.js';
+import { type EmbedOptions, type RerankOptions, toEmbeddingsBody, toRerankBody } from '../api/client-bodies.js';
+import { defaultModel } from '../config.js';
+import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from '../core/engine.js';
+import { similarity } from '../core/similarity.js';
+import { VecinityError } from '../errors.js';
+import type { Similarity } from '../models/spec.js';
+import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from '../protocol.js';
+import { canShare } from '../sharing/browser-tab.js';
+import { SharedEngine } from '../sharing/shared-engine.js';
+import type { EngineLine } from '../wire/engine-line.js';
 import { EngineLink } from './engine-link.js';
-import { VecinityError } from './errors.js';
+import { createFetch } from './fetch.js';
 import { askPersistence, type ModelStorage } from './model-storage.js';
-import type { Similarity } from './models/spec.js';
 import { type Progress, toApiConfig, toEngineConfig, type VecinityOptions } from './options.js';
-import { createFetch } from './page-fetch.js';
-import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from './protocol.js';
+import { OwnEngine } from './own-engine.js';
 import { type RegisterOptions, type Registration, ServiceWorkerLink } from './service-worker-link.js';
-import { canShare } from './sharing/browser-tab.js';
-import { SharedEngine } from './sharing/shared-engine.js';
 
 /** Texts of one request at most; longer lists are sent in parts. */
 const textsPerRequest = 2_048;
@@ -265,7 +266,7 @@ function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {
   if (createWorker) return createWorker();
   if (workerUrl) return new Worker(new URL(workerUrl, document.baseURI), { type: 'module', name: 'vecinity' });
   // Written out in this form because bundlers look for it.
-  return new Worker(new URL('../worker/engine-worker.ts', import.meta.url), { type: 'module', name: 'vecinity' });
+  return new Worker(new URL('../../worker/engine-worker.ts', import.meta.url), { type: 'module', name: 'vecinity' });
 }
 
 function toCall(signal: AbortSignal | undefined, onProgress?: (progress: JobProgress) => void): CallOptions {
