@@ -6,11 +6,13 @@ import { describeProgress } from './progress.js';
 import type { Similarity } from './use-similarity.js';
 
 export function Loading({ model, progress }: { model: string; progress: LoadProgress | null }) {
-  const { label, share } = describeProgress(model, progress);
+  const { label, detail, share } = describeProgress(model, progress);
   return (
-    <div class="loading" role="status">
-      <p>{label}</p>
+    <div class="loading">
+      <p role="status">{label}</p>
       <progress aria-label={`Loading ${model}`} max={1} {...(share === null ? {} : { value: share })} />
+      {/* Outside the live region: read out, it would never end. */}
+      <p class="soft">{detail ?? '\u00a0'}</p>
     </div>
   );
 }

@@ -84,13 +84,23 @@ function stillLoading({ id, progress }: ModelStatus): Response {
   });
 }
 
-function describeProgress({ model, phase, loadedBytes, totalBytes, files }: LoadProgress) {
+function describeProgress(progress: LoadProgress) {
+  const { model, phase, loadedBytes, totalBytes, resumedBytes, bytesPerSecond, remainingMs, files } = progress;
   const entries = Object.entries(files).map(([file, bytes]) => ({
     file,
     loaded_bytes: bytes.loadedBytes,
     total_bytes: bytes.totalBytes,
   }));
-  return { model, phase, loaded_bytes: loadedBytes, total_bytes: totalBytes, files: entries };
+  return {
+    model,
+    phase,
+    loaded_bytes: loadedBytes,
+    total_bytes: totalBytes,
+    resumed_bytes: resumedBytes,
+    bytes_per_second: bytesPerSecond,
+    remaining_ms: remainingMs,
+    files: entries,
+  };
 }
 
 /** The default model's facts at the top, every model's under `models`. */

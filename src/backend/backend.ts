@@ -75,7 +75,7 @@ export interface FileProgress {
   file: string;
   loadedBytes: number;
   totalBytes: number | null;
-  /** Part of `loadedBytes`: what an earlier download that broke had left. */
+  /** Part of `loadedBytes`: what was kept from before, all of it or what a download that broke had left. */
   resumedBytes?: number;
 }
 

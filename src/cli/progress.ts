@@ -6,8 +6,8 @@ const barWidth = 24;
 const fallbackColumns = 80;
 
 export interface Progress {
-  /** Draws a bar; `total` is null where it is not known. */
-  show(label: string, done: number, total: number | null): void;
+  /** Draws a bar; `total` is null where it is not known, `more` stands behind the numbers. */
+  show(label: string, done: number, total: number | null, more?: string): void;
   /** Takes the line away. */
   clear(): void;
 }
@@ -20,8 +20,8 @@ export function createProgress(
   if (!stderr.isTTY) return { show() {}, clear() {} };
   const columns = stderr.columns || fallbackColumns;
   return {
-    show(label, done, total) {
-      const line = `${label} ${bar(done, total)} ${detail(done, total)}`;
+    show(label, done, total, more = '') {
+      const line = `${label} ${bar(done, total)} ${detail(done, total)}${more}`;
       stderr.write(`\r\u001b[K${line.slice(0, columns - 1)}`);
     },
     clear: () => void stderr.write('\r\u001b[K'),
@@ -34,11 +34,19 @@ export function inMegabytes(done: number, total: number | null): string {
   return total === null ? `${megabytes(done)} MB` : `${megabytes(done)} of ${megabytes(total)} MB`;
 }
 
+/** `, 4.2 MB/s, 21 s left`; empty where neither is known. */
+export function describeSpeed(bytesPerSecond: number | null, remainingMs: number | null): string {
+  if (bytesPerSecond === null) return '';
+  const speed = `, ${inMegabytes(bytesPerSecond, null)}/s`;
+  return remainingMs === null ? speed : `${speed}, ${Math.ceil(remainingMs / 1_000)} s left`;
+}
+
 /** Shows a model's load. */
 export function loadListener(terminal: Terminal): { listen: (progress: LoadProgress) => void; clear: () => void } {
   const progress = createProgress(terminal, inMegabytes);
   return {
-    listen: ({ model, phase, loadedBytes, totalBytes }) => progress.show(`${model}: ${phase}`, loadedBytes, totalBytes),
+    listen: ({ model, phase, loadedBytes, totalBytes, bytesPerSecond, remainingMs }) =>
+      progress.show(`${model}: ${phase}`, loadedBytes, totalBytes, describeSpeed(bytesPerSecond, remainingMs)),
     clear: () => progress.clear(),
   };
 }

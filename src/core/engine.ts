@@ -173,13 +173,21 @@ export interface Attempt {
 
 export type ModelState = 'loading' | 'ready' | 'failed' | 'unloaded';
 
+/** How far a load is: all files together, and each of them by its path. */
 export interface LoadProgress {
   type: 'load';
   model: string;
   phase: 'download' | 'compile' | 'check' | 'ready';
   loadedBytes: number;
+  /** Null until the weights and every other file that was begun have said their size. */
   totalBytes: number | null;
-  files: Record<string, { loadedBytes: number; totalBytes: number | null }>;
+  /** Part of `loadedBytes`: what was kept from before, whole files and the beginnings that a break had left. */
+  resumedBytes: number;
+  /** Over the last seconds; null until there is enough to tell, and outside the phase `download`. */
+  bytesPerSecond: number | null;
+  /** What is missing at that speed; null where either is not known. */
+  remainingMs: number | null;
+  files: Record<string, { loadedBytes: number; totalBytes: number | null; resumedBytes: number }>;
 }
 
 export interface ModelStatus {

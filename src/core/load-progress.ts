@@ -1,39 +1,57 @@
 /** Many files' progress as one event a change: what a progress bar shows while a model loads. */
 import type { FileProgress } from '../backend/backend.js';
 import type { LoadProgress } from './engine.js';
+import { RateMeter } from './load-rate.js';
+
+type FileBytes = LoadProgress['files'][string];
 
 export class LoadTracker {
   readonly #model: string;
   readonly #onChange: (progress: LoadProgress) => void;
-  readonly #files = new Map<string, { loadedBytes: number; totalBytes: number | null }>();
+  readonly #files = new Map<string, FileBytes>();
+  readonly #rate: RateMeter;
   #phase: LoadProgress['phase'] = 'download';
+  #hasWeights = false;
 
-  constructor(model: string, onChange: (progress: LoadProgress) => void) {
+  /** `now` gives monotonic milliseconds. */
+  constructor(model: string, onChange: (progress: LoadProgress) => void, now: () => number = () => performance.now()) {
     this.#model = model;
     this.#onChange = onChange;
+    this.#rate = new RateMeter(now);
   }
 
-  /** A new copy at each call. `totalBytes` is null until every file's size is known. */
+  /** A new copy at each call. */
   get snapshot(): LoadProgress {
-    const files = [...this.#files.values()];
-    const loadedBytes = files.reduce((sum, file) => sum + file.loadedBytes, 0);
-    const known = files.every((file) => file.totalBytes !== null);
-    const totalBytes = known ? files.reduce((sum, file) => sum + (file.totalBytes ?? 0), 0) : null;
-    const copies = Object.fromEntries([...this.#files].map(([path, file]) => [path, { ...file }]));
-    return { type: 'load', model: this.#model, phase: this.#phase, loadedBytes, totalBytes, files: copies };
+    const { loadedBytes, resumedBytes } = this.#sum;
+    const totalBytes = this.#totalBytes;
+    const bytesPerSecond = this.#phase === 'download' ? this.#rate.bytesPerSecond : null;
+    return {
+      type: 'load',
+      model: this.#model,
+      phase: this.#phase,
+      loadedBytes,
+      totalBytes,
+      resumedBytes,
+      bytesPerSecond,
+      remainingMs: bytesPerSecond && totalBytes !== null ? ((totalBytes - loadedBytes) / bytesPerSecond) * 1_000 : null,
+      files: Object.fromEntries([...this.#files].map(([path, file]) => [path, { ...file }])),
+    };
   }
 
   /** Progress of a small file that comes before the weights. */
-  readonly file = ({ file, loadedBytes, totalBytes }: FileProgress): void => {
-    this.#files.set(file, { loadedBytes, totalBytes });
+  readonly file = ({ file, loadedBytes, totalBytes, resumedBytes = 0 }: FileProgress): void => {
+    // What was kept and turned out to be damaged is fetched after all.
+    const kept = Math.min(resumedBytes, this.#files.get(file)?.resumedBytes ?? resumedBytes);
+    this.#files.set(file, { loadedBytes, totalBytes, resumedBytes: kept });
+    this.#rate.note(this.#sum.loadedBytes - this.#sum.resumedBytes);
     this.#enter('download');
   };
 
   /** Progress of a backend's files; once all are there it compiles. */
   readonly weights = (progress: FileProgress): void => {
+    this.#hasWeights = true;
     this.file(progress);
-    const { loadedBytes, totalBytes } = this.snapshot;
-    if (loadedBytes === totalBytes) this.#enter('compile');
+    if (this.#sum.loadedBytes === this.#totalBytes) this.#enter('compile');
   };
 
   check(): void {
@@ -42,6 +60,26 @@ export class LoadTracker {
 
   ready(): void {
     this.#enter('ready');
+  }
+
+  get #sum(): { loadedBytes: number; resumedBytes: number } {
+    const sum = { loadedBytes: 0, resumedBytes: 0 };
+    for (const { loadedBytes, resumedBytes } of this.#files.values()) {
+      sum.loadedBytes += loadedBytes;
+      sum.resumedBytes += resumedBytes;
+    }
+    return sum;
+  }
+
+  /** Before the weights have said their size, a sum would be a hundred times too small and reach 100 % at once. */
+  get #totalBytes(): number | null {
+    if (!this.#hasWeights && this.#phase === 'download') return null;
+    let sum = 0;
+    for (const { totalBytes } of this.#files.values()) {
+      if (totalBytes === null) return null;
+      sum += totalBytes;
+    }
+    return sum;
   }
 
   #enter(phase: LoadProgress['phase']): void {

@@ -41,9 +41,10 @@ export class ModelEntry {
 
   constructor(parts: EngineParts, options: EntryOptions) {
     this.options = options;
-    this.#tracker = new LoadTracker(options.id, (progress) => {
+    const tellAll = (progress: LoadProgress): void => {
       for (const listener of this.#listeners) listener(progress);
-    });
+    };
+    this.#tracker = new LoadTracker(options.id, tellAll, parts.now);
     this.#loaded = this.#load(parts);
     // Whoever waits gets the error; a load that nobody waits for any more is not an unhandled rejection.
     this.#loaded.catch(() => {});

@@ -9,7 +9,6 @@ import { parseJson } from './content.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
 import { fetchHubTree, type HubTree } from './hub-tree.js';
 import { obtain } from './obtain.js';
-import { createReporter } from './progress.js';
 import { toStream, UrlFiles } from './url-files.js';
 
 /** Bytes of one step of a stream: as many as the store checks at once. */
@@ -47,11 +46,7 @@ export class KeptFiles implements ModelFiles {
 
   async readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
     return await this.#read(path, options, {
-      kept: async (file) => {
-        const bytes = await file.slice(0, file.sizeBytes);
-        createReporter(path, options.onProgress).finish(bytes.length);
-        return bytes;
-      },
+      kept: (file) => file.slice(0, file.sizeBytes),
       direct: () => this.#direct.readBytes(path, options),
     });
   }
@@ -66,10 +61,7 @@ export class KeptFiles implements ModelFiles {
 
   async readStream(path: string, options: ReadOptions = {}): Promise<ReadableStream<Uint8Array> | null> {
     return await this.#read(path, options, {
-      kept: async (file) => {
-        createReporter(path, options.onProgress).finish(file.sizeBytes);
-        return toStream(this.#steps(path, file.sizeBytes, options));
-      },
+      kept: async (file) => toStream(this.#steps(path, file.sizeBytes, options)),
       direct: () => this.#direct.readStream(path, options),
     });
   }

@@ -33,12 +33,20 @@ export async function obtain(order: Order): Promise<KeptFile | null> {
   const { store, request } = order;
   const { url, path, onProgress, signal } = request;
   const kept = await store.read(url);
-  if (kept) return kept;
+  if (kept) return report(kept, request, kept.sizeBytes);
   const onWait = (loadedBytes: number, totalBytes: number | null) =>
     onProgress?.({ file: path, loadedBytes, totalBytes });
   return await lockDownload(url, { signal, onProgress: onWait }, async (tell) => {
-    return (await store.read(url)) ?? (await fetchIntoStore(order, tell));
+    const fetched = await store.read(url);
+    return fetched ? report(fetched, request, 0) : await fetchIntoStore(order, tell);
   });
+}
+
+function report(file: KeptFile, { path, onProgress }: DownloadRequest, resumedBytes: number): KeptFile {
+  const reporter = createReporter(path, onProgress);
+  reporter.resume(resumedBytes);
+  reporter.finish(file.sizeBytes);
+  return file;
 }
 
 async function fetchIntoStore(order: Order, tell: Heard): Promise<KeptFile | null> {
@@ -87,14 +95,19 @@ async function fill(part: FilePart, { order, expected, tell }: Filling): Promise
   const { request } = order;
   // Only the commit was missing when the last try ended.
   if (part.sizeBytes > 0 && part.sizeBytes === (expected?.sizeBytes ?? part.version.totalBytes)) return true;
-  const transfer = await openTransfer(request, part);
-  if (transfer === null) return false;
-  const { startsAt, version, pieces } = transfer;
-  const totalBytes = expected?.sizeBytes ?? version.totalBytes;
   const reporter = createReporter(request.path, (progress) => {
     request.onProgress?.(progress);
     tell(progress.loadedBytes, progress.totalBytes);
   });
+  if (expected) {
+    // The size is told before the first byte, so that a total is there from the start.
+    reporter.resume(part.sizeBytes);
+    reporter.advance(part.sizeBytes, expected.sizeBytes);
+  }
+  const transfer = await openTransfer(request, part);
+  if (transfer === null) return false;
+  const { startsAt, version, pieces } = transfer;
+  const totalBytes = expected?.sizeBytes ?? version.totalBytes;
   let isFirst = true;
   for await (const piece of pieces) {
     if (isFirst) {

@@ -4,7 +4,7 @@ import type { FileProgress } from '../backend/backend.js';
 const intervalMs = 100;
 
 export interface ProgressReporter {
-  /** Says how much was there from an earlier download; `advance` counts from the file's start all the same. */
+  /** Says how much was kept from before; `advance` counts from the file's start all the same. */
   resume(resumedBytes: number): void;
   /** Bytes read so far; passed on at most ten times a second. */
   advance(loadedBytes: number, totalBytes: number | null): void;

@@ -144,7 +144,10 @@ describe('GET /health', () => {
       phase: 'download' as const,
       loadedBytes: 10,
       totalBytes: 90,
-      files: { 'model.onnx': { loadedBytes: 10, totalBytes: 90 } },
+      resumedBytes: 5,
+      bytesPerSecond: 40,
+      remainingMs: 2_000,
+      files: { 'model.onnx': { loadedBytes: 10, totalBytes: 90, resumedBytes: 5 } },
     },
   };
 
@@ -175,6 +178,9 @@ describe('GET /health', () => {
         phase: 'download',
         loaded_bytes: 10,
         total_bytes: 90,
+        resumed_bytes: 5,
+        bytes_per_second: 40,
+        remaining_ms: 2_000,
         files: [{ file: 'model.onnx', loaded_bytes: 10, total_bytes: 90 }],
       },
     });

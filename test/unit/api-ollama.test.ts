@@ -160,9 +160,10 @@ describe('keep_alive', () => {
 });
 
 describe('POST /api/pull', () => {
-  const files = (loadedBytes: number) => ({ 'model.safetensors': { loadedBytes, totalBytes: 90 } });
+  const files = (loadedBytes: number) => ({ 'model.safetensors': { loadedBytes, totalBytes: 90, resumedBytes: 0 } });
   const step = (phase: LoadProgress['phase'], loadedBytes: number): LoadProgress => ({
     ...{ type: 'load', model: 'm', phase, loadedBytes, totalBytes: 90, files: files(loadedBytes) },
+    ...{ resumedBytes: 0, bytesPerSecond: null, remainingMs: null },
   });
   /** An engine whose loads report these steps, then end or wait for the abort. */
   const loading = (steps: LoadProgress[], end: (options: LoadOptions) => Promise<void> = async () => {}) => {

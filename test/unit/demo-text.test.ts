@@ -123,11 +123,23 @@ describe('what the page says', () => {
       phase: 'download',
       loadedBytes: 5_750_000,
       totalBytes: 23_000_000,
-      files: { 'a.json': { loadedBytes: 1, totalBytes: 1 }, 'b.onnx': { loadedBytes: 1, totalBytes: null } },
+      resumedBytes: 1_200_000,
+      bytesPerSecond: 250_000,
+      remainingMs: 69_000,
+      files: {
+        'a.json': { loadedBytes: 1, totalBytes: 1, resumedBytes: 0 },
+        'b.onnx': { loadedBytes: 1, totalBytes: null, resumedBytes: 0 },
+      },
     } as const;
-    expect(describeProgress('m', progress)).toEqual({ label: 'Loading m: 2 files, 5.8 of 23.0 MB, 25 %', share: 0.25 });
-    expect(describeProgress('m', { ...progress, totalBytes: null })).toEqual({
+    expect(describeProgress('m', progress)).toEqual({
+      label: 'Loading m: 2 files, 5.8 of 23.0 MB, 25 %',
+      detail: '0.3 MB/s · 1 min 9 s left · 1.2 MB were here already',
+      share: 0.25,
+    });
+    const unknown = { totalBytes: null, resumedBytes: 0, bytesPerSecond: null, remainingMs: null };
+    expect(describeProgress('m', { ...progress, ...unknown })).toEqual({
       label: 'Loading m: 2 files, 5.8 MB',
+      detail: null,
       share: null,
     });
     expect(describeProgress('m', null).share).toBeNull();

@@ -95,6 +95,22 @@ describe('a kept download', () => {
     expect(onProgress.mock.calls[0]?.[0]).toMatchObject({ resumedBytes: 5_000_000, totalBytes: 9_000_001 });
   });
 
+  it('tells its size before the first byte, and what was kept as kept', async () => {
+    const first = vi.fn();
+    server.instead = [
+      () => {
+        expect(first.mock.calls).toEqual([[{ file: path, loadedBytes: 0, totalBytes: 9_000_001 }]]);
+        return new Response(server.bytes);
+      },
+    ];
+    await open().readBytes(path, { onProgress: first });
+    expect(first).toHaveBeenLastCalledWith({ file: path, loadedBytes: 9_000_001, totalBytes: 9_000_001 });
+    const second = vi.fn();
+    await open().readBytes(path, { onProgress: second });
+    const all = { loadedBytes: 9_000_001, totalBytes: 9_000_001, resumedBytes: 9_000_001 };
+    expect(second.mock.calls).toEqual([[{ file: path, ...all }]]);
+  });
+
   it('starts again where the server knows no ranges', async () => {
     await breakAt(5_000_000);
     server.knowsRanges = false;

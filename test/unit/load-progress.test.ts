@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import type { LoadProgress } from '../../src/core/engine.js';
+import { LoadTracker } from '../../src/core/load-progress.js';
+
+/** A tracker on a clock of its own, and the last that it said. */
+function setUp() {
+  let nowMs = 0;
+  const seen: LoadProgress[] = [];
+  const tracker = new LoadTracker(
+    'm',
+    (progress) => seen.push(progress),
+    () => nowMs,
+  );
+  const weights = (loadedBytes: number, { atMs = nowMs, resumedBytes = 0, totalBytes = 100_000 } = {}) => {
+    nowMs = atMs;
+    tracker.weights({ file: 'w', loadedBytes, totalBytes, resumedBytes });
+    return tracker.snapshot;
+  };
+  return { tracker, seen, weights };
+}
+
+test('the total is not told before the weights are part of it, and never shrinks', () => {
+  const { tracker, weights } = setUp();
+  tracker.file({ file: 'config.json', loadedBytes: 1_000, totalBytes: 1_000 });
+  expect(tracker.snapshot).toMatchObject({ loadedBytes: 1_000, totalBytes: null, remainingMs: null });
+  expect(weights(0)).toMatchObject({ loadedBytes: 1_000, totalBytes: 101_000 });
+  tracker.file({ file: 'tokenizer.json', loadedBytes: 0, totalBytes: null });
+  expect(tracker.snapshot.totalBytes).toBeNull();
+});
+
+test('speed and remaining time are those of the last seconds', () => {
+  const { weights } = setUp();
+  expect(weights(0)).toMatchObject({ bytesPerSecond: null, remainingMs: null });
+  expect(weights(10, { atMs: 100 })).toMatchObject({ bytesPerSecond: null });
+  expect(weights(10_000, { atMs: 1_000 })).toMatchObject({ bytesPerSecond: 10_000, remainingMs: 9_000 });
+  weights(10_500, { atMs: 6_000 });
+  expect(weights(11_000, { atMs: 11_000 })).toMatchObject({ bytesPerSecond: 100, remainingMs: 890_000 });
+});
+
+test('a silence makes the speed fall instead of standing still', () => {
+  const { weights } = setUp();
+  weights(0);
+  weights(10_000, { atMs: 1_000 });
+  expect(weights(10_001, { atMs: 61_000 }).bytesPerSecond).toBeLessThan(1);
+});
+
+test('what was kept from before counts as loaded and not as speed', () => {
+  const { tracker, weights } = setUp();
+  tracker.file({ file: 'config.json', loadedBytes: 1_000, totalBytes: 1_000, resumedBytes: 1_000 });
+  expect(weights(50_000, { resumedBytes: 50_000 })).toMatchObject({
+    loadedBytes: 51_000,
+    resumedBytes: 51_000,
+    files: { w: { resumedBytes: 50_000 } },
+  });
+  expect(weights(51_000, { atMs: 1_000, resumedBytes: 50_000 })).toMatchObject({
+    bytesPerSecond: 1_000,
+    remainingMs: 49_000,
+  });
+});
+
+test('a kept file that was damaged and is fetched again no longer counts as kept', () => {
+  const { weights } = setUp();
+  weights(50_000, { resumedBytes: 50_000 });
+  weights(0, { atMs: 1_000 });
+  expect(weights(20_000, { atMs: 2_000 })).toMatchObject({ resumedBytes: 0, bytesPerSecond: 10_000 });
+  // The engine's other thread finds in the store what this load has fetched.
+  expect(weights(99_000, { atMs: 3_000, resumedBytes: 99_000 }).resumedBytes).toBe(0);
+});
+
+test('after the download there is no speed to tell', () => {
+  const { tracker, seen, weights } = setUp();
+  weights(0);
+  weights(100_000, { atMs: 1_000 });
+  tracker.check();
+  tracker.ready();
+  expect(seen.map(({ phase }) => phase)).toEqual(['download', 'download', 'compile', 'check', 'ready']);
+  expect(seen.slice(-2).map(({ bytesPerSecond, remainingMs }) => [bytesPerSecond, remainingMs])).toEqual([
+    [null, null],
+    [null, null],
+  ]);
+  expect(seen.at(-1)).toMatchObject({ loadedBytes: 100_000, totalBytes: 100_000 });
+});
