@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { describeModel, type EncoderDescription } from '../../src/backend/wasm/architectures.js';
 import { fitChannel, laneLimit, laneSpan, largestLaneSum, quantizeChannel } from '../../src/backend/wasm/channel.js';
+import { convertedForms, isWideSum, pickForm, plainForms } from '../../src/backend/wasm/features.js';
 import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
 import { LinearPacker } from '../../src/backend/wasm/pack.js';
 import { Region } from '../../src/backend/wasm/region.js';
@@ -57,6 +58,41 @@ describe('a channel of 8-bit weights', () => {
 
   it('takes weights that are all zero', () => {
     expect(quantizeChannel(new Float32Array(16), 'quad')).toEqual({ codes: new Int8Array(16), scale: 1 });
+  });
+});
+
+describe('the form of the 8-bit product', () => {
+  const host = (exact: readonly string[], wide = false) => ({
+    isExact: (form: string) => exact.includes(form),
+    addsWide: () => wide,
+  });
+  const all = ['quad', 'pair', 'single', 'add'];
+
+  it('is the one with the longest sums that the weights allow', () => {
+    expect(pickForm(convertedForms, host(all))).toBe('quad');
+    expect(pickForm(plainForms, host(all))).toBe('pair');
+  });
+
+  it('is the add-dot where that is one instruction', () => {
+    expect(pickForm(convertedForms, host(all, true))).toBe('add');
+    expect(pickForm(plainForms, host(all, true))).toBe('add');
+  });
+
+  it('is never one that computes something else here', () => {
+    expect(pickForm(convertedForms, host(['pair', 'single']))).toBe('pair');
+    expect(pickForm(convertedForms, host(['single', 'quad'], true))).toBe('quad');
+    expect(pickForm(plainForms, host(['quad', 'add']))).toBe('add');
+    expect(pickForm(convertedForms, host([]))).toBe('i16');
+  });
+
+  // A lane's four products of 127 * 0xff and of -128 * 0x80, 16 times: what the instructions are defined to give.
+  it.each([
+    ['VNNI', 4 * 127 * 255, 4 * -128 * 128, true],
+    ['SDOT', 4 * 127 * -1, 4 * -128 * -128, true],
+    ['saturating pairs of SSSE3', 2 * 32_767, 2 * -32_768, false],
+    ['wrapping pairs of ARM without SDOT', 2 * -254, 2 * -32_768, false],
+  ])('is told by the sums of %s whether the add-dot adds in 32 bits', (_, ofOnes, ofLeast, wide) => {
+    expect(isWideSum(16 * ofOnes, 16 * ofLeast)).toBe(wide);
   });
 });
 

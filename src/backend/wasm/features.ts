@@ -1,11 +1,11 @@
 /**
- * What this host can run and which form of the 8-bit product is its fastest: probe modules, exactness checks and a short
- * measurement. Never asks for the browser's name.
+ * What this host can run and which form of the 8-bit product is its fastest: probe modules and products whose results
+ * tell how they were computed. Never asks for the browser's name and measures nothing, so one host always chooses alike.
  */
 import { VecinityError } from '../../errors.js';
 import type { Level } from './assets.js';
 import { createMemory, Heap } from './heap.js';
-import { instantiate, type Kernels } from './kernels.js';
+import { instantiate } from './kernels.js';
 import { LinearPacker } from './pack.js';
 import type { GemmForm } from './plan.js';
 
@@ -30,121 +30,105 @@ export function canShareMemory(): boolean {
   return (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
 }
 
-export interface Calibration {
-  form: GemmForm;
-  /** Multiply-adds per second, in billions, of every form that computes exactly. */
-  speeds: Partial<Record<GemmForm, number>>;
+type ByteForm = Exclude<GemmForm, 'f32' | 'i16'>;
+
+/** Forms of the 8-bit product, the fastest first where no single instruction does the whole of it. */
+export type FormOrder = readonly ByteForm[];
+
+/** For files whose weights were fitted to the lanes of all forms. */
+export const convertedForms: FormOrder = ['quad', 'pair', 'single', 'add'];
+/** For weights as they come: they lose more in `quad` than it gains. */
+export const plainForms: FormOrder = ['pair', 'single', 'add'];
+
+/** What products tell of a host. */
+export interface HostArithmetic {
+  /** The form gives the exact sums of the widest numbers that its lanes allow. */
+  isExact(form: ByteForm): boolean;
+  /** The add-dot has no sums in 16 bits: it is one instruction (VNNI, SDOT), where it is three to five elsewhere. */
+  addsWide(): boolean;
 }
 
-/** Coarser weights must pay: `quad` and `pair` may lower a channel's resolution, so they have to win by this much. */
-const margin: Partial<Record<GemmForm, number>> = { quad: 0.97, pair: 0.98 };
-const rounds = 6;
-const roundMs = 0.6;
-
-/** Checks every form that the level has against exact sums and takes the fastest of the exact ones. */
-export async function calibrate(module: WebAssembly.Module, level: Level, shared: boolean): Promise<Calibration> {
-  if (level === 'simd') return { form: 'i16', speeds: {} };
-  const exact = (['quad', 'pair', 'single', 'add'] as const)
-    .map((form) => new Trial(module, form, shared))
-    .filter((trial) => trial.isExact());
-  if (exact.length === 0) return { form: 'i16', speeds: {} };
-  // The first rounds run unoptimised code; the host swaps it while we give way.
-  for (let round = 0; round < rounds; round++) {
-    for (const trial of exact) trial.measure(roundMs);
-    await new Promise((resolve) => setTimeout(resolve, 0));
-  }
-  // Checked again, because the optimised code is other code.
-  const proven = exact.filter((trial) => trial.isExact());
-  const best = proven.reduce<Trial | null>((a, b) => (a === null || b.score > a.score ? b : a), null);
-  return { form: best?.form ?? 'i16', speeds: Object.fromEntries(proven.map(({ form, speed }) => [form, speed])) };
+/** The fastest exact form; `i16` where none is. */
+export function pickForm(order: FormOrder, host: HostArithmetic): GemmForm {
+  if (host.addsWide() && host.isExact('add')) return 'add';
+  return order.find((form) => host.isExact(form)) ?? 'i16';
 }
 
-const trialMemoryBytes = 8 * 2 ** 20;
-const trialRows = 16;
-const trialColumns = 64;
-const trialWidth = 256;
+/** Asks the kernels of a module for what they compute. */
+export function probeArithmetic(module: WebAssembly.Module, shared: boolean): HostArithmetic {
+  return {
+    isExact: (form) => isExact(module, form, shared),
+    addsWide: () => addsWide(module, shared),
+  };
+}
 
-/** One form on a small product of extreme values. */
-class Trial {
-  readonly form: GemmForm;
-  speed = 0;
-  readonly #kernels: Kernels;
-  readonly #heap: Heap;
-  readonly #packer: LinearPacker;
-  readonly #input: number;
-  readonly #params: number;
-  readonly #out: number;
-  readonly #codes: Int8Array[] = [];
+const probeWidth = 64;
+const probeColumns = 8;
+const probeRows = 4;
 
-  constructor(module: WebAssembly.Module, form: GemmForm, shared: boolean) {
-    this.form = form;
-    this.#heap = new Heap(createMemory(shared, trialMemoryBytes));
-    this.#kernels = instantiate(module, this.#heap.memory);
-    const shape = { form, columns: trialColumns, width: trialWidth, block: trialWidth, smooth: false };
-    this.#packer = new LinearPacker(this.#heap, shape);
-    for (let column = 0; column < trialColumns; column++) this.#writeColumn(column);
-    this.#input = this.#heap.allocate(trialRows * trialWidth);
-    this.#params = this.#heap.allocate(trialRows * 8);
-    this.#out = this.#heap.allocate(trialRows * trialColumns * 4);
-    for (let row = 0; row < trialRows; row++) this.#heap.f32[this.#params / 4 + row * 2] = 1;
-    this.#heap.i8.set(inputs(), this.#input);
-  }
+interface Product {
+  form: ByteForm;
+  /** Codes of every column. */
+  channels: readonly Int8Array[];
+  /** `[probeRows, probeWidth]` */
+  inputs: Int8Array;
+}
 
-  get score(): number {
-    return this.speed * (margin[this.form] ?? 1);
-  }
+/** `[probeRows, probeColumns]` plain sums of products. */
+function multiply(module: WebAssembly.Module, shared: boolean, { form, channels, inputs }: Product): Float32Array {
+  const heap = new Heap(createMemory(shared, 2 ** 20));
+  const { gemm } = instantiate(module, heap.memory);
+  const shape = { form, columns: probeColumns, width: probeWidth, block: probeWidth, smooth: false };
+  const packer = new LinearPacker(heap, shape);
+  channels.forEach((codes, column) => {
+    packer.writeCodes(column, codes);
+  });
+  const input = heap.allocate(inputs.length);
+  heap.i8.set(inputs, input);
+  const params = heap.allocate(probeRows * 8);
+  for (let row = 0; row < probeRows; row++) heap.f32[params / 4 + row * 2] = 1;
+  const out = heap.allocate(probeRows * probeColumns * 4);
+  const { address, panels } = packer.plan;
+  gemm[form](address, input, params, out, probeRows, probeColumns * 4, 32, 0, panels);
+  return heap.f32.slice(out / 4, out / 4 + probeRows * probeColumns);
+}
 
-  isExact(): boolean {
-    this.#run();
-    const values = inputs();
-    const out = this.#heap.f32.subarray(this.#out / 4);
-    for (let row = 0; row < trialRows; row++) {
-      const input = values.subarray(row * trialWidth, (row + 1) * trialWidth);
-      for (let column = 0; column < trialColumns; column++) {
-        const codes = this.#codes[column] as Int8Array;
-        let sum = 0;
-        for (let k = 0; k < trialWidth; k++) sum += (input[k] as number) * (codes[k] as number);
-        if (out[row * trialColumns + column] !== sum) return false;
-      }
-    }
-    return true;
-  }
-
-  measure(milliseconds: number): void {
-    const start = performance.now();
-    let elapsed = 0;
-    let runs = 0;
-    while (elapsed < milliseconds) {
-      for (let i = 0; i < 8; i++) this.#run();
-      runs += 8;
-      elapsed = performance.now() - start;
-    }
-    const speed = (runs * trialRows * trialColumns * trialWidth) / elapsed / 1e6;
-    this.speed = Math.max(this.speed, speed);
-  }
-
-  #run(): void {
-    const { address, panels } = this.#packer.plan;
-    const gemm = this.#kernels.gemm[this.form];
-    gemm(address, this.#input, this.#params, this.#out, trialRows, trialColumns * 4, 32, 0, panels);
-  }
-
-  // Codes as large as the form's lanes allow, of one sign in one column and mixed in the next.
-  #writeColumn(column: number): void {
-    const most = { quad: 32, pair: 64, single: 127, add: 127, i16: 127, f32: 127 }[this.form];
-    const codes = Int8Array.from({ length: trialWidth }, (_, k) => {
-      if (column % 4 === 0) return most;
-      if (column % 4 === 1) return -most;
+/** Codes as large as the form's lanes allow, of one sign in one column and mixed in the next; rows of 0..127, one all 127. */
+function isExact(module: WebAssembly.Module, form: ByteForm, shared: boolean): boolean {
+  const most = { quad: 32, pair: 64, single: 127, add: 127 }[form];
+  const channels = Array.from({ length: probeColumns }, (_, column) =>
+    Int8Array.from({ length: probeWidth }, (_, k) => {
+      if (column % 4 < 2) return column % 4 === 0 ? most : -most;
       return ((k * 37 + column * 11) % (2 * most + 1)) - most;
-    });
-    this.#codes.push(codes);
-    this.#packer.writeCodes(column, codes);
-  }
+    }),
+  );
+  const inputs = Int8Array.from({ length: probeRows * probeWidth }, (_, i) => (i < probeWidth ? 127 : (i * 29) % 128));
+  const products = multiply(module, shared, { form, channels, inputs });
+  return products.every((product, at) => {
+    const row = Math.floor(at / probeColumns) * probeWidth;
+    const codes = channels[at % probeColumns] as Int8Array;
+    return product === codes.reduce((sum, code, k) => sum + code * (inputs[row + k] as number), 0);
+  });
 }
 
-/** Rows of 0..127, the first all 127. */
-function inputs(): Int8Array {
-  return Int8Array.from({ length: trialRows * trialWidth }, (_, i) => (i < trialWidth ? 127 : (i * 29) % 128));
+/**
+ * Whether an add-dot of bytes beyond its 7 bits overflows nowhere. What sums pairs in 16 bits saturates (pmaddubsw) or
+ * wraps (smull, addp) here; VNNI reads the input as unsigned, SDOT as signed.
+ */
+function addsWide(module: WebAssembly.Module, shared: boolean): boolean {
+  const channels = Array.from({ length: probeColumns }, (_, column) =>
+    new Int8Array(probeWidth).fill(column === 0 ? 127 : -128),
+  );
+  const inputs = new Int8Array(probeRows * probeWidth).fill(-128).fill(-1, 0, probeWidth);
+  const products = multiply(module, shared, { form: 'add', channels, inputs });
+  return isWideSum(products[0] as number, products[probeColumns + 1] as number);
+}
+
+/** By the sums of 64 times 127 * 0xff and of 64 times -128 * 0x80. */
+export function isWideSum(ofOnes: number, ofLeast: number): boolean {
+  const unsigned = ofOnes === 64 * 127 * 255 && ofLeast === 64 * -128 * 128;
+  const signed = ofOnes === 64 * 127 * -1 && ofLeast === 64 * -128 * -128;
+  return unsigned || signed;
 }
 
 function moduleOf(body: readonly number[]): Uint8Array<ArrayBuffer> {

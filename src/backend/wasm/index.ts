@@ -20,7 +20,7 @@ import { type Level, loadKernels } from './assets.js';
 import { convertedBlock } from './channel.js';
 import { type ModelSetup, widthOf } from './computer.js';
 import type { Tap } from './encoder.js';
-import { calibrate, canShareMemory, detectLevel } from './features.js';
+import { canShareMemory, convertedForms, detectLevel, pickForm, plainForms, probeArithmetic } from './features.js';
 import { createMemory, Heap } from './heap.js';
 import { type PoolOptions, ThreadConnection, ThreadPool, type ThreadWorker } from './pool.js';
 import { loadWeights, type Precision } from './weights.js';
@@ -73,7 +73,7 @@ async function loadModel(
     throw new VecinityError('model_file_missing', `The model ${request.spec.id} has no file model.safetensors.`);
   }
   const description = bindNames(described, (name) => weights.tensors.has(name));
-  const precision = await choosePrecision(request, { level, module, shared, weights });
+  const precision = choosePrecision(request, { level, module, shared, weights });
   const heap = new Heap(createMemory(shared, memoryLimit(weights)));
   const plan = await loadWeights(weights, { description, heap, precision }, options);
   if (options.signal?.aborted) throw abortError(options.signal);
@@ -184,16 +184,15 @@ function memoryLimit({ sizeBytes }: Safetensors): number {
 }
 
 /** The fastest form that keeps the cosine to f32 above 0.998. */
-async function choosePrecision(
+function choosePrecision(
   { dtype }: BackendRequest,
   host: { level: Level; module: WebAssembly.Module; shared: boolean; weights: Safetensors },
-): Promise<Precision> {
+): Precision {
   if (dtype === 'f32' || dtype === 'f16') return { form: 'f32', block: convertedBlock };
-  const { form } = await calibrate(host.module, host.level, host.shared);
   const block = convertedBlockOf(host.weights);
-  if (block !== null) return { form, block };
-  // Weights that were not made for its lanes lose more in `quad` than it gains.
-  return { form: form === 'quad' ? 'pair' : form, block: plainBlock };
+  const forms = block === null ? plainForms : convertedForms;
+  const form = host.level === 'simd' ? 'i16' : pickForm(forms, probeArithmetic(host.module, host.shared));
+  return { form, block: block ?? plainBlock };
 }
 
 /** The block that a converted file was calibrated for; null for weights as they came. */

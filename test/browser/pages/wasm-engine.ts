@@ -1,7 +1,7 @@
 /** The WASM engine inside a worker of a page, as the compute worker uses it: runs what a test asks for. */
 import type { TokenBatch } from '../../../src/backend/backend.js';
 import { loadKernels } from '../../../src/backend/wasm/assets.js';
-import { calibrate, detectLevel } from '../../../src/backend/wasm/features.js';
+import { convertedForms, detectLevel, pickForm, probeArithmetic } from '../../../src/backend/wasm/features.js';
 import { loadWasmBackend } from '../../../src/backend/wasm/index.js';
 import type { GemmForm } from '../../../src/backend/wasm/plan.js';
 import { openModelFiles } from '../../../src/models/files.js';
@@ -10,7 +10,7 @@ import { checkAll } from '../../wasm/kernel-checks.js';
 
 export type Question =
   | { ask: 'kernels'; forms: GemmForm[] }
-  | { ask: 'calibrate' }
+  | { ask: 'form' }
   | { ask: 'run'; model: string; dtype: 'f32' | 'q8'; threads: number; batches: TokenBatch[] };
 
 self.onmessage = async ({ data }: MessageEvent<Question>) => {
@@ -25,7 +25,11 @@ async function answer(question: Question): Promise<unknown> {
   const level = detectLevel();
   if (question.ask === 'run') return await run(question);
   const module = await loadKernels(level, { shared: false, assetsUrl: null });
-  if (question.ask === 'calibrate') return { level, ...(await calibrate(module, level, false)) };
+  if (question.ask === 'form') {
+    const host = probeArithmetic(module, false);
+    const exact = convertedForms.filter((form) => host.isExact(form));
+    return { level, form: pickForm(convertedForms, host), exact, addsWide: host.addsWide() };
+  }
   return { level, wrong: checkAll(module, question.forms) };
 }
 
