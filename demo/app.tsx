@@ -12,6 +12,7 @@ import { RequestPanel } from './request-panel.js';
 import { Result } from './result.js';
 import { readLink, toLink } from './share.js';
 import { Failure, Loading, SessionStatus } from './status.js';
+import { StoragePanel } from './storage.js';
 import { UpdatePrompt } from './update-prompt.js';
 import { type EngineHandle, useEngine } from './use-engine.js';
 import { type SimilarityState, useSimilarity } from './use-similarity.js';
@@ -43,6 +44,7 @@ export function App() {
           <ModelForm choice={choice} onChoice={setChoice} models={models} />
           {hasMap && notice}
           {session !== null && <SessionStatus session={session} />}
+          <StoragePanel changed={engine.state.phase} />
         </div>
         <section class="result" aria-label="Similarity map">
           {!hasMap && notice}

@@ -1,5 +1,6 @@
 /** A load's progress in words and as a share of the whole. */
 import type { LoadProgress } from 'vecinity';
+import { formatMegabytes } from './bytes.js';
 
 export interface ProgressWords {
   label: string;
@@ -47,8 +48,4 @@ function describeSpeed({ bytesPerSecond, remainingMs, resumedBytes }: LoadProgre
 function formatDuration(durationMs: number): string {
   const seconds = Math.ceil(durationMs / 1_000);
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
-function formatMegabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1);
 }

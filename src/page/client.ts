@@ -37,11 +37,12 @@ export interface VecinityEventMap {
   progress: CustomEvent<Progress>;
 }
 
-/** Loads a model in a worker. Rejects with the reason when that fails; no worker is left behind then. */
+/** Loads a model in a worker, unless `model` is null. Rejects with the reason when that fails, and leaves no worker behind. */
 export async function createVecinity(options: VecinityOptions = {}): Promise<Vecinity> {
   const vecinity = new Vecinity(options);
   try {
     const { model = defaultModel, revision, signal } = options;
+    if (model === null) return vecinity;
     await vecinity.load(model, { ...(revision === undefined ? {} : { revision }), ...(signal ? { signal } : {}) });
     if (options.persist) void vecinity.storage.persist();
     return vecinity;
@@ -256,7 +257,7 @@ function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
   const api = toApiConfig(options);
   const open = (onEnd: () => void) =>
     new OwnEngine(new EngineLink({ startWorker: () => startWorker(options), engine, api, onEnd }));
-  if (!share || !canShare()) return open(onEnd);
+  if (!share || model === null || !canShare()) return open(onEnd);
   // The model belongs to the setup: requests that name none are answered by the first one that was loaded.
   const setup = { engine, api, model, revision };
   return new SharedEngine({ setup, startEngine: () => open(() => {}) });

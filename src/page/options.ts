@@ -6,8 +6,11 @@ import type { JobProgress, LoadProgress } from '../core/engine.js';
 export type Progress = LoadProgress | ({ type: 'job' } & JobProgress);
 
 export interface VecinityOptions extends Partial<EngineConfig>, Partial<Omit<ApiConfig, 'corsOrigin'>> {
-  /** A name of the catalogue, a hub id, a URL, or a folder below `modelsUrl`; default `all-MiniLM-L6-v2`. */
-  model?: string;
+  /**
+   * A name of the catalogue, a hub id, a URL, or a folder below `modelsUrl`; default `all-MiniLM-L6-v2`. Null loads
+   * nothing and shares nothing: for `storage`, which needs no model, or to call `load` later.
+   */
+  model?: string | null;
   /** Branch, tag or commit of the model's repository. */
   revision?: string;
   /**

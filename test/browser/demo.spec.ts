@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect, type Page, test } from '@playwright/test';
 import { cosine, type EmbeddingGolden, readGolden } from './engine-page.js';
+import { WeightsServer } from './weights-server.js';
 
 const origin = 'http://localhost:4175';
 
@@ -304,6 +305,75 @@ async function readPicture(page: Page, bytes: Buffer) {
     return { width: image.width, height: image.height, colors: new Set(pixels).size };
   }, bytes.toString('base64'));
 }
+
+test.describe('the panel of stored models', () => {
+  const hub = new WeightsServer();
+  let address = '';
+  test.beforeAll(async () => {
+    address = `${await hub.start()}/owner/bert-cls/resolve/main/`;
+  });
+  test.afterAll(() => hub.stop());
+
+  const panel = (page: Page) => page.locator('details.storage');
+  const openStored = async (page: Page) => {
+    await openDemo(page, `?model=${encodeURIComponent(address)}&device=wasm&dtype=f32`);
+    await panel(page).getByText('Stored models').click();
+    await expect(panel(page).getByText('owner/bert-cls')).toBeVisible();
+  };
+
+  test('lists them with sizes and quota, and deletes one after a question, by keyboard alone', async ({ page }) => {
+    await openStored(page);
+    const megabytes = `${(hub.sizeBytes / 1e6).toFixed(0)}`;
+    await expect(panel(page).getByRole('listitem')).toContainText(
+      new RegExp(`${megabytes}\\.\\d MB · \\d files · main · used `),
+    );
+    await expect(panel(page)).toContainText(/of models\. This site takes [\d.]+ [MG]B of the [\d.]+ [MG]B/);
+    const remove = panel(page).getByRole('button', { name: 'Delete owner/bert-cls' });
+    await remove.focus();
+    await page.keyboard.press('Enter');
+    await expect(panel(page).getByRole('button', { name: 'Keep', exact: true })).toBeFocused();
+    await page.keyboard.press('Escape');
+    await expect(remove).toBeFocused();
+    await expect(panel(page).getByRole('listitem')).toHaveCount(1);
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await expect(panel(page).getByRole('status')).toHaveText('owner/bert-cls was deleted.');
+    await expect(panel(page).getByText('None yet.')).toBeVisible();
+    await expect(panel(page).getByText('Stored models')).toBeFocused();
+  });
+
+  test('works while no model could be loaded', async ({ page }) => {
+    await openStored(page);
+    await page.goto('/?model=no-such-model&device=wasm');
+    await expect(page.getByRole('alert')).toBeVisible();
+    await panel(page).getByText('Stored models').click();
+    await expect(panel(page).getByText('owner/bert-cls')).toBeVisible();
+  });
+
+  test('says whether the browser promised to keep them', async ({ page, context }) => {
+    await openStored(page);
+    await expect(panel(page)).toContainText('The browser may clear them when the disk is full.');
+    const session = await context.newCDPSession(page);
+    const { targetInfo } = await session.send('Target.getTargetInfo');
+    await session.send('Browser.grantPermissions', {
+      permissions: ['durableStorage'],
+      origin,
+      ...(targetInfo.browserContextId ? { browserContextId: targetInfo.browserContextId } : {}),
+    });
+    await panel(page).getByRole('button', { name: 'Ask it to keep them' }).click();
+    await expect(panel(page)).toContainText('The browser promised to keep them.');
+  });
+
+  for (const width of [390, 1280]) {
+    test(`fits a screen of ${width} pixels and breaks no rule of accessibility`, async ({ page }) => {
+      await page.setViewportSize({ width, height: 900 });
+      await openStored(page);
+      await panel(page).getByRole('button', { name: 'Delete owner/bert-cls' }).click();
+      await expectAccessible(page);
+    });
+  }
+});
 
 const themes = ['light', 'dark'] as const;
 const screens = { desktop: { width: 1440, height: 900 }, phone: { width: 360, height: 800 } };

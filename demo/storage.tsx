@@ -1,0 +1,152 @@
+/** The models that the browser keeps for this site: which, how large, whether for good, and their deletion. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { StorageUsage, StoredModel } from 'vecinity';
+import { formatBytes } from './bytes.js';
+import { useStorage } from './use-storage.js';
+
+/** `changed` is any value that is another one whenever something may have been stored. */
+export function StoragePanel({ changed }: { changed: unknown }) {
+  const [open, setOpen] = useState(false);
+  const { stored, message, remove, persist } = useStorage(open, changed);
+  const summary = useRef<HTMLElement>(null);
+  const removeRow = async (model: StoredModel) => {
+    // The row and its buttons go; the focus would go with them.
+    summary.current?.focus();
+    await remove(model);
+  };
+  return (
+    <details class="storage" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary ref={summary}>Stored models</summary>
+      <div class="storage-body">
+        {stored === null && message === '' && <p class="soft">Looking …</p>}
+        {stored !== null && (
+          <>
+            <StoredList models={stored.models} onRemove={removeRow} />
+            <Usage usage={stored.usage} onPersist={persist} />
+          </>
+        )}
+        <p role="status" class="storage-message">
+          {message}
+        </p>
+      </div>
+    </details>
+  );
+}
+
+interface StoredListProps {
+  models: readonly StoredModel[];
+  onRemove(model: StoredModel): void;
+}
+
+function StoredList({ models, onRemove }: StoredListProps) {
+  if (models.length === 0) {
+    return (
+      <p class="soft">
+        None yet. Models from the hub and other servers are stored; those from this server are not, the browser’s cache
+        has them.
+      </p>
+    );
+  }
+  return (
+    <ul class="stored">
+      {models.map((model) => (
+        <Row key={`${model.model}@${model.revision}`} model={model} onRemove={() => onRemove(model)} />
+      ))}
+    </ul>
+  );
+}
+
+function Row({ model, onRemove }: { model: StoredModel; onRemove(): void }) {
+  const [asking, setAsking] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const keep = () => {
+    setAsking(false);
+    button.current?.focus();
+  };
+  return (
+    <li class="stored-row">
+      <div class="stored-text">
+        <p class="stored-name">{model.model}</p>
+        <p class="soft">{describe(model)}</p>
+      </div>
+      <button
+        type="button"
+        class="button"
+        ref={button}
+        aria-label={`Delete ${model.model}`}
+        aria-expanded={asking}
+        onClick={() => setAsking(!asking)}
+      >
+        Delete
+      </button>
+      {asking && <Confirmation model={model} onKeep={keep} onRemove={onRemove} />}
+    </li>
+  );
+}
+
+interface ConfirmationProps {
+  model: StoredModel;
+  onKeep(): void;
+  onRemove(): void;
+}
+
+/** Escape keeps the model, as the button that has the focus does. */
+function Confirmation({ model, onKeep, onRemove }: ConfirmationProps) {
+  const keep = useRef<HTMLButtonElement>(null);
+  useEffect(() => keep.current?.focus(), []);
+  const onKeyDown = (event: KeyboardEvent) => event.key === 'Escape' && onKeep();
+  return (
+    <fieldset class="confirmation" onKeyDown={onKeyDown}>
+      <legend class="soft">
+        Delete {formatBytes(model.sizeBytes)}? The files are downloaded again when the model is needed.
+      </legend>
+      <button type="button" class="button" ref={keep} onClick={onKeep}>
+        Keep
+      </button>
+      <button type="button" class="button danger" onClick={onRemove}>
+        Yes, delete
+      </button>
+    </fieldset>
+  );
+}
+
+function describe({ sizeBytes, files, revision, lastUsedMs, complete }: StoredModel): string {
+  const parts = [formatBytes(sizeBytes), `${files} ${files === 1 ? 'file' : 'files'}`];
+  if (revision !== null) parts.push(shorten(revision));
+  if (!complete) parts.push('download not finished');
+  else if (lastUsedMs !== null)
+    parts.push(`used ${new Date(lastUsedMs).toLocaleDateString('en', { dateStyle: 'medium' })}`);
+  return parts.join(' · ');
+}
+
+/** Commits are known by their first digits. */
+function shorten(revision: string): string {
+  return /^[0-9a-f]{40}$/.test(revision) ? revision.slice(0, 7) : revision;
+}
+
+function Usage({ usage, onPersist }: { usage: StorageUsage; onPersist(): void }) {
+  const { modelsBytes, usedBytes, quotaBytes, persisted } = usage;
+  return (
+    <div class="storage-usage">
+      <p>
+        <strong>{formatBytes(modelsBytes)}</strong> of models.
+        {usedBytes !== null && quotaBytes !== null && (
+          <span class="soft">
+            {' '}
+            This site takes {formatBytes(usedBytes)} of the {formatBytes(quotaBytes)} that the browser allows.
+          </span>
+        )}
+      </p>
+      {persisted ? (
+        <p class="soft">The browser promised to keep them.</p>
+      ) : (
+        <p class="soft">
+          The browser may clear them when the disk is full.{' '}
+          <button type="button" class="quiet" onClick={onPersist}>
+            Ask it to keep them
+          </button>
+        </p>
+      )}
+    </div>
+  );
+}
