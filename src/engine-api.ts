@@ -9,6 +9,7 @@ import { supportsModel } from './backend/wasm/supports.js';
 import { deleteStoredModel, listStoredModels, storageUsage } from './models/stored-models.js';
 import type { EngineWorkerApi } from './protocol.js';
 import { moveVectors } from './wire/calls.js';
+import { clientOf } from './wire/http.js';
 import { servePort } from './wire/port-server.js';
 
 /** The API of one engine, which is made by `configure`; every other call waits for that. */
@@ -19,7 +20,7 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
     configure = resolve;
   });
   // One for all ports: making its routes takes longer than a query does.
-  const handler = configured.then(createHandler);
+  const handler = configured.then((context) => createHandler({ ...context, clientOf }));
   // Options that it refuses are told to whoever connects.
   handler.catch(() => {});
 

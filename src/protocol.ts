@@ -74,6 +74,11 @@ export interface CallOptions {
   onProgress?: (progress: JobProgress) => void;
 }
 
+/** `CallOptions` on the way to the engine worker; `client` is whose call it is. */
+export interface WorkerCallOptions extends CallOptions {
+  client?: string;
+}
+
 /** OpenAI's embeddings response; in a page the vectors are `Float32Array` views of one transferred buffer. */
 export interface EmbeddingsResponse {
   object: 'list';
@@ -98,8 +103,8 @@ export interface ModelsResponse {
 export interface EngineWorkerApi {
   /** Comes first and once: every other call waits for it. */
   configure(engine: EngineConfig, api: ApiConfig): Promise<void>;
-  embeddings: { create(body: unknown, options?: CallOptions): Promise<EmbeddingsResponse> };
-  rerank: { create(body: unknown, options?: CallOptions): Promise<RerankResponse> };
+  embeddings: { create(body: unknown, options?: WorkerCallOptions): Promise<EmbeddingsResponse> };
+  rerank: { create(body: unknown, options?: WorkerCallOptions): Promise<RerankResponse> };
   models: { list(): Promise<ModelsResponse> };
   /** The browser's storage, for which no engine is needed. */
   storage: {

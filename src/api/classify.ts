@@ -33,6 +33,7 @@ export async function classifyTexts(wish: ClassifyWish, context: CallContext): P
       truncateSide: wish.truncateSide ?? 'right',
       maxTokens: await toMaxTokens(wish.truncateTo, model, context),
       signal: context.signal,
+      client: context.client,
       onProgress: context.onProgress,
     }),
   );

@@ -57,6 +57,7 @@ async function toTokensRequest(wish: EmbedWish, model: ModelStatus, context: Cal
     truncateSide: wish.truncateSide ?? 'right',
     maxTokens: wish.maxTokens ?? (await toMaxTokens(wish.truncateTo, model, context)),
     signal: context.signal,
+    client: context.client,
     onProgress: context.onProgress,
   };
 }

@@ -34,6 +34,8 @@ export interface HandlerOptions {
   api?: Partial<ApiConfig>;
   /** Models that other servers answer. */
   remote?: RemoteModels;
+  /** Who sent a request, for the queue's fair shares; without it all requests are of one client. */
+  clientOf?: (request: Request) => string | undefined;
 }
 
 /** A path that no route has: what is not below the prefix is not ours. */
@@ -45,12 +47,12 @@ const described: readonly Dialect[] = [openai, cohere, shared, tei, ollama, vllm
 export const dialects: readonly Dialect[] = [...described, documentsOf(described)];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
-export function createHandler({ engine, api = {}, remote }: HandlerOptions): Handler {
+export function createHandler({ engine, api = {}, remote, clientOf }: HandlerOptions): Handler {
   const metrics = new Metrics();
   const config = { ...defaultApiConfig, ...api };
   const context: ApiContext = { engine: metrics.watch(engine), api: config, ...(remote && { remote }) };
   checkOptions(context.api);
-  const app = createApp(context, metrics);
+  const app = createApp(context, metrics, clientOf);
   return async (request) => {
     const response = await app.fetch(request);
     for (const [name, value] of Object.entries(correlationHeaders(request))) response.headers.set(name, value);
@@ -58,7 +60,7 @@ export function createHandler({ engine, api = {}, remote }: HandlerOptions): Han
   };
 }
 
-function createApp(context: ApiContext, metrics: Metrics): Hono {
+function createApp(context: ApiContext, metrics: Metrics, clientOf: HandlerOptions['clientOf']): Hono {
   const getPath = (request: Request) => {
     const { pathname } = new URL(request.url);
     return withoutPrefix(pathname, context.api.routePrefix) ?? nowhere;
@@ -69,7 +71,9 @@ function createApp(context: ApiContext, metrics: Metrics): Hono {
   for (const route of routes) {
     app.on(route.method, [...route.paths], async (c) => {
       const { raw: request } = c.req;
-      const response = await answer(route, request, { context, id: c.req.param('id') ?? '', metrics });
+      const { signal } = request;
+      const own = { ...context, signal, client: clientOf?.(request) };
+      const response = await answer(route, request, { context: own, id: c.req.param('id') ?? '', metrics });
       metrics.answered(route.paths[0] ?? '', route.method, response.status);
       return response;
     });
@@ -87,7 +91,7 @@ async function answer(route: Route, request: Request, call: Omit<Call, 'body' | 
     if (route.guarded) checkKey(request, context.api.apiKey);
     if (route.body !== null) body = await readJson(request, route.anyContentType);
     const trace = traceHeaders(request);
-    return await route.handle({ ...call, context: { ...context, signal: request.signal }, trace, body });
+    return await route.handle({ ...call, trace, body });
   } catch (thrown) {
     const error = nameAsAsked(toVecinityError(thrown), body);
     return errorResponse(error, { format: compatFormat(context.api, route.formatError), request: body });

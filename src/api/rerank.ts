@@ -94,6 +94,7 @@ export async function scoreDocuments(wish: RerankWish, context: CallContext): Pr
       truncate,
       maxTokens: await toMaxTokens(wish.truncateTo, model, context),
       signal: context.signal,
+      client: context.client,
       onProgress: context.onProgress,
     }),
   );

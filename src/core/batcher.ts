@@ -22,7 +22,7 @@ export interface BatcherOptions {
   runner: BatchRunner;
   /** Tokens of one run at most; a single longer text still runs. */
   maxBatchTokens: number;
-  /** Inputs waiting at most; a larger job is taken when nothing else waits. */
+  /** Inputs waiting at most, in equal parts for those that wait; a client's larger job is taken when it has no other. */
   maxQueue: number;
   /** How long one run should take at most. */
   targetRunMs?: number;
@@ -80,7 +80,7 @@ export class Batcher {
 
   /** Admits a job of `total` inputs. Throws `overloaded`, `aborted`, `disposed`. */
   open(total: number, options: JobOptions = {}): OpenJob {
-    this.#admit(total, options.signal);
+    this.#admit(total, options);
     const onEnd = (ended: Job): void => this.#forget(ended);
     const job = new Job({ ...options, total, width: this.#runner.width, now: this.#now, onEnd });
     this.#jobs.add(job);
@@ -108,23 +108,26 @@ export class Batcher {
     for (const job of [...this.#jobs]) job.fail(disposedError());
   }
 
-  #admit(total: number, signal: AbortSignal | undefined): void {
+  #admit(total: number, { signal, client = '' }: JobOptions): void {
     if (this.#disposed) throw disposedError();
     if (signal?.aborted) throw abortError(signal);
-    const waiting = this.#queue.inputs;
+    const waiting = this.#queue.inputsOf(client);
+    const clients = this.#queue.clientsWith(client);
     const { maxQueue } = this.#options;
-    if (waiting === 0 || waiting + total <= maxQueue) return;
-    const retryAfterMs = this.#retryAfterMs(Math.min(waiting, waiting + total - maxQueue), waiting);
-    const message = `${waiting} of at most ${maxQueue} inputs are waiting; ${total} more do not fit.`;
-    throw new VecinityError('overloaded', message, { retryAfterMs });
+    const share = Math.floor(maxQueue / clients);
+    if (waiting === 0 || waiting + total <= share) return;
+    const tooMany = Math.min(waiting, waiting + total - share);
+    const shared = clients === 1 ? '' : ` (${clients} clients share a queue of ${maxQueue})`;
+    const message = `${waiting} of at most ${share} inputs are waiting${shared}; ${total} more do not fit.`;
+    throw new VecinityError('overloaded', message, { retryAfterMs: this.#retryAfterMs(tooMany * clients) });
   }
 
   /** The time that this many of the waiting inputs will take. */
-  #retryAfterMs(inputs: number, waiting: number): number {
+  #retryAfterMs(inputs: number): number {
     let known = 0;
     for (const job of this.#queue) known += job.waiting.length;
     const tokensEach = known > 0 ? this.#queue.tokens / known : guessedTokens;
-    const ahead = Math.min(inputs, waiting) * tokensEach;
+    const ahead = Math.min(inputs, this.#queue.inputs) * tokensEach;
     let running = 0;
     for (const run of this.#running) running += run.cost;
     return Math.ceil(this.#pace.timeFor(ahead + running, this.#runner.lanes));

@@ -26,6 +26,8 @@ export interface JobProgress {
 
 export interface RequestOptions {
   signal?: AbortSignal | undefined;
+  /** Who asks: clients that wait get the same share of the device. Requests that name none are of one client. */
+  client?: string | undefined;
   onProgress?: ((progress: JobProgress) => void) | undefined;
 }
 

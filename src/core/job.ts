@@ -1,14 +1,12 @@
 /** One request's inputs on their way through the batcher: results in the order of the inputs, progress, and exactly one end. */
-import type { RunOutput } from '../backend/backend.js';
 import { abortError, toVecinityError, type VecinityError } from '../errors.js';
 import type { JobProgress } from './engine.js';
 import { PooledValues, rowsOf, TokenValues } from './job-values.js';
 import type { Entry } from './packing.js';
-import { QueuedJob } from './queue.js';
+import { QueuedJob, type QueuedJobOptions } from './queue.js';
 
-export interface JobOptions {
-  /** What every input gives: one row, or a row for each of its tokens. Default `pooled`. */
-  output?: RunOutput | undefined;
+/** `output`: what every input gives, one row, or a row for each of its tokens. */
+export interface JobOptions extends QueuedJobOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: JobProgress) => void) | undefined;
 }
@@ -43,7 +41,7 @@ export class Job extends QueuedJob {
   #startedAt: number | null = null;
 
   constructor(start: JobStart) {
-    super(start.total, start.output);
+    super(start.total, start);
     this.#start = start;
     const { total, width, output } = start;
     this.#results = output === 'tokens' ? new TokenValues() : new PooledValues(total, width);

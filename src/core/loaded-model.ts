@@ -101,7 +101,7 @@ export class LoadedModel {
   async embedTokens({ inputs, ...request }: EmbedTokensRequest): Promise<EmbedTokensResult> {
     this.#requireEmbeddings();
     requireSome(inputs.length, 'input');
-    const { truncate, truncateSide, maxTokens, signal, onProgress } = request;
+    const { truncate, truncateSide, maxTokens, signal, client, onProgress } = request;
     const options = { truncate, truncateSide, maxTokens, prompt: resolvePrompt(this.spec, request) };
     const offsets = new Int32Array(inputs.length + 1);
     const encode = (index: number) => {
@@ -110,7 +110,7 @@ export class LoadedModel {
       requireRoom(offsets[index + 1] ?? 0, this.backend.width);
       return encoding;
     };
-    const compute = { signal, onProgress, count: inputs.length, encode, output: 'tokens' } as const;
+    const compute = { signal, client, onProgress, count: inputs.length, encode, output: 'tokens' } as const;
     const { values: embeddings, ...rest } = await this.#compute(compute);
     return {
       ...{ model: this.spec.id, embeddings, offsets, count: inputs.length },
@@ -191,14 +191,14 @@ export class LoadedModel {
   }
 
   /** One text of all inputs, whose token vectors are averaged by input: `[inputs, width]`. */
-  async #embedChunks({ inputs, signal }: EmbedRequest, prompt: string): Promise<Computed> {
+  async #embedChunks({ inputs, signal, client }: EmbedRequest, prompt: string): Promise<Computed> {
     const { id, pooling } = this.spec;
     if (pooling !== 'mean') {
       const message = `The model ${id} pools by ${pooling}; \`late_chunking\` needs one that pools by the mean.`;
       throw new VecinityError('invalid_request', message, { param: 'late_chunking' });
     }
     const chunks = this.#tokenizer.encodeChunks(inputs, { prompt });
-    const computed = await this.#compute({ signal, count: 1, encode: () => chunks, output: 'tokens' });
+    const computed = await this.#compute({ signal, client, count: 1, encode: () => chunks, output: 'tokens' });
     const rows = { hidden: computed.values, width: this.backend.width, offsets: chunks.offsets };
     return { ...computed, values: poolPacked(rows, 'mean') };
   }
@@ -258,8 +258,8 @@ export class LoadedModel {
   /** Tokenizes and runs at the same time; the batcher sorts what has arrived and starts with it. */
   async #compute(request: ComputeRequest): Promise<Computed> {
     const startedAt = this.#now();
-    const { count, signal, onProgress, output } = request;
-    const job = this.#batcher.open(count, { signal, onProgress, output });
+    const { count, signal, client, onProgress, output } = request;
+    const job = this.#batcher.open(count, { signal, client, onProgress, output });
     const tally = { promptTokens: 0, truncated: 0, tokenizeMs: 0 };
     try {
       await this.#feed(job, request, tally);

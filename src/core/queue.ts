@@ -1,16 +1,18 @@
 /**
- * Jobs in their order: which one leads the next run and which share it. Knows nothing of devices, promises or time.
- * A job is the inputs of one request; its texts may arrive piece by piece.
+ * Jobs that wait, and the next run made of them. Knows nothing of devices, promises or time; whose turn it is, is
+ * decided in `shares.ts`. A job is the inputs of one request; its texts may arrive piece by piece.
  */
 import type { RunOutput } from '../backend/backend.js';
 import type { Entry, RunLimits, TokenizedText } from './packing.js';
 import { RunShape, sortByLength, takeFitting, takeLongest } from './packing.js';
+import { type Plan, Shares } from './shares.js';
 
-/** Runs that may overtake the oldest job before it leads one itself. */
-const maxOvertakes = 4;
-
-/** A job with at most this many waiting tokens shares the run of another; more would make the other wait noticeably. */
-const smallJobTokens = 512;
+export interface QueuedJobOptions {
+  /** Runs hold jobs of one kind. Default `pooled`. */
+  output?: RunOutput | undefined;
+  /** Who asks: clients share the device fairly. Jobs that name none are of one client. */
+  client?: string | undefined;
+}
 
 /** The waiting side of one job. */
 export class QueuedJob {
@@ -20,13 +22,14 @@ export class QueuedJob {
   tokens = 0;
   /** Shortest first. */
   readonly waiting: Entry[] = [];
-  /** Runs hold jobs of one kind. */
   readonly output: RunOutput;
+  readonly client: string;
   #added = 0;
 
-  constructor(total: number, output: RunOutput = 'pooled') {
+  constructor(total: number, { output = 'pooled', client = '' }: QueuedJobOptions = {}) {
     this.places = total;
     this.output = output;
+    this.client = client;
   }
 
   /** Adds the next inputs; their places in the job follow from the order of the calls. */
@@ -42,7 +45,7 @@ export class QueuedJob {
   /** Books out what was moved from `waiting` into a run. */
   took(entries: readonly Entry[]): void {
     this.places -= entries.length;
-    for (const entry of entries) this.tokens -= entry.inputIds.length;
+    this.tokens -= tokensOf(entries);
   }
 }
 
@@ -58,22 +61,19 @@ export interface PlannedRun<J> {
   cost: number;
 }
 
-/** Shortest remaining job first, so that a query overtakes bulk; the oldest job is overtaken only so often. */
 export class JobQueue<J extends QueuedJob> {
-  /** In the order of arrival. */
-  readonly #jobs = new Set<J>();
-  #overtakes = 0;
+  readonly #shares = new Shares<J>();
 
   add(job: J): void {
-    this.#jobs.add(job);
+    this.#shares.add(job);
   }
 
   delete(job: J): void {
-    this.#jobs.delete(job);
+    this.#shares.delete(job);
   }
 
   [Symbol.iterator](): Iterator<J> {
-    return this.#jobs.values();
+    return this.#shares.jobs();
   }
 
   get inputs(): number {
@@ -84,34 +84,44 @@ export class JobQueue<J extends QueuedJob> {
     return this.#sum((job) => job.tokens);
   }
 
+  /** Inputs of one client that wait. */
+  inputsOf(client: string): number {
+    return this.#shares.placesOf(client);
+  }
+
+  /** Clients with inputs that wait, the given one included. */
+  clientsWith(client: string): number {
+    return this.#shares.countWith(client);
+  }
+
   /** Takes the next run out of the queue, or null when no text waits. */
   take(limits: RunLimits): PlannedRun<J> | null {
-    const ready = [...this.#jobs].filter((job) => job.waiting.length > 0);
-    const oldest = ready[0];
-    if (!oldest) return null;
-    const order = ready.toSorted((a, b) => a.tokens - b.tokens);
-    const lead = this.#overtakes >= maxOvertakes ? oldest : (order[0] ?? oldest);
-    const run = fillRun(lead, order, limits);
-    this.#overtakes = run.parts.some((part) => part.job === oldest) ? 0 : this.#overtakes + 1;
+    const plan = this.#shares.plan(limits.maxTokens);
+    if (!plan) return null;
+    const run = fillRun(plan, limits);
+    this.#shares.book(new Map(run.parts.map(({ job, entries }) => [job, tokensOf(entries)])));
+    for (const { job, entries } of run.parts) job.took(entries);
     return run;
   }
 
   #sum(of: (job: J) => number): number {
     let sum = 0;
-    for (const job of this.#jobs) sum += of(job);
+    for (const job of this) sum += of(job);
     return sum;
   }
 }
 
-function fillRun<J extends QueuedJob>(lead: J, order: readonly J[], limits: RunLimits): PlannedRun<J> {
+function fillRun<J extends QueuedJob>({ lead, small }: Plan<J>, limits: RunLimits): PlannedRun<J> {
   const shape = new RunShape(limits);
   const parts: RunPart<J>[] = [{ job: lead, entries: takeLongest(lead.waiting, shape) }];
-  for (const job of order) {
+  for (const job of small) {
     if (job === lead || job.output !== lead.output) continue;
-    if (job.tokens > smallJobTokens) break;
     const entries = takeFitting(job.waiting, shape);
     if (entries.length > 0) parts.push({ job, entries });
   }
-  for (const part of parts) part.job.took(part.entries);
   return { parts, cost: shape.cost };
+}
+
+function tokensOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 }

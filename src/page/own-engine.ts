@@ -1,5 +1,7 @@
 /** The line to an engine worker of this page. */
+import type { WireRequest } from '../protocol.js';
 import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../wire/engine-line.js';
+import { withClient } from '../wire/http.js';
 import type { EngineLink } from './engine-link.js';
 
 export class OwnEngine implements EngineLine {
@@ -41,12 +43,17 @@ export class OwnEngine implements EngineLine {
         return link.call((api) => api.status(), life.signal);
       case 'load': {
         const { model, ...options } = argument;
-        return link.load(model, { ...options, ...life });
+        const { client: _, ...listener } = life;
+        return link.load(model, { ...options, ...listener });
       }
       case 'unload':
         return link.unload(argument).then(() => undefined);
       case 'exchange':
-        return link.exchange(argument, life.signal ?? new AbortController().signal);
+        return link.exchange(inNameOf(argument, life.client), life.signal ?? new AbortController().signal);
     }
   }
+}
+
+function inNameOf(request: WireRequest, client: string | undefined): WireRequest {
+  return client === undefined ? request : withClient(request, client);
 }

@@ -8,6 +8,7 @@ import type { EngineCall, EngineLine } from '../wire/engine-line.js';
 import type { ToFollower, ToLeader } from './messages.js';
 
 interface Client {
+  readonly id: string;
   visible: boolean;
   send(message: ToFollower): void;
   readonly open: Map<number, AbortController>;
@@ -36,7 +37,7 @@ export class Service {
 
   /** Takes a tab on, or hears again from one that is known; its open requests go on. */
   join(clientId: string, { visible, send }: Pick<Client, 'visible' | 'send'>): void {
-    const client = this.#clients.get(clientId) ?? { visible, send, open: new Map(), models: new Set() };
+    const client = this.#clients.get(clientId) ?? { id: clientId, visible, send, open: new Map(), models: new Set() };
     client.visible = visible;
     this.#clients.set(clientId, client);
     client.send({ type: 'welcome', epoch: this.epoch });
@@ -95,7 +96,7 @@ export class Service {
       if (!signal.aborted) client.send({ type: 'progress', epoch, id, progress });
     };
     try {
-      const value = await this.#run(client, call, { signal, onProgress });
+      const value = await this.#run(client, call, { signal, onProgress, client: client.id });
       return { type: 'result', epoch, id, value };
     } catch (thrown) {
       const error = toVecinityError(thrown);

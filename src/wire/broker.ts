@@ -6,7 +6,7 @@ import { errorResponse } from '../api/error-response.js';
 import { VecinityError } from '../errors.js';
 import type { ToPage, WireRequest } from '../protocol.js';
 import { EnginePort, poisonError, protocolVersion } from './engine-port.js';
-import { fromWireResponse } from './http.js';
+import { fromWireResponse, withClient } from './http.js';
 
 /** Between two offers of one round: a frame without an engine costs this much, a tab that answers costs nothing. */
 const staggerMs = 50;
@@ -98,7 +98,7 @@ export class Broker {
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
       const offer = await this.#findEngine(caller);
       try {
-        return fromWireResponse(await this.#serve(offer, request, caller.signal));
+        return fromWireResponse(await this.#serve(offer, request, caller));
       } catch (error) {
         if (!(error instanceof EngineLost)) throw error;
       }
@@ -119,15 +119,17 @@ export class Broker {
     });
   }
 
-  async #serve(offer: Offer, request: WireRequest, signal: AbortSignal) {
+  async #serve(offer: Offer, request: WireRequest, { clientId, signal }: Caller) {
     let lose = () => {};
     const lost = new Promise<never>((_, reject) => {
       lose = () => reject(new EngineLost());
     });
     this.#serving.set(offer, lose);
+    // A page knows its own requests; what it does for another caller counts as that one's.
+    const named = clientId === '' || clientId === offer.page.id ? request : withClient(request, clientId);
     const timer = setInterval(() => void this.#look(offer, lose), lookMs);
     try {
-      return await Promise.race([offer.port.send(request, signal), lost]);
+      return await Promise.race([offer.port.send(named, signal), lost]);
     } finally {
       clearInterval(timer);
       this.#serving.delete(offer);

@@ -30,6 +30,8 @@ export type EngineResult<O extends Operation> = Operations[O][1];
 /** The parts of a call that stay in the tab that made it. */
 export interface CallLife {
   signal?: AbortSignal;
+  /** Whose call it is, where an engine serves several tabs: each gets a fair share of it. */
+  client?: string;
   /** A load reports its files, every other operation its texts; as a method, so that it may take just its own kind. */
   onProgress?(progress: LoadProgress | JobProgress): void;
 }

@@ -4,6 +4,9 @@ import type { WireRequest, WireResponse } from '../protocol.js';
 /** Statuses that the platform allows no body for, not even an empty one. */
 const bodylessStatuses = new Set([101, 204, 205, 304]);
 
+/** Which tab or other caller a request is from; the engine's queue gives each a fair share. Never leaves the browser. */
+const clientHeader = 'vecinity-client';
+
 /** Reads the request's body to its end; `url` replaces the request's own where a prefix was taken off. */
 export async function toWireRequest(request: Request, url: string = request.url): Promise<WireRequest> {
   const body = await request.arrayBuffer();
@@ -13,6 +16,17 @@ export async function toWireRequest(request: Request, url: string = request.url)
     headers: [...request.headers],
     body: body.byteLength === 0 ? null : body,
   };
+}
+
+/** The same request in the name of this client, unless it says already whose it is. */
+export function withClient(wire: WireRequest, client: string): WireRequest {
+  if (wire.headers.some(([name]) => name === clientHeader)) return wire;
+  return { ...wire, headers: [...wire.headers, [clientHeader, client]] };
+}
+
+/** Who a request was sent for, where `withClient` said it. */
+export function clientOf(request: Request): string | undefined {
+  return request.headers.get(clientHeader) ?? undefined;
 }
 
 /** Inverse of `toWireRequest`. */

@@ -120,6 +120,28 @@ test('a plain fetch of a tab that asks another is answered although that one is 
   expect(await second.evaluate(() => window.pending)).toBe(600);
 });
 
+test('a tab that floods the engine leaves another tab its share', async ({ context }) => {
+  const first = await openShared(context);
+  const second = await openShared(context);
+  const flood = first.evaluate(async () => {
+    const texts = Array.from({ length: 100 }, (_, at) => `text ${at} `.repeat(20));
+    window.ended = 0;
+    const jobs = Array.from({ length: 40 }, async () => {
+      await window.vecinity.embed(texts);
+      window.ended += 1;
+    });
+    await Promise.all(jobs);
+    return window.ended;
+  });
+  await first.waitForFunction(() => window.ended > 0);
+  await second.evaluate(async () => {
+    const texts = Array.from({ length: 300 }, (_, at) => `text ${at} `.repeat(20));
+    await window.vecinity.embed(texts);
+  });
+  expect(await first.evaluate(() => window.ended)).toBeLessThan(20);
+  expect(await flood).toBe(40);
+});
+
 test('a cancel in one tab drops its work in the other', async ({ context }) => {
   const first = await openShared(context);
   const second = await openShared(context);

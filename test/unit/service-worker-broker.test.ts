@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ToPage } from '../../src/protocol.js';
 import { Broker, type Page } from '../../src/wire/broker.js';
+import { clientOf } from '../../src/wire/http.js';
 import { servePort } from '../../src/wire/port-server.js';
 import { deferred } from './deferred.js';
 
@@ -74,6 +75,17 @@ describe('the Service Worker looks for an engine', () => {
     expect(await response.text()).toBe('engine {"input":"text"}');
     expect(engine.told.map(({ type }) => type)).toEqual(['connect', 'done']);
     expect(silent.told.map(({ type }) => type)).toEqual(['connect', 'done']);
+  });
+
+  it("says for whom a tab works, unless the request is the tab's own", async () => {
+    const asked: (string | undefined)[] = [];
+    const page = new FakePage('page', async (received) => {
+      asked.push(clientOf(received));
+      return new Response('done');
+    });
+    const broker = brokerOf([page, new FakePage('other', null)]);
+    for (const clientId of ['page', 'other', '']) await broker.answer(request, { clientId, signal: open() });
+    expect(asked).toEqual([undefined, 'other', undefined]);
   });
 
   it('does not bother other tabs when the first one answers', async () => {

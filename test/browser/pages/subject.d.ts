@@ -15,6 +15,8 @@ declare global {
     engineWorker: Worker;
     /** Things that one `page.evaluate` leaves for the next. */
     pending: Promise<unknown>;
+    /** Jobs of a page that have ended. */
+    ended: number;
   }
 }
 
