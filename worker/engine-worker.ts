@@ -6,6 +6,9 @@ import { expose } from 'comlink';
 import { createComputeBackend } from '../src/backend/compute-client.js';
 import { createEngineApi } from '../src/engine-api.js';
 import { installTransferHandlers } from '../src/wire/calls.js';
+import { trustOwnScripts } from '../src/wire/trusted-scripts.js';
+
+trustOwnScripts();
 
 const startComputeWorker = () =>
   // Written out in this form because bundlers look for it.

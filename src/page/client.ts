@@ -12,6 +12,7 @@ import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } 
 import { canShare } from '../sharing/browser-tab.js';
 import { SharedEngine } from '../sharing/shared-engine.js';
 import type { EngineLine } from '../wire/engine-line.js';
+import { trustScript } from '../wire/trusted-scripts.js';
 import { EngineLink } from './engine-link.js';
 import { createFetch } from './fetch.js';
 import { askPersistence, type ModelStorage } from './model-storage.js';
@@ -265,7 +266,8 @@ function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
 
 function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {
   if (createWorker) return createWorker();
-  if (workerUrl) return new Worker(new URL(workerUrl, document.baseURI), { type: 'module', name: 'vecinity' });
+  if (workerUrl)
+    return new Worker(trustScript(new URL(workerUrl, document.baseURI)), { type: 'module', name: 'vecinity' });
   // Written out in this form because bundlers look for it.
   return new Worker(new URL('../../worker/engine-worker.ts', import.meta.url), { type: 'module', name: 'vecinity' });
 }

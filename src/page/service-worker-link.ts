@@ -7,6 +7,7 @@ import { VecinityError } from '../errors.js';
 import type { ToPage, ToServiceWorker } from '../protocol.js';
 import { buildId } from '../wire/build-id.js';
 import { protocolVersion } from '../wire/engine-port.js';
+import { trustScript } from '../wire/trusted-scripts.js';
 
 /** Firefox stops a Service Worker 30 s after its last event, whatever it waits for. */
 const keepaliveMs = 15_000;
@@ -160,7 +161,10 @@ async function registerScript(
   scope: string | undefined,
 ): Promise<ServiceWorkerRegistration> {
   try {
-    return await container.register(script, { updateViaCache: 'none', ...(scope === undefined ? {} : { scope }) });
+    return await container.register(trustScript(script), {
+      updateViaCache: 'none',
+      ...(scope === undefined ? {} : { scope }),
+    });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw unavailable(`${script.pathname} could not be registered (${reason})`, cause);

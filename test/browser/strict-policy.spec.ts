@@ -10,7 +10,7 @@ import {
   vectorsOf,
   worstCosine,
 } from './engine-page.js';
-import { type StrictServer, startStrictServer } from './strict-server.js';
+import { type StrictServer, startStrictServer, strictPolicy } from './strict-server.js';
 
 let server: StrictServer;
 
@@ -84,6 +84,28 @@ test('onnxruntime computes what the own kernels do not know', async ({ page }) =
   await openEngine(page, { modelsUrl: '/onnx-only/models/' });
   await expectEmbeddings(page);
   expect(server.violations).toEqual([]);
+});
+
+test('trusted types may be required of every script', async ({ page }) => {
+  const types = "require-trusted-types-for 'script'; trusted-types vecinity default";
+  const stricter = await startStrictServer(`${strictPolicy}; ${types}`);
+  try {
+    await page.goto(`${stricter.origin}/strict.html`);
+    await page.waitForFunction(() => window.subject !== undefined);
+    await page.evaluate(async () => {
+      const { createVecinity, engineWorkerUrl: workerUrl } = window.subject;
+      const options = { model: 'bert-cls', device: 'wasm', dtype: 'f32', threads: 2, workerUrl } as const;
+      window.vecinity = await createVecinity(options);
+    });
+    await expectEmbeddings(page);
+    expect(await registerServiceWorker(page)).toMatchObject({ controlled: true });
+    expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+    expect(stricter.violations).toEqual([]);
+    const untrusted = page.evaluate(() => void new Worker('/vecinity-sw.js'));
+    await expect(untrusted).rejects.toThrow('TrustedScriptURL');
+  } finally {
+    await stricter.close();
+  }
 });
 
 test('what the policy forbids would be noticed: in the page, in every worker and in the Service Worker', async ({

@@ -2,11 +2,13 @@
 import OpenAI from 'openai';
 import { createVecinity, VecinityError } from 'vecinity';
 import EngineWorker from 'vecinity/worker?worker';
+import engineWorkerUrl from 'vecinity/worker?worker&url';
 
 window.subject = {
   createVecinity,
   VecinityError,
   OpenAI,
+  engineWorkerUrl,
   startEngineWorker: () => new EngineWorker(),
   fetchInWorker,
 };

@@ -7,6 +7,7 @@ declare global {
       createVecinity: typeof createVecinity;
       VecinityError: typeof VecinityError;
       OpenAI: typeof OpenAI;
+      engineWorkerUrl: string;
       startEngineWorker(): Worker;
       fetchInWorker(url: string, init: RequestInit): Promise<unknown>;
     };
@@ -23,4 +24,9 @@ declare global {
 declare module 'vecinity/worker?worker' {
   const EngineWorker: new () => Worker;
   export default EngineWorker;
+}
+
+declare module 'vecinity/worker?worker&url' {
+  const url: string;
+  export default url;
 }
