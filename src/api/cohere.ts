@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import type { EmbedResult } from '../core/engine.js';
 import type { VecinityError } from '../errors.js';
+import { cohereEmbedAnswer, cohereRerankAnswer, json } from './answers.js';
 import { embedInputs } from './embed-inputs.js';
 import { type JsonPart, writeJson } from './embeddings-json.js';
 import { toOpenaiError } from './error-response.js';
@@ -52,6 +53,8 @@ export const cohere: Dialect = [
     paths: ['/v2/embed'],
     summary: 'Embeds texts as Cohere does, in one or several types of vectors.',
     body: embedBody,
+    examples: [{ texts: ['Lima', 'Quito'], input_type: 'search_document', embedding_types: ['float'] }],
+    answers: json(cohereEmbedAnswer),
     guarded: true,
     formatError,
     handle: embed,
@@ -61,6 +64,8 @@ export const cohere: Dialect = [
     paths: ['/v2/rerank'],
     summary: 'Sorts documents as Cohere does: places and scores only.',
     body: rerankBody,
+    examples: [{ query: 'capital of Peru', documents: ['Lima', 'Quito'] }],
+    answers: json(cohereRerankAnswer),
     guarded: true,
     formatError,
     handle: rerank,

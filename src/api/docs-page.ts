@@ -1,5 +1,5 @@
 /** The page of `/docs`: every route with its fields and answers, as plain HTML that needs no script. */
-import type { JsonSchema, OpenApiDocument, Operation } from './openapi.js';
+import type { JsonSchema, OpenApiDocument, Operation, ResponseObject } from './openapi.js';
 
 /** The page's style sheet, a file of its own so that a strict Content-Security-Policy allows it. */
 export const style = `:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -38,26 +38,43 @@ ${operations.join('\n')}
 }
 
 function toSection(title: string, { summary, requestBody, responses, security }: Operation): string {
-  const schema = requestBody?.content['application/json'].schema;
-  const forms = schema ? (schema.anyOf ?? [schema]) : [];
-  const bodies = forms.map((form, at) => {
-    const heading = forms.length > 1 ? `Body, form ${at + 1} of ${forms.length}` : 'Body';
-    return `<h2>${heading}</h2>\n${toTable(['Field', 'Value', ''], toFields(form))}`;
-  });
+  const body = requestBody?.content['application/json'];
+  const examples = Object.values(body?.examples ?? {}).map(({ value }) => example('Example', value));
   const answers = Object.entries(responses).map(([status, { description, content }]) => [
     code(status),
     escapeHtml(description),
     Object.entries(content)
-      .map(([type, { example }]) => code(example === undefined ? type : JSON.stringify(example)))
+      .map(([type, { example: body }]) => code(status === '200' ? type : JSON.stringify(body)))
       .join('<br>'),
   ]);
   return `<details>
 <summary>${code(title)} ${escapeHtml(summary)}</summary>
 ${security.length > 0 ? `<p>Needs ${code('Authorization: Bearer <key>')}.</p>` : ''}
-${bodies.join('\n')}
+${body ? [...toForms('Body', body.schema), ...examples].join('\n') : ''}
 <h2>Answers</h2>
 ${toTable(['Status', 'Meaning', 'Body'], answers)}
+${toAnswer(responses[200])}
 </details>`;
+}
+
+/** The fields of a successful answer, and what one looks like. */
+function toAnswer(response: ResponseObject | undefined): string {
+  const answer = response?.content['application/json'];
+  if (!answer) return '';
+  return [...toForms('Answer', answer.schema), example('Example of an answer', answer.example)].join('\n');
+}
+
+function toForms(title: string, schema: JsonSchema): string[] {
+  const forms = schema.anyOf ?? [schema];
+  return forms.map((form, at) => {
+    const heading = forms.length > 1 ? `${title}, form ${at + 1} of ${forms.length}` : title;
+    const fields = form.properties ? toTable(['Field', 'Value', ''], toFields(form)) : `<p>${code(describe(form))}</p>`;
+    return `<h2>${heading}</h2>\n${fields}`;
+  });
+}
+
+function example(title: string, value: unknown): string {
+  return `<h2>${title}</h2>\n<pre>${escapeHtml(JSON.stringify(value, null, 2))}</pre>`;
 }
 
 function toFields({ properties = {}, required = [] }: JsonSchema): string[][] {

@@ -1,5 +1,7 @@
 /** The API described by itself: the OpenAPI document, and a page that shows it without a script. */
 import type { ApiConfig } from '../config.js';
+import { json } from './answers.js';
+import { documentAnswer } from './model-answers.js';
 import type { OpenApiDocument } from './openapi.js';
 import { jsonResponse } from './respond.js';
 import type { Call, Dialect, Route } from './route.js';
@@ -12,11 +14,12 @@ export function documentsOf(dialects: readonly Dialect[]): Dialect {
   const documents: Dialect = [
     {
       ...get(['/openapi.json', '/api-doc/openapi.json'], 'This API as an OpenAPI 3.1 document.'),
+      answers: json(documentAnswer),
       handle: async (call) => jsonResponse(await describe(call)),
     },
     {
       ...get(['/docs'], 'This API as a page for people.'),
-      answers: 'text/html',
+      answers: { 'text/html': null },
       handle: async (call) => {
         const { toPage } = await import('./docs-page.js');
         const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy };
@@ -25,7 +28,7 @@ export function documentsOf(dialects: readonly Dialect[]): Dialect {
     },
     {
       ...get(['/docs.css'], 'The style sheet of that page.'),
-      answers: 'text/css',
+      answers: { 'text/css': null },
       handle: async () => {
         const { style } = await import('./docs-page.js');
         return new Response(style, { headers: { 'content-type': 'text/css; charset=utf-8' } });
@@ -45,6 +48,6 @@ export function documentsOf(dialects: readonly Dialect[]): Dialect {
   return documents;
 }
 
-function get(paths: readonly string[], summary: string): Omit<Route, 'handle'> {
+function get(paths: readonly string[], summary: string): Omit<Route, 'handle' | 'answers'> {
   return { method: 'GET', paths, summary, body: null, guarded: false };
 }

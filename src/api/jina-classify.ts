@@ -6,6 +6,7 @@ import * as z from 'zod/mini';
 import type { EmbedResult } from '../core/engine.js';
 import { cosine } from '../core/similarity.js';
 import { toProbabilities } from '../core/vectors.js';
+import { jinaClassifyAnswer, json } from './answers.js';
 import { embedInputs } from './embed-inputs.js';
 import { toUsage } from './embeddings.js';
 import { embeddingAt } from './embeddings-json.js';
@@ -28,7 +29,13 @@ const classifyBody = z.object({
 });
 
 /** The part of the classify routes that brings its own labels. */
-export const jinaClassify: Variant = { key: 'labels', body: classifyBody, handle: classify };
+export const jinaClassify: Variant = {
+  key: 'labels',
+  body: classifyBody,
+  example: { input: ['A ship leaves the port.'], labels: ['sea', 'food'] },
+  answers: json(jinaClassifyAnswer),
+  handle: classify,
+};
 
 async function classify({ body, context }: Call): Promise<Response> {
   const { model = null, input, labels } = parseBody(classifyBody, body);

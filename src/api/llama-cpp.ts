@@ -1,6 +1,7 @@
 /** The native routes of llama.cpp's server: vectors inside a list for each input, scores as logits, flat token ids. */
 import * as z from 'zod/mini';
 import type { VecinityError } from '../errors.js';
+import { json, llamaEmbedAnswer, llamaRerankAnswer, llamaTokenizeAnswer } from './answers.js';
 import { embedInputs } from './embed-inputs.js';
 import { toUsage } from './embeddings.js';
 import { toJsonRows, writeJson } from './embeddings-json.js';
@@ -34,14 +35,42 @@ function formatError({ message, status }: VecinityError) {
 }
 
 /** `/embedding`, and `/embeddings` for bodies that have `content`. */
-export const llamaContent: Variant = { key: 'content', body: contentBody, formatError, handle: embedContent };
-export const llamaInput: Variant = { key: 'input', body: inputBody, formatError, handle: embedInput };
+export const llamaContent: Variant = {
+  key: 'content',
+  body: contentBody,
+  example: { content: 'Lima' },
+  answers: json(llamaEmbedAnswer),
+  formatError,
+  handle: embedContent,
+};
+export const llamaInput: Variant = {
+  key: 'input',
+  body: inputBody,
+  example: { input: 'Lima' },
+  answers: json(llamaEmbedAnswer),
+  formatError,
+  handle: embedInput,
+};
 
 /** llama.cpp's half of `/reranking`. */
-export const llamaRerank: Variant = { key: 'documents', body: rerankBody, formatError, handle: rerank };
+export const llamaRerank: Variant = {
+  key: 'documents',
+  body: rerankBody,
+  example: { query: 'capital of Peru', documents: ['Lima', 'Quito'] },
+  answers: json(llamaRerankAnswer),
+  formatError,
+  handle: rerank,
+};
 
 /** llama.cpp's part of `/tokenize`. */
-export const llamaTokenize: Variant = { key: 'content', body: tokenizeBody, formatError, handle: tokenize };
+export const llamaTokenize: Variant = {
+  key: 'content',
+  body: tokenizeBody,
+  example: { content: 'Lima' },
+  answers: json(llamaTokenizeAnswer),
+  formatError,
+  handle: tokenize,
+};
 
 function embedContent({ body, context }: Call): Promise<Response> {
   const { model = null, content } = parseBody(contentBody, body);

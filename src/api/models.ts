@@ -1,10 +1,12 @@
 /** What `/v1/models` says of each model: OpenAI's fields, and those that vLLM and Infinity add. */
-import type { ModelStatus } from '../core/engine.js';
+import type { EngineStatus, ModelStatus } from '../core/engine.js';
 import type { ModelsResponse } from '../protocol.js';
+import { maxInputs } from './fields.js';
 import { findModel, presentAliases, presentModels, unknownModel } from './names.js';
 import { remoteNameOf } from './remote.js';
 import type { ApiContext } from './route.js';
 
+type Queue = EngineStatus['queue'];
 type OpenaiModel = ModelsResponse['data'][number];
 
 /** One entry of the list; what needs the model's files is null until they were read. */
@@ -26,32 +28,36 @@ export interface ModelCard extends OpenaiModel {
   license: string | null;
   backend: string | null;
   /** Infinity's words for what the model can do. */
-  capabilities: ('embed' | 'rerank')[];
+  capabilities: ('embed' | 'rerank' | 'classify')[];
+  /** Infinity's words for the queue, which all models share. */
+  stats: { queue_fraction: number; queue_absolute: number; results_pending: number; batch_size: number };
 }
 
 /** Models that are present, then the aliases that lead to them, then the models of other servers. */
 export function listModels(context: ApiContext): ModelsResponse & { data: ModelCard[] } {
-  const models = presentModels(context).map((model) => toCard(model, model.id));
-  const aliases = presentAliases(context).map(({ alias, model }) => toCard(model, alias));
-  const remote = context.remote?.names.map(toRemoteCard) ?? [];
+  const { queue } = context.engine.status();
+  const models = presentModels(context).map((model) => toCard(model, model.id, queue));
+  const aliases = presentAliases(context).map(({ alias, model }) => toCard(model, alias, queue));
+  const remote = context.remote?.names.map((name) => toRemoteCard(name, queue)) ?? [];
   return { object: 'list', data: [...models, ...aliases, ...remote] };
 }
 
 /** One model by id, repository or alias. Throws `model_not_found`. */
 export function retrieveModel(name: string, context: ApiContext): ModelCard {
-  if (remoteNameOf(name, context) !== null) return toRemoteCard(name);
+  const { queue } = context.engine.status();
+  if (remoteNameOf(name, context) !== null) return toRemoteCard(name, queue);
   const model = findModel(name, context);
   if (!model || model.state === 'unloaded') throw unknownModel(name, context);
-  return toCard(model, name);
+  return toCard(model, name, queue);
 }
 
 /** Its server knows more; what is listed here must not wait for that. */
-function toRemoteCard(name: string): ModelCard {
+function toRemoteCard(name: string, queue: Queue): ModelCard {
   const nothing = { spec: null, backend: null, tried: [], progress: null, error: null };
-  return toCard({ id: name, state: 'ready', ...nothing }, name);
+  return toCard({ id: name, state: 'ready', ...nothing }, name, queue);
 }
 
-function toCard({ id, spec, state, backend }: ModelStatus, name: string): ModelCard {
+function toCard({ id, spec, state, backend }: ModelStatus, name: string, queue: Queue): ModelCard {
   const repository = spec?.repository ?? id;
   const isAlias = name !== id && name !== repository;
   return {
@@ -73,6 +79,17 @@ function toCard({ id, spec, state, backend }: ModelStatus, name: string): ModelC
     prompts: Object.keys(spec?.prompts ?? {}),
     license: spec?.license ?? null,
     backend: backend?.backend ?? null,
-    capabilities: spec?.task === 'rerank' ? ['rerank'] : ['embed', 'rerank'],
+    capabilities: toCapabilities(spec),
+    stats: toStats(queue),
   };
+}
+
+/** A model with several labels is a classifier; one label is what a reranker has. */
+function toCapabilities(spec: ModelStatus['spec']): ModelCard['capabilities'] {
+  if (spec?.task !== 'rerank') return ['embed', 'rerank'];
+  return spec.dimensions === 1 ? ['rerank'] : ['classify'];
+}
+
+function toStats({ inputs, maxInputs: most }: Queue): ModelCard['stats'] {
+  return { queue_fraction: inputs / most, queue_absolute: inputs, results_pending: inputs, batch_size: maxInputs };
 }

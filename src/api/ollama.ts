@@ -3,15 +3,17 @@ import * as z from 'zod/mini';
 import { version } from '../../package.json';
 import type { EmbedResult, ModelStatus } from '../core/engine.js';
 import type { VecinityError } from '../errors.js';
+import { json, ollamaEmbedAnswer, ollamaPromptAnswer } from './answers.js';
 import { embedInputs } from './embed-inputs.js';
 import { toJsonRows, writeJson } from './embeddings-json.js';
 import { flag, integerFrom, maxInputs, positiveInteger, text } from './fields.js';
 import { expiryOf, keepAlive, useModel } from './keep-alive.js';
+import { ollamaRunningAnswer, ollamaShowAnswer, ollamaTagsAnswer, pullAnswer, versionAnswer } from './model-answers.js';
 import { findModel, presentModels, resolveModel, unknownModel } from './names.js';
 import { lineType, pull, pullBody } from './ollama-pull.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { ApiContext, Call, Dialect, Route } from './route.js';
-import { type BodySchema, count, invalidField, parseBody } from './validate.js';
+import { count, invalidField, parseBody } from './validate.js';
 
 const duration = z.nullish(z.union([z.string(), z.number()], 'a duration such as "5m", or seconds'));
 const common = {
@@ -42,22 +44,45 @@ const formatError = (error: VecinityError) => ({
 });
 
 export const ollama: Dialect = [
-  post('/api/embed', 'Embeds texts as Ollama does.', embedBody, embed),
-  post('/api/embeddings', 'Embeds one text as older clients of Ollama ask for it.', promptBody, embedPrompt),
-  { ...post('/api/pull', 'Loads a model and tells how far it is, a line a step.', pullBody, pull), answers: lineType },
-  post('/api/show', 'Describes one model as Ollama does.', showBody, show),
-  get('/api/tags', 'Lists the models as Ollama does.', ({ context }) => list(context, toListed)),
-  get('/api/ps', 'Lists the models in memory as Ollama does.', ({ context }) => list(context, toRunning)),
-  get('/api/version', 'The version of this server.', () => jsonResponse({ version })),
+  {
+    ...post('/api/embed', 'Embeds texts as Ollama does.', embed),
+    ...{ body: embedBody, examples: [{ input: ['Lima', 'Quito'] }], answers: json(ollamaEmbedAnswer) },
+  },
+  {
+    ...post('/api/embeddings', 'Embeds one text as older clients of Ollama ask for it.', embedPrompt),
+    ...{ body: promptBody, examples: [{ prompt: 'Lima' }], answers: json(ollamaPromptAnswer) },
+  },
+  {
+    ...post('/api/pull', 'Loads a model and tells how far it is, a line a step.', pull),
+    ...{ body: pullBody, examples: [{ model: 'all-MiniLM-L6-v2', stream: false }] },
+    answers: { ...json(pullAnswer), [lineType]: pullAnswer },
+  },
+  {
+    ...post('/api/show', 'Describes one model as Ollama does.', show),
+    ...{ body: showBody, examples: [{ model: 'all-MiniLM-L6-v2' }], answers: json(ollamaShowAnswer) },
+  },
+  {
+    ...get('/api/tags', 'Lists the models as Ollama does.', ({ context }) => list(context, toListed)),
+    answers: json(ollamaTagsAnswer),
+  },
+  {
+    ...get('/api/ps', 'Lists the models in memory as Ollama does.', ({ context }) => list(context, toRunning)),
+    answers: json(ollamaRunningAnswer),
+  },
+  {
+    ...get('/api/version', 'The version of this server.', () => jsonResponse({ version })),
+    answers: json(versionAnswer),
+  },
 ];
 
-function post(path: string, summary: string, body: BodySchema, handle: Route['handle']): Route {
+function post(path: string, summary: string, handle: Route['handle']) {
+  const route = { method: 'POST' as const, paths: [path], summary, guarded: true, formatError, handle };
   // `curl -d`, as Ollama's documents write it, sends JSON under the type of a form.
-  return { method: 'POST', paths: [path], summary, body, guarded: true, formatError, anyContentType: true, handle };
+  return { ...route, anyContentType: true as const };
 }
 
-function get(path: string, summary: string, handle: Route['handle']): Route {
-  return { method: 'GET', paths: [path], summary, body: null, guarded: true, formatError, handle };
+function get(path: string, summary: string, handle: Route['handle']) {
+  return { method: 'GET' as const, paths: [path], summary, body: null, guarded: true, formatError, handle };
 }
 
 async function embed({ body, context }: Call): Promise<Response> {

@@ -2,10 +2,12 @@
  * OpenAI's routes (`/v1/…`, GPUStack's `/v1-openai/…`, DashScope's `/compatible-mode/v1/…`) and the rerank route that
  * Jina, Cohere and vLLM share with them.
  */
+import { embeddingsAnswer, json, rerankAnswer } from './answers.js';
 import { toPlainDocuments } from './compat.js';
 import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
 import { bytesResponse } from './embeddings-bytes.js';
 import { writeEmbeddings } from './embeddings-json.js';
+import { modelAnswer, modelsAnswer } from './model-answers.js';
 import { listModels, retrieveModel } from './models.js';
 import { answerRemotely } from './remote.js';
 import { rerankBody, rerankBodyDocuments } from './rerank.js';
@@ -14,12 +16,20 @@ import type { Call, Dialect } from './route.js';
 import type { Variant } from './shared-route.js';
 import { toManyTypedRows, toTypedRows } from './vector-codes.js';
 
+const embeddingsExample = { input: ['What is the capital of Peru?', 'Lima'], model: 'all-MiniLM-L6-v2' };
+const rerankExample = { query: 'capital of Peru', documents: ['Lima', 'Quito'], top_n: 1 };
+
+/** vLLM's `encoding_format` bytes comes without JSON. */
+const embeddingsAnswers = { ...json(embeddingsAnswer), 'application/octet-stream': null };
+
 export const openai: Dialect = [
   {
     method: 'POST',
     paths: ['/v1/embeddings', '/v1-openai/embeddings', '/compatible-mode/v1/embeddings'],
     summary: 'Embeds texts or token ids.',
     body: embeddingsBody,
+    examples: [embeddingsExample],
+    answers: embeddingsAnswers,
     guarded: true,
     handle: embeddings,
   },
@@ -28,6 +38,8 @@ export const openai: Dialect = [
     paths: ['/v1/rerank', '/v1-openai/rerank'],
     summary: 'Sorts documents by their relevance to a query.',
     body: rerankBody,
+    examples: [rerankExample],
+    answers: json(rerankAnswer),
     guarded: true,
     handle: rerank,
   },
@@ -36,6 +48,7 @@ export const openai: Dialect = [
     paths: ['/v1/models', '/v1-openai/models', '/compatible-mode/v1/models', '/models'],
     summary: 'Lists the loaded models and their aliases.',
     body: null,
+    answers: json(modelsAnswer),
     guarded: true,
     handle: ({ context }) => jsonResponse(listModels(context)),
   },
@@ -44,16 +57,29 @@ export const openai: Dialect = [
     paths: ['/v1/models/:id{.+}', '/v1-openai/models/:id{.+}', '/compatible-mode/v1/models/:id{.+}'],
     summary: 'Describes one model.',
     body: null,
+    answers: json(modelAnswer),
     guarded: true,
     handle: ({ context, id }) => jsonResponse(retrieveModel(id, context)),
   },
 ];
 
 /** The part of `/embeddings` that TEI and Infinity have from OpenAI. */
-export const openaiEmbeddings: Variant = { key: 'input', body: embeddingsBody, handle: embeddings };
+export const openaiEmbeddings: Variant = {
+  key: 'input',
+  body: embeddingsBody,
+  example: embeddingsExample,
+  answers: embeddingsAnswers,
+  handle: embeddings,
+};
 
 /** The part of `/rerank` that Jina, vLLM, Infinity and llama.cpp agree on. */
-export const openaiRerank: Variant = { key: 'documents', body: rerankBody, handle: rerank };
+export const openaiRerank: Variant = {
+  key: 'documents',
+  body: rerankBody,
+  example: rerankExample,
+  answers: json(rerankAnswer),
+  handle: rerank,
+};
 
 async function embeddings(call: Call): Promise<Response> {
   const remote = await answerRemotely('/embeddings', call);

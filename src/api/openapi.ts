@@ -1,19 +1,21 @@
 /**
- * The routes as an OpenAPI 3.1 document: bodies from the validators that check them, errors from the dialects' own
- * words for them. Loaded when it is asked for, so that no engine worker carries it.
+ * The routes as an OpenAPI 3.1 document: bodies from the validators that check them, answers from those that tests hold
+ * them against, errors from the dialects' own words. Loaded when it is asked for, so that no engine worker carries it.
  */
 import * as z from 'zod/mini';
 import { version } from '../../package.json';
 import type { ApiConfig } from '../config.js';
 import { type ErrorCode, VecinityError } from '../errors.js';
+import type { Answers } from './answers.js';
 import { errorResponse } from './error-response.js';
+import { exampleOf } from './openapi-example.js';
 import type { Route } from './route.js';
 import type { BodySchema } from './validate.js';
 
 /** One response of an operation. */
 export interface ResponseObject {
   description: string;
-  content: Record<string, { schema: object; example?: unknown }>;
+  content: Record<string, { schema: JsonSchema; example?: unknown }>;
 }
 
 /** One method of one path. */
@@ -21,9 +23,15 @@ export interface Operation {
   operationId: string;
   summary: string;
   parameters: object[];
-  requestBody?: { required: true; content: { 'application/json': { schema: JsonSchema } } };
+  requestBody?: { required: true; content: { 'application/json': RequestContent } };
   responses: Record<string, ResponseObject>;
   security: Record<string, string[]>[];
+}
+
+/** A body, and a good one for each of its forms. */
+export interface RequestContent {
+  schema: JsonSchema;
+  examples: Record<string, { value: object }>;
 }
 
 /** The part of the document that the page of `/docs` reads too. */
@@ -48,6 +56,7 @@ export interface JsonSchema {
   maximum?: number;
   minItems?: number;
   maxItems?: number;
+  examples?: unknown[];
 }
 
 const keyScheme = 'apiKey';
@@ -63,10 +72,18 @@ const failures: readonly [
 ][] = [
   ['invalid_request', 'A field of the body is wrong, or the inputs do not fit the model.', ({ body }) => body !== null],
   ['invalid_api_key', 'The API key is missing or wrong.', ({ guarded }, { apiKey }) => guarded && apiKey !== null],
+  ['unsupported_task', 'The model cannot do this.', ({ body }) => body !== null],
   ['model_not_found', 'No model has this name.', ({ body, paths }) => body !== null || hasId(paths)],
   ['payload_too_large', 'The body is too large.', ({ body }) => body !== null],
+  [
+    'unsupported_media_type',
+    'The body is not said to be JSON.',
+    (route) => route.body !== null && !route.anyContentType,
+  ],
   ['overloaded', 'The queue is full; the headers say when to try again.', ({ body }) => body !== null],
   ['model_not_loaded', 'No model is ready.', ({ body, paths }) => body !== null || paths.includes('/health')],
+  ['internal_error', 'Something failed on our side.', ({ body }) => body !== null],
+  ['download_failed', 'The files of a model, or another server, could not be reached.', ({ body }) => body !== null],
   ['timeout', 'The run took too long and was given up.', ({ body }) => body !== null],
 ];
 
@@ -92,24 +109,36 @@ export async function toOpenApi(routes: readonly Route[], api: ApiConfig): Promi
 
 async function toOperation(route: Route, api: ApiConfig): Promise<Omit<Operation, 'operationId'>> {
   const id = { name: 'id', in: 'path', required: true, schema: { type: 'string' } };
-  const content = { [route.answers ?? 'application/json']: { schema: {} } };
   return {
     summary: route.summary,
     parameters: hasId(route.paths) ? [id] : [],
-    ...(route.body && { requestBody: toRequestBody(route.body) }),
-    responses: { 200: { description: 'Done.', content }, ...(await toFailures(route, api)) },
+    ...(route.body && { requestBody: toRequestBody(route.body, route.examples ?? []) }),
+    responses: { 200: { description: 'Done.', content: toContent(route.answers) }, ...(await toFailures(route, api)) },
     security: route.guarded && api.apiKey !== null ? [{ [keyScheme]: [] }] : [],
   };
 }
 
-function toRequestBody(body: BodySchema): NonNullable<Operation['requestBody']> {
-  return { required: true, content: { 'application/json': { schema: toSchema(body) } } };
+/** The examples stand in the order of the body's forms. */
+function toRequestBody(body: BodySchema, examples: readonly object[]): NonNullable<Operation['requestBody']> {
+  const named = Object.fromEntries(examples.map((value, at) => [`form${at + 1}`, { value }]));
+  return { required: true, content: { 'application/json': { schema: toSchema(body), examples: named } } };
+}
+
+/** The schemas of answers by media type; an example of JSON follows from its schema. */
+function toContent(answers: Answers): ResponseObject['content'] {
+  return Object.fromEntries(
+    Object.entries(answers).map(([type, answer]) => {
+      if (answer === null) return [type, { schema: type.startsWith('text/') ? { type: 'string' } : {} }];
+      const schema = toSchema(answer);
+      return [type, { schema, example: exampleOf(schema) }];
+    }),
+  );
 }
 
 /** What clients send, not what transforms make of it. */
 function toSchema(body: BodySchema): JsonSchema {
   const { $schema: _, ...schema } = z.toJSONSchema(body, { io: 'input' });
-  // Validators of bodies produce nothing but these keywords.
+  // Our validators produce nothing but these keywords.
   return schema as JsonSchema;
 }
 
@@ -129,7 +158,7 @@ async function toFailures(route: Route, api: ApiConfig): Promise<Record<string, 
 }
 
 /** The schema of an error: every key is always there, and null stands for a text that is not. */
-function schemaOf(example: unknown): object {
+function schemaOf(example: unknown): JsonSchema {
   if (example === null) return { type: ['string', 'null'] };
   if (typeof example === 'number') return { type: 'integer' };
   if (typeof example !== 'object') return { type: 'string' };

@@ -1,6 +1,7 @@
 /** What a dialect is made of: routes as data. The handler mounts them; the validators on them also document them. */
 import type { ApiConfig } from '../config.js';
 import type { Engine, RequestOptions } from '../core/engine.js';
+import type { Answers } from './answers.js';
 import type { ErrorFormat } from './error-response.js';
 import type { Metrics } from './metrics.js';
 import type { BodySchema } from './validate.js';
@@ -55,10 +56,11 @@ export interface Route {
   summary: string;
   /** Validator of the JSON body; null for a route that takes none. */
   body: BodySchema | null;
+  /** A body for each form that the route takes, which any embedding model answers unless only another kind can. */
+  examples?: readonly object[];
   /** True asks for the API key when one is set. */
   guarded: boolean;
-  /** Media type of the answer; absent: JSON. */
-  answers?: string;
+  answers: Answers;
   /** The dialect's own words for failures; absent: OpenAI's shape. */
   formatError?: ErrorFormat;
   /** True reads a JSON body whatever its content type says, as the route's own servers do. */

@@ -1,5 +1,6 @@
 /** One path that several APIs have: the keys of the body decide whose route answers, in whose words, errors included. */
 import * as z from 'zod/mini';
+import type { Answers } from './answers.js';
 import type { Call, Route } from './route.js';
 import type { BodySchema } from './validate.js';
 
@@ -7,6 +8,8 @@ import type { BodySchema } from './validate.js';
 export interface Variant extends Pick<Route, 'formatError' | 'handle'> {
   key: string;
   body: BodySchema;
+  example: object;
+  answers: Answers;
 }
 
 /** The first variant whose key the body has; the last one answers bodies without any. */
@@ -21,8 +24,22 @@ export function sharedRoute(
     ...route,
     method: 'POST',
     body: z.union(variants.map(({ body }) => body)),
+    examples: variants.map(({ example }) => example),
+    answers: unite(variants.map(({ answers }) => answers)),
     guarded: true,
     formatError: (error, body) => choose(body).formatError?.(error, body) ?? null,
     handle: (call: Call) => choose(call.body).handle(call),
   };
+}
+
+/** Every media type that one of the variants has, with all that it can be. */
+function unite(answers: readonly Answers[]): Answers {
+  const types = new Set(answers.flatMap(Object.keys));
+  return Object.fromEntries(
+    [...types].map((type) => {
+      const schemas = [...new Set(answers.map((of) => of[type] ?? null).filter((schema) => schema !== null))];
+      const [first = null] = schemas;
+      return [type, schemas.length > 1 ? z.union(schemas) : first];
+    }),
+  );
 }

@@ -3,8 +3,10 @@ import { version } from '../../package.json';
 import type { EngineStatus, LoadProgress, ModelStatus } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
+import { json } from './answers.js';
 import { errorResponse } from './error-response.js';
 import { maxInputs } from './fields.js';
+import { healthAnswer, infoAnswer, versionAnswer } from './model-answers.js';
 import { jsonResponse } from './respond.js';
 import type { Call, Dialect } from './route.js';
 
@@ -16,6 +18,7 @@ export const system: Dialect = [
     paths: ['/health', '/v1/health', '/ping'],
     summary: 'Says whether a model is ready: 200, or 503 with the progress of loading.',
     body: null,
+    answers: json(healthAnswer),
     guarded: false,
     handle: health,
   },
@@ -24,6 +27,7 @@ export const system: Dialect = [
     paths: ['/version'],
     summary: 'The version of this server, as vLLM says it.',
     body: null,
+    answers: json(versionAnswer),
     guarded: true,
     handle: () => jsonResponse({ version }),
   },
@@ -32,6 +36,7 @@ export const system: Dialect = [
     paths: ['/info'],
     summary: 'Describes the model, its device, what was tried before, and the queue.',
     body: null,
+    answers: json(infoAnswer),
     guarded: true,
     handle: ({ context }) => jsonResponse(describeEngine(context.engine.status())),
   },
@@ -41,7 +46,7 @@ export const system: Dialect = [
     summary: 'What was done so far, in the text format of Prometheus.',
     body: null,
     guarded: false,
-    answers: 'text/plain',
+    answers: { 'text/plain': null },
     handle: ({ context, metrics }) =>
       new Response(metrics.render(context.engine.status()), { headers: { 'content-type': prometheusType } }),
   },
@@ -51,7 +56,7 @@ export const system: Dialect = [
     summary: 'Says that the server is there.',
     body: null,
     guarded: false,
-    answers: 'text/plain',
+    answers: { 'text/plain': null },
     handle: running,
   },
 ];

@@ -2,6 +2,19 @@
 import * as z from 'zod/mini';
 import { cosine } from '../core/similarity.js';
 import { VecinityError } from '../errors.js';
+import {
+  json,
+  teiDecodeAnswer,
+  teiEmbedAnswer,
+  teiOwnAnswer,
+  teiPredictAnswer,
+  teiRerankAnswer,
+  teiSimilarityAnswer,
+  teiSparseAnswer,
+  teiTokenizeAnswer,
+  teiTokensAnswer,
+  vertexAnswer,
+} from './answers.js';
 import { byScore, classifyTexts, labelScores } from './classify.js';
 import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
 import { embeddingAt, toJsonRows, toTokenParts, writeJson } from './embeddings-json.js';
@@ -12,7 +25,7 @@ import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, Dialect, Route } from './route.js';
 import type { Variant } from './shared-route.js';
 import { decodeIds, tokenizeTexts } from './tokens.js';
-import { type BodySchema, invalidField, parseBody } from './validate.js';
+import { invalidField, parseBody } from './validate.js';
 import { vertex, vertexBody } from './vertex.js';
 
 const directions = ['right', 'left', 'Right', 'Left'] as const;
@@ -74,30 +87,68 @@ export function formatError(error: VecinityError, request: unknown): { status: n
   return as(status, status < 500 ? 'Validation' : 'Backend');
 }
 
+const tasks = 'embeds, reranks, classifies, or compares when the inputs say so';
+const similarityExample = { inputs: { source_sentence: 'Lima', sentences: ['Quito', 'a river'] } };
+
 export const tei: Dialect = [
-  post(['/embed'], 'Embeds texts or token ids; the answer is an array of vectors.', embedBody, embed),
-  post(['/similarity'], 'Cosines of one sentence with others.', similarityBody, similarity),
-  post(['/decode'], 'Turns token ids into texts.', decodeBody, decode),
-  post(['/predict'], 'Classifies texts or pairs of texts.', predictBody, predict),
-  post(['/embed_all'], 'Embeds texts; the answer has a vector for every token.', tokensBody, embedAll),
-  post(['/embed_sparse'], 'Embeds texts sparsely, with a model that has a head for it.', tokensBody, embedSparse),
-  post(['/vertex'], 'Answers several requests of the model’s own task.', vertexBody, (call) => vertex(call, ownTask)),
-  post(
-    ['/', '/invocations'],
-    'Does what the model is made for: embeds, reranks, classifies, or compares when the inputs say so.',
-    z.union([embedBody, rerankBody, predictBody, similarityBody]),
-    ownTask,
-  ),
+  {
+    ...post(['/embed'], 'Embeds texts or token ids; the answer is an array of vectors.', embed),
+    ...{ body: embedBody, examples: [{ inputs: ['Lima', 'Quito'] }], answers: json(teiEmbedAnswer) },
+  },
+  {
+    ...post(['/similarity'], 'Cosines of one sentence with others.', similarity),
+    ...{ body: similarityBody, examples: [similarityExample], answers: json(teiSimilarityAnswer) },
+  },
+  {
+    ...post(['/decode'], 'Turns token ids into texts.', decode),
+    ...{ body: decodeBody, examples: [{ ids: [[101, 102]] }], answers: json(teiDecodeAnswer) },
+  },
+  {
+    ...post(['/predict'], 'Classifies texts or pairs of texts, with a model that has labels.', predict),
+    ...{ body: predictBody, examples: [{ inputs: [['I like it.']] }], answers: json(teiPredictAnswer) },
+  },
+  {
+    ...post(['/embed_all'], 'Embeds texts; the answer has a vector for every token.', embedAll),
+    ...{ body: tokensBody, examples: [{ inputs: ['Lima'] }], answers: json(teiTokensAnswer) },
+  },
+  {
+    ...post(['/embed_sparse'], 'Embeds texts sparsely, with a model that has a head for it.', embedSparse),
+    ...{ body: tokensBody, examples: [{ inputs: ['Lima'] }], answers: json(teiSparseAnswer) },
+  },
+  {
+    ...post(['/vertex'], 'Answers several requests of the model’s own task.', (call) => vertex(call, ownTask)),
+    ...{ body: vertexBody, examples: [{ instances: [{ inputs: 'Lima' }] }], answers: json(vertexAnswer) },
+  },
+  {
+    ...post(['/', '/invocations'], `Does what the model is made for: ${tasks}.`, ownTask),
+    body: z.union([embedBody, rerankBody, predictBody, similarityBody]),
+    examples: [{ inputs: 'Lima' }, similarityExample],
+    answers: json(teiOwnAnswer),
+  },
 ];
 
 /** TEI's half of `/rerank`. */
-export const teiRerank: Variant = { key: 'texts', body: rerankBody, formatError, handle: rerank };
+export const teiRerank: Variant = {
+  key: 'texts',
+  body: rerankBody,
+  example: { query: 'capital of Peru', texts: ['Lima', 'Quito'] },
+  answers: json(teiRerankAnswer),
+  formatError,
+  handle: rerank,
+};
 
 /** TEI's part of `/tokenize`. */
-export const teiTokenize: Variant = { key: 'inputs', body: tokenizeBody, formatError, handle: tokenize };
+export const teiTokenize: Variant = {
+  key: 'inputs',
+  body: tokenizeBody,
+  example: { inputs: ['Lima'] },
+  answers: json(teiTokenizeAnswer),
+  formatError,
+  handle: tokenize,
+};
 
-function post(paths: readonly string[], summary: string, body: BodySchema, handle: Route['handle']): Route {
-  return { method: 'POST', paths, summary, body, guarded: true, formatError, handle };
+function post(paths: readonly string[], summary: string, handle: Route['handle']) {
+  return { method: 'POST' as const, paths, summary, guarded: true, formatError, handle };
 }
 
 async function embed({ body, context }: Call): Promise<Response> {

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import type { RerankResult, Timing } from '../core/engine.js';
 import type { VecinityError } from '../errors.js';
+import { classifyAnswer, detokenizeAnswer, json, poolingAnswer, scoreAnswer, vllmTokenizeAnswer } from './answers.js';
 import { classifyTexts, labelScores } from './classify.js';
 import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from './embeddings.js';
 import { bytesResponse } from './embeddings-bytes.js';
@@ -15,7 +16,7 @@ import type { Call, CallContext, Dialect, Route } from './route.js';
 import type { Variant } from './shared-route.js';
 import { decodeIds, tokenizeTexts } from './tokens.js';
 import { truncationFields } from './truncation.js';
-import { type BodySchema, invalidField, parseBody } from './validate.js';
+import { invalidField, parseBody } from './validate.js';
 import { toTypedRows } from './vector-codes.js';
 
 /** The names that the two sides of a pair have had. */
@@ -62,19 +63,44 @@ function formatError({ message, status, param }: VecinityError) {
 }
 
 export const vllm: Dialect = [
-  post(['/score', '/v1/score'], 'Scores pairs of texts, in their order.', scoreBody, score),
-  post(['/pooling'], 'Embeds texts; the vectors are called data.', embeddingsBody, pooling),
-  post(['/detokenize'], 'Turns token ids into a text.', detokenizeBody, detokenize),
+  {
+    ...post(['/score', '/v1/score'], 'Scores pairs of texts, in their order.', score),
+    ...{ body: scoreBody, examples: [{ text_1: 'capital of Peru', text_2: ['Lima', 'Quito'] }] },
+    answers: json(scoreAnswer),
+  },
+  {
+    ...post(['/pooling'], 'Embeds texts; the vectors are called data.', pooling),
+    ...{ body: embeddingsBody, examples: [{ input: ['Lima', 'Quito'] }] },
+    answers: { ...json(poolingAnswer), 'application/octet-stream': null },
+  },
+  {
+    ...post(['/detokenize'], 'Turns token ids into a text.', detokenize),
+    ...{ body: detokenizeBody, examples: [{ tokens: [101, 102] }], answers: json(detokenizeAnswer) },
+  },
 ];
 
 /** vLLM's part of `/classify`; Infinity's, where the option `compat` says so. */
-export const vllmClassify: Variant = { key: 'input', body: classifyBody, formatError, handle: classify };
+export const vllmClassify: Variant = {
+  key: 'input',
+  body: classifyBody,
+  example: { input: ['I like it.'] },
+  answers: json(classifyAnswer),
+  formatError,
+  handle: classify,
+};
 
 /** vLLM's part of `/tokenize`. */
-export const vllmTokenize: Variant = { key: 'prompt', body: tokenizeBody, formatError, handle: tokenize };
+export const vllmTokenize: Variant = {
+  key: 'prompt',
+  body: tokenizeBody,
+  example: { prompt: 'Lima' },
+  answers: json(vllmTokenizeAnswer),
+  formatError,
+  handle: tokenize,
+};
 
-function post(paths: readonly string[], summary: string, body: BodySchema, handle: Route['handle']): Route {
-  return { method: 'POST', paths, summary, body, guarded: true, formatError, handle };
+function post(paths: readonly string[], summary: string, handle: Route['handle']) {
+  return { method: 'POST' as const, paths, summary, guarded: true, formatError, handle };
 }
 
 async function score(call: Call): Promise<Response> {

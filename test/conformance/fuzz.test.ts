@@ -8,6 +8,7 @@ import { dialects } from '../../src/api/handler.js';
 import { type JsonSchema, type OpenApiDocument, toOpenApi } from '../../src/api/openapi.js';
 import { defaultApiConfig } from '../../src/config.js';
 import type { Engine } from '../../src/core/engine.js';
+import { readAnswer, routeOf } from '../unit/route-answers.js';
 import { bundleNodePackage, fixtureModels, type NodePackage } from './node-package.js';
 import { bodyOf } from './schema-arbitrary.js';
 
@@ -58,8 +59,12 @@ const post = (path: string, body: BodyInit, headers: Record<string, string> = {}
 const reason =
   /`[\w.[\]-]+`|^(?:input|dimensions|query|documents?|(?:max|truncate_prompt)_tokens)\b|^The request body |^The (?:model|method) |^There is no route /;
 
-/** Fails unless the answer is whole, is not a failure of ours, and names what is wrong when it refuses. */
-async function judge(response: Response): Promise<number> {
+/** Fails unless the answer has its route's schema, or is no failure of ours and names what is wrong when it refuses. */
+async function judge(response: Response, [method, address]: [method: string, address: string]): Promise<number> {
+  if (response.status === 200) {
+    await readAnswer(routeOf(method, new URL(address, origin).pathname), response);
+    return 200;
+  }
   const answer = await response.text();
   expect(response.status, answer).toBeLessThan(500);
   const isJson = response.headers.get('content-type') === 'application/json';
@@ -84,7 +89,7 @@ describe('bodies made from the schema of', () => {
   it.each(posts)('%s are answered or refused with a reason', async (path, schema) => {
     const statuses = new Set<number>();
     const property = fc.asyncProperty(bodyOf(schema, fields), async (body) => {
-      statuses.add(await judge(await post(path, JSON.stringify(body))));
+      statuses.add(await judge(await post(path, JSON.stringify(body)), ['POST', path]));
     });
     await fc.assert(property, { seed, numRuns: runs });
     await isAlive();
@@ -105,7 +110,10 @@ describe('bodies that are no JSON object', () => {
   );
 
   it.each(posts)('are refused by %s with a reason', async (path) => {
-    const property = fc.asyncProperty(bytes, async (body) => void (await judge(await post(path, body))));
+    const property = fc.asyncProperty(
+      bytes,
+      async (body) => void (await judge(await post(path, body), ['POST', path])),
+    );
     await fc.assert(property, { seed, numRuns: 20 });
     await isAlive();
   });
@@ -116,7 +124,8 @@ describe('addresses', () => {
 
   it.each(gets)('GET %s answers whatever the query and the id are', async (path) => {
     const property = fc.asyncProperty(segment, fc.webQueryParameters(), async (id, query) => {
-      await judge(await handler(new Request(`${origin}${path.replace('{id}', id)}?${query}`)));
+      const address = `${origin}${path.replace('{id}', id)}?${query}`;
+      await judge(await handler(new Request(address)), ['GET', address]);
     });
     await fc.assert(property, { seed, numRuns: runs });
     await isAlive();
@@ -128,7 +137,8 @@ describe('addresses', () => {
       fc.array(segment, { minLength: 1, maxLength: 4 }),
       methods,
       async (path, method) => {
-        await judge(await handler(new Request(`${origin}/no/${path.join('/')}`, { method })));
+        const address = `${origin}/no/${path.join('/')}`;
+        await judge(await handler(new Request(address, { method })), [method, address]);
       },
     );
     await fc.assert(property, { seed, numRuns: 100 });

@@ -10,6 +10,7 @@ import type { Engine } from '../../src/core/engine.js';
 import { openModel } from '../../src/core/open-model.js';
 import { modelIdOf } from '../../src/models/resolve.js';
 import { createMemoryVerdicts } from '../../src/storage/verdicts.js';
+import { readAnswer, routeOf } from '../unit/route-answers.js';
 import { cosine } from './golden.js';
 
 const folder = `${join(import.meta.dirname, '../../public/models/all-MiniLM-L6-v2')}/`;
@@ -26,6 +27,7 @@ async function post(path: string, body: object): Promise<Response> {
 async function answerOf(path: string, body: object) {
   const response = await post(path, body);
   expect(response.status).toBe(200);
+  await readAnswer(routeOf('POST', path), response.clone());
   return await response.json();
 }
 

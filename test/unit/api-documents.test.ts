@@ -5,6 +5,7 @@ import { dialects } from '../../src/api/handler.js';
 import type { OpenApiDocument } from '../../src/api/openapi.js';
 import type { ApiConfig } from '../../src/config.js';
 import { createApi } from './api-client.js';
+import { routeOf } from './route-answers.js';
 
 async function read(api: Partial<ApiConfig> = {}): Promise<OpenApiDocument> {
   const response = await createApi(api).get(`${api.routePrefix ?? ''}/openapi.json`);
@@ -61,6 +62,21 @@ describe('the OpenAPI document', () => {
     expect(paths['/rerank']?.post?.requestBody?.content['application/json'].schema.anyOf).toHaveLength(2);
   });
 
+  it('says what a successful answer is, with an example that its own schema allows', async () => {
+    const { paths } = await read();
+    const answer = paths['/v1/embeddings']?.post?.responses[200]?.content['application/json'];
+    expect(answer).toMatchObject({
+      schema: { required: ['object', 'data', 'model', 'usage'] },
+      example: { data: [{ object: 'embedding', embedding: [0.0625] }], usage: { prompt_tokens: 5 } },
+    });
+    for (const { path, method, operation } of operationsOf(await read())) {
+      for (const [type, { example }] of Object.entries(operation.responses[200]?.content ?? {})) {
+        const schema = routeOf(method, path).answers[type];
+        expect(schema?.safeParse(example).error, `${method} ${path}`).toBeUndefined();
+      }
+    }
+  });
+
   it('asks for the key only when there is one, and lies below the prefix', async () => {
     const open = await read();
     expect(open.paths['/v1/embeddings']?.post?.security).toEqual([]);
@@ -93,6 +109,8 @@ describe('the page of /docs', () => {
     const html = await (await createApi({ apiKey: 'k' }).get('/docs')).text();
     expect(html).toContain('<td><code>dimensions</code></td><td>integer ≥ 1 or null</td>');
     expect(html).toContain('<td><code>input</code></td><td>string or array of 1 or more × (integer ≥ 0 or string)');
+    expect(html).toContain('<h2>Answer</h2>');
+    expect(html).toContain('&quot;relevance_score&quot;: 0.875');
     expect(html).toContain('<code>Authorization: Bearer &lt;key&gt;</code>');
   });
 });

@@ -3,7 +3,8 @@ import { createApi, errorOf } from './api-client.js';
 import { FakeEngine, fakeModel } from './api-engine.js';
 
 const embedder = fakeModel('all-MiniLM-L6-v2', 'embedding');
-const reranker = fakeModel('bge-reranker-base', 'rerank');
+const reranker = fakeModel('bge-reranker-base', 'rerank', { spec: { dimensions: 1 } });
+const classifier = fakeModel('emotions', 'rerank', { spec: { dimensions: 28 } });
 const both = () => new FakeEngine([embedder, reranker]);
 const aliases = { 'text-embedding-3-small': 'all-MiniLM-L6-v2', gone: 'not-loaded' };
 
@@ -110,8 +111,11 @@ describe('GET /v1/models', () => {
       license: 'apache-2.0',
       backend: 'onnx',
       capabilities: ['embed', 'rerank'],
+      stats: { queue_fraction: 3 / 8192, queue_absolute: 3, results_pending: 3, batch_size: 2048 },
     });
     expect(body.data[1].capabilities).toEqual(['rerank']);
+    const { data } = await (await createApi({}, new FakeEngine([classifier])).get('/models')).json();
+    expect(data[0].capabilities).toEqual(['classify']);
     expect(body.data[2]).toMatchObject({ parent: 'all-MiniLM-L6-v2', dimensions: 4 });
   });
 
@@ -217,7 +221,7 @@ describe('GET /info', () => {
       backend: 'onnx',
       tried: [{ backend: 'onnx', device: 'webgpu', ok: false, reason: 'no adapter' }],
       max_tokens: 256,
-      dimensions: 4,
+      dimensions: 1,
       pooling: 'mean',
       normalize: true,
       queue: { inputs: 3, tokens: 40, max_inputs: 8192 },
