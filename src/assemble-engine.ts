@@ -6,6 +6,7 @@ import { createEngine, type EngineParts } from './core/create-engine.js';
 import type { Engine } from './core/engine.js';
 import { openModel } from './core/open-model.js';
 import { modelIdOf } from './models/resolve.js';
+import { forgetStoredFiles } from './models/stored-models.js';
 import { openVerdicts } from './storage/verdicts.js';
 
 export type OpenBackend = (
@@ -28,6 +29,7 @@ export async function assembleEngine(
   return createEngine({
     config,
     openModel: (name, options) => openModel(name, { ...config, pulledUrl }, options),
+    forgetFiles: forgetStoredFiles,
     openBackend: (request, options) => openBackend(config, request, options),
     probeWebGpu,
     wasmSupports,

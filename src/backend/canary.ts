@@ -19,6 +19,9 @@ const minCosineOnnxQ8 = 0.9;
 /** Logits of one pair may differ by this much, or by this share of themselves. */
 const logitTolerance = { absolute: 0.1, relative: 0.05 } as const;
 
+/** The cause of the `backend_failed` of a result that differs: with right code on every device, the files are wrong. */
+export class WrongAnswerError extends Error {}
+
 export interface CanaryOptions {
   spec: ModelSpec;
   /** The known text as tokens, in new arrays each time, because a run takes them over. */
@@ -36,7 +39,9 @@ export async function checkCanary(backend: Backend, options: CanaryOptions): Pro
   const reference = await findReference(backend, values, options);
   if (!reference) return;
   const reason = describeDifference(values, reference, options);
-  if (reason) throw new VecinityError('backend_failed', `The check text came out wrong: ${reason}.`);
+  if (!reason) return;
+  const cause = new WrongAnswerError(reason);
+  throw new VecinityError('backend_failed', `The check text came out wrong: ${reason}.`, { cause });
 }
 
 async function runCanary(backend: Backend, options: CanaryOptions): Promise<Float32Array> {

@@ -6,6 +6,7 @@ import type { Attempt } from '../core/engine.js';
 import { abortError, toVecinityError, VecinityError } from '../errors.js';
 import type { VerdictStore } from '../storage/verdicts.js';
 import type { Backend } from './backend.js';
+import { WrongAnswerError } from './canary.js';
 import type { Candidate, Selection } from './select.js';
 
 export interface LadderOptions {
@@ -162,5 +163,7 @@ function allFailed(failures: readonly VecinityError[]): VecinityError {
   if (!first) return new VecinityError('device_unavailable', 'No device is left to run the model on.');
   if (failures.length === 1) return first;
   const reasons = failures.map((failure) => failure.message).join(' | ');
-  return new VecinityError(first.code, `No device could run the model: ${reasons}`, { cause: first });
+  const isWrong = failures.every(({ cause }) => cause instanceof WrongAnswerError);
+  const cause = isWrong ? first.cause : first;
+  return new VecinityError(first.code, `No device could run the model: ${reasons}`, { cause });
 }

@@ -12,12 +12,13 @@ import type {
   FileProgress,
   TokenBatch,
 } from '../backend/backend.js';
-import { checkCanary, defaultCanaryText } from '../backend/canary.js';
+import { checkCanary, defaultCanaryText, WrongAnswerError } from '../backend/canary.js';
 import { Ladder, type Rung } from '../backend/ladder.js';
 import { measureBackend } from '../backend/measure.js';
 import { ResilientBackend } from '../backend/resilient.js';
 import { type Candidate, selectCandidates } from '../backend/select.js';
 import type { EngineConfig } from '../config.js';
+import { VecinityError } from '../errors.js';
 import type { ModelLocation } from '../models/files.js';
 import type { ModelSpec } from '../models/spec.js';
 import type { VerdictStore } from '../storage/verdicts.js';
@@ -46,6 +47,8 @@ export interface OpenModelOptions {
 export interface EngineParts {
   config: EngineConfig;
   openModel: (name: string, options: OpenModelOptions) => Promise<OpenedModel>;
+  /** Drops what is kept of a model's files; false when nothing was. Left out where nothing is kept. */
+  forgetFiles?: (location: ModelLocation) => Promise<boolean>;
   /** Loads a model on a device, in a compute worker of its own where there are workers. */
   openBackend: (request: BackendRequest, options: BackendLoadOptions) => Promise<Backend>;
   probeWebGpu: () => Promise<WebGpuSupport>;
@@ -82,11 +85,29 @@ export async function loadModel(parts: EngineParts, request: LoadRequest): Promi
   const { signal, tracker, revision } = request;
   // Asked while the files are read: an answer may take as long as they do.
   const probe = parts.probeWebGpu();
-  const opened = await parts.openModel(request.model, { revision, signal, onProgress: tracker.file });
+  const open = () => parts.openModel(request.model, { revision, signal, onProgress: tracker.file });
+  const opened = await open();
+  try {
+    return await startModel(parts, { opened, webgpu: await probe }, request);
+  } catch (error) {
+    // Files of two revisions, or damaged ones without a hash: each parses, and the answer is wrong on every device.
+    const isWrong = error instanceof VecinityError && error.cause instanceof WrongAnswerError;
+    if (!isWrong || signal.aborted || !(await parts.forgetFiles?.(opened.location))) throw error;
+    return await startModel(parts, { opened: await open(), webgpu: await probe }, request);
+  }
+}
+
+interface Start {
+  opened: OpenedModel;
+  webgpu: WebGpuSupport;
+}
+
+async function startModel(parts: EngineParts, start: Start, request: LoadRequest): Promise<ReadyModel> {
+  const { opened } = start;
   request.onSpec(opened.spec);
-  const ladder = createLadder(parts, { opened, webgpu: await probe }, request);
+  const ladder = createLadder(parts, start, request);
   request.onLadder(() => ladder.tried);
-  const { tokenizer, rung } = await startLadder(ladder, opened.tokenizer, signal);
+  const { tokenizer, rung } = await startLadder(ladder, opened.tokenizer, request.signal);
   const backend = new ResilientBackend(ladder, rung);
   const { maxBatchTokens, maxQueue } = parts.config;
   const now = parts.now ?? (() => performance.now());
@@ -118,11 +139,7 @@ async function startLadder(
   }
 }
 
-function createLadder(
-  parts: EngineParts,
-  { opened, webgpu }: { opened: OpenedModel; webgpu: WebGpuSupport },
-  request: LoadRequest,
-): Ladder {
+function createLadder(parts: EngineParts, { opened, webgpu }: Start, request: LoadRequest): Ladder {
   const { spec } = opened;
   const { device, dtype, tracker } = request;
   const selection = selectCandidates({ spec, device, dtype, webgpu, wasmSupports: parts.wasmSupports });

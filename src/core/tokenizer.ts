@@ -84,15 +84,16 @@ export async function loadTokenizer(
   return createTokenizer(tokenizerJson, tokenizerConfig, spec);
 }
 
+export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json'] as const;
+
 /** The parsed tokenizer.json and tokenizer_config.json, which need no spec to be read. Throws as `loadTokenizer`. */
 export async function readTokenizerFiles(
   files: ModelFiles,
   options: ReadOptions = {},
 ): Promise<{ tokenizerJson: unknown; tokenizerConfig: unknown }> {
-  const [tokenizerJson, tokenizerConfig] = await Promise.all([
-    files.readJson('tokenizer.json', options),
-    files.readJson('tokenizer_config.json', options),
-  ]);
+  const [tokenizerJson, tokenizerConfig] = await Promise.all(
+    tokenizerFiles.map((path) => files.readJson(path, options)),
+  );
   if (tokenizerJson !== null) return { tokenizerJson, tokenizerConfig: tokenizerConfig ?? {} };
   const message = `The model at ${files.location.base} has no file tokenizer.json.`;
   throw new VecinityError('model_file_missing', message);

@@ -44,7 +44,10 @@ export interface ModelFiles {
   readRange(path: string, start: number, end: number, options?: ReadOptions): Promise<Uint8Array | null>;
   /** The whole file front to back, or null when it does not exist; for files too large to be held twice. */
   readStream?(path: string, options?: ReadOptions): Promise<ReadableStream<Uint8Array> | null>;
-  /** Forgets a kept copy that turned out to be corrupt, so that the next read fetches it again; false when none was kept. */
+  /**
+   * Forgets a kept copy that its reader cannot use, so that the next read fetches it again. False when none was kept,
+   * or it is known to be what its publisher has: then the fault lies elsewhere.
+   */
   purge?(path: string): Promise<boolean>;
 }
 

@@ -7,6 +7,7 @@ import { type FileStore, type KeptFile, openFileStore } from '../storage/file-st
 import { DamagedFileError, StorageError } from '../storage/storage-error.js';
 import { parseJson } from './content.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
+import { withFreshFiles } from './fresh-files.js';
 import { fetchHubTree, type HubTree } from './hub-tree.js';
 import { obtain } from './obtain.js';
 import { toStream, UrlFiles } from './url-files.js';
@@ -33,15 +34,14 @@ export class KeptFiles implements ModelFiles {
 
   /** What is not JSON is not kept, and fetched once more when it was. */
   async readJson(path: string, options: ReadOptions = {}): Promise<unknown> {
-    for (let isLast = false; ; isLast = true) {
-      const bytes = await this.readBytes(path, options);
-      if (bytes === null) return null;
-      try {
-        return parseJson(bytes, path, this.location.base);
-      } catch (error) {
-        if (!(await this.purge(path)) || isLast) throw error;
-      }
-    }
+    return await withFreshFiles(
+      this,
+      () => [path],
+      async () => {
+        const bytes = await this.readBytes(path, options);
+        return bytes === null ? null : parseJson(bytes, path, this.location.base);
+      },
+    );
   }
 
   async readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
@@ -67,6 +67,11 @@ export class KeptFiles implements ModelFiles {
   }
 
   async purge(path: string): Promise<boolean> {
+    if (this.#opened.get(path)?.isVerified) return false;
+    return await this.#drop(path);
+  }
+
+  async #drop(path: string): Promise<boolean> {
     this.#opened.delete(path);
     return (await (await this.#store)?.remove(this.#direct.request(path, {}).url)) ?? false;
   }
@@ -94,7 +99,7 @@ export class KeptFiles implements ModelFiles {
         } catch (error) {
           if (!(error instanceof DamagedFileError)) throw error;
           if (isLast) throw new StorageError('unavailable', error);
-          await this.purge(path);
+          await this.#drop(path);
         }
       }
     } catch (error) {

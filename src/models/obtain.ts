@@ -7,6 +7,7 @@ import { type Heard, lockDownload } from '../storage/download-lock.js';
 import type { FilePart, FileStore, KeptFile, PartVersion } from '../storage/file-store.js';
 import { availableBytes, evict } from '../storage/room.js';
 import { StorageError } from '../storage/storage-error.js';
+import { HtmlPageError } from './content.js';
 import type { DownloadRequest } from './download.js';
 import type { StorageFull } from './files.js';
 import type { TreeEntry } from './hub-tree.js';
@@ -51,11 +52,13 @@ function report(file: KeptFile, { path, onProgress }: DownloadRequest, resumedBy
 
 async function fetchIntoStore(order: Order, tell: Heard): Promise<KeptFile | null> {
   const { store, base, request } = order;
+  const expected = await order.expected();
   const part = await store.openPart({ url: request.url, base, path: request.path });
   let isThere = false;
   try {
-    isThere = await fillAndJudge(part, order, tell);
-    if (isThere) await withRoom(order, part.sizeBytes, () => part.commit());
+    isThere = await fillAndJudge(part, { order, expected, tell });
+    const isVerified = expected !== null && expected.sha256 !== null;
+    if (isThere) await withRoom(order, part.sizeBytes, () => part.commit(isVerified));
   } finally {
     part.close();
     if (part.sizeBytes === 0) await store.remove(request.url);
@@ -67,28 +70,37 @@ async function fetchIntoStore(order: Order, tell: Heard): Promise<KeptFile | nul
   return file;
 }
 
-/** False when the server does not have the file. */
-async function fillAndJudge(part: FilePart, order: Order, tell: Heard): Promise<boolean> {
-  const expected = await order.expected();
-  for (let isLast = false; ; isLast = true) {
-    const problem = await fill(part, { order, expected, tell }).then(
-      (isThere) => (isThere ? judge(part, expected) : 'absent'),
-      (error: unknown) => {
-        if (error instanceof ChangedError && !isLast) return error.message;
-        throw error;
-      },
-    );
-    if (problem === null) return true;
-    await part.restart(unknownVersion);
-    if (problem === 'absent') return false;
-    if (isLast) throw refused(order.request, problem);
-  }
-}
-
 interface Filling {
   order: Order;
   expected: TreeEntry | null;
   tell: Heard;
+}
+
+/** False when the server does not have the file. */
+async function fillAndJudge(part: FilePart, filling: Filling): Promise<boolean> {
+  const { expected, order } = filling;
+  for (let isLast = false; ; isLast = true) {
+    let problem: string | null;
+    try {
+      if (!(await fill(part, filling))) {
+        await part.restart(unknownVersion);
+        return false;
+      }
+      problem = await judge(part, expected);
+    } catch (error) {
+      if (isLast || !mayPass(error)) throw error;
+      if (error instanceof ChangedError) await part.restart(unknownVersion);
+      continue;
+    }
+    if (problem === null) return true;
+    await part.restart(unknownVersion);
+    if (isLast) throw refused(order.request, problem);
+  }
+}
+
+/** The next answer may be the file: another version is whole by then, a page of a proxy or a login is gone. */
+function mayPass(error: unknown): boolean {
+  return error instanceof ChangedError || (error instanceof Error && error.cause instanceof HtmlPageError);
 }
 
 async function fill(part: FilePart, { order, expected, tell }: Filling): Promise<boolean> {

@@ -6,6 +6,7 @@
 import { VecinityError } from '../errors.js';
 import type { ModelFiles, ReadOptions } from './files.js';
 import { fromBfloat16, fromFloat16 } from './float16.js';
+import { withFreshFiles } from './fresh-files.js';
 import { maxHeaderBytes, parseSafetensorsHeader, type TensorInfo } from './safetensors-header.js';
 
 const singleFile = 'model.safetensors';
@@ -82,6 +83,11 @@ export class Safetensors {
     this.tensors = tensors;
   }
 
+  /** The files that hold tensors. */
+  get files(): string[] {
+    return [...new Set([...this.tensors.values()].map(({ file }) => file))];
+  }
+
   /** Bytes of all tensors together. */
   get sizeBytes(): number {
     let sum = 0;
@@ -111,6 +117,7 @@ export class Safetensors {
         for (const tensor of selected) {
           if (tensor.file === file) yield* tensorChunks(tensor, bytes, options.chunkBytes ?? defaultChunkBytes);
         }
+        if (selected.includes(lastOf(this.tensors, file)) && (await bytes.take(1)) !== null) throw goesOn(file);
       } finally {
         await bytes.close();
       }
@@ -166,6 +173,14 @@ interface FileHeader {
 }
 
 async function readHeader(files: ModelFiles, file: string, options: ReadOptions): Promise<FileHeader | null> {
+  return await withFreshFiles(
+    files,
+    () => [file],
+    () => readHeaderOnce(files, file, options),
+  );
+}
+
+async function readHeaderOnce(files: ModelFiles, file: string, options: ReadOptions): Promise<FileHeader | null> {
   const prefix = await files.readRange(file, 0, lengthBytes, options);
   if (prefix === null) return null;
   if (prefix.length !== lengthBytes) throw invalid(file, `it has ${prefix.length} bytes, not even a header's length`);
@@ -314,6 +329,16 @@ function view<T>(
 
 function invalid(file: string, reason: string): VecinityError {
   return new VecinityError('model_file_invalid', `${file} is not a readable safetensors file: ${reason}.`);
+}
+
+/** The tensor of a file that ends where the file must end. */
+function lastOf(tensors: ReadonlyMap<string, TensorInfo>, file: string): TensorInfo {
+  // A file that was asked for has tensors.
+  return [...tensors.values()].filter((tensor) => tensor.file === file).at(-1) as TensorInfo;
+}
+
+function goesOn(file: string): VecinityError {
+  return invalid(file, 'it goes on after its last tensor');
 }
 
 function endsTooSoon(tensor: TensorInfo): VecinityError {

@@ -18,6 +18,16 @@ import type { ModelSpec, Task } from './spec.js';
 /** Families whose position table begins after the padding index, so that two of its rows are never used. */
 const offsetPositions = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet', 'xlm-roberta-xl']);
 
+const optionalFiles = [
+  'modules.json',
+  'config_sentence_transformers.json',
+  'sentence_bert_config.json',
+  'tokenizer_config.json',
+] as const;
+
+/** What a spec is put together from; the pooling's file is where sentence-transformers puts it. */
+export const specFiles = ['config.json', '1_Pooling/config.json', ...optionalFiles] as const;
+
 export interface SpecOptions extends ReadOptions {
   /** What requests call the model. */
   id: string;
@@ -72,9 +82,7 @@ async function readSpecFiles(files: ModelFiles, options: SpecOptions): Promise<S
     throw new VecinityError('model_file_missing', `The model at ${files.location.base} has no file config.json.`);
   }
   const [modulesJson, prompts, transformer, tokenizer] = await Promise.all(
-    ['modules.json', 'config_sentence_transformers.json', 'sentence_bert_config.json', 'tokenizer_config.json'].map(
-      (path) => readOptionalJson(files, path, options),
-    ),
+    optionalFiles.map((path) => readOptionalJson(files, path, options)),
   );
   const modules = modulesJson === null ? null : parseModules(modulesJson);
   return {

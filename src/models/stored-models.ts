@@ -2,6 +2,7 @@
 import { type FileStore, openFileStore } from '../storage/file-store.js';
 import { listFolders, type StoredFolder } from '../storage/room.js';
 import { catalogue, findEntry } from './catalogue.js';
+import type { ModelLocation } from './files.js';
 import { parseHubBase } from './hub-tree.js';
 
 /** Kept files of one model and revision. */
@@ -69,6 +70,16 @@ export async function deleteStoredModel(model: string, revision?: string): Promi
     if (isMeant) deleted = (await removeAll(store, folder)) || deleted;
   }
   return deleted;
+}
+
+/** Drops every kept file of a location, its ONNX files elsewhere too. False when there was none. */
+export async function forgetStoredFiles({ base, onnxBase }: ModelLocation): Promise<boolean> {
+  const store = await openFileStore();
+  if (store === null) return false;
+  const folders = await listFolders(store);
+  const meant = folders.filter((folder) => folder.base === base || folder.base === onnxBase);
+  const removed = await Promise.all(meant.map((folder) => removeAll(store, folder)));
+  return removed.includes(true);
 }
 
 async function removeAll(store: FileStore, { files }: StoredFolder): Promise<boolean> {

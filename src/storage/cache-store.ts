@@ -69,6 +69,8 @@ class CacheStore implements FileStore {
 }
 
 class CachedFile implements KeptFile {
+  /** What was right when it was written is not looked at again when it is read. */
+  readonly isVerified = false;
   readonly #blob: Blob;
   readonly #url: string;
 

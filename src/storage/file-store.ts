@@ -23,6 +23,8 @@ export interface StoredFile extends FileName {
 
 export interface KeptFile {
   readonly sizeBytes: number;
+  /** Whether what is read is known to be what its publisher has: another download could not be better. */
+  readonly isVerified: boolean;
   /** Bytes `start` (inclusive) to `end` (exclusive), cut to the file. Throws `DamagedFileError`. */
   slice(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -43,8 +45,8 @@ export interface FilePart {
   append(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /** SHA-256 of all bytes as lower-case hex digits; nothing may be appended afterwards. */
   digest(): Promise<string>;
-  /** Makes it the kept file. Needs `digest` before. */
-  commit(): Promise<void>;
+  /** Makes it the kept file; `isVerified` says that the digest is the publisher's. Needs `digest` before. */
+  commit(isVerified: boolean): Promise<void>;
   /** Lets go of it; what is there stays for the next time where that is possible. */
   close(): void;
 }

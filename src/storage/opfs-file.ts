@@ -17,6 +17,10 @@ export class OpfsFile implements KeptFile {
     return this.#record.sizeBytes;
   }
 
+  get isVerified(): boolean {
+    return this.#record.isVerified;
+  }
+
   async slice(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const stop = Math.min(end, this.sizeBytes);
     const result = new Uint8Array(Math.max(0, stop - start));

@@ -71,12 +71,12 @@ export class OpfsPart implements FilePart {
     return this.#hashes.sha256;
   }
 
-  async commit(): Promise<void> {
+  async commit(isVerified: boolean): Promise<void> {
     await this.digest();
     // The data is on the disk before the record says so.
     await storing(async () => {
       this.#data.flush();
-      const record = { ...this.#name, sizeBytes: this.#sizeBytes, ...this.#hashes } as FileRecord;
+      const record = { ...this.#name, sizeBytes: this.#sizeBytes, isVerified, ...this.#hashes } as FileRecord;
       await writeText(this.#folder, 'record.json', JSON.stringify(record));
       await this.#folder.removeEntry('part.json');
     });

@@ -4,6 +4,8 @@ import type { FileName, PartVersion } from './file-store.js';
 
 export interface FileRecord extends FileName, FileHashes {
   sizeBytes: number;
+  /** The hash was compared with the publisher's. */
+  isVerified: boolean;
 }
 
 export interface PartRecord extends FileName, PartVersion {}
@@ -15,7 +17,7 @@ export function parseRecord(value: unknown): FileRecord | null {
   const { sizeBytes, sha256, blocks } = value;
   if (!isSize(sizeBytes) || typeof sha256 !== 'string') return null;
   if (!Array.isArray(blocks) || !blocks.every((block) => typeof block === 'string')) return null;
-  return { ...name, sizeBytes, sha256, blocks };
+  return { ...name, sizeBytes, isVerified: value.isVerified === true, sha256, blocks };
 }
 
 /** Null for anything that is not a whole record. */

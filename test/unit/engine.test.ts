@@ -352,6 +352,42 @@ test('a load ends when its last caller gives up, lets a late backend go, and can
   expect(await codeOf(engine.load('fake'))).toBe('ok');
 });
 
+/** An engine whose first backends answer the check text wrongly, as with files of two revisions. */
+function withStaleFiles(wrongLoads: number) {
+  const canary = { text: 'a', embedding: [1, 0, 0, 0] };
+  const values = [
+    Float32Array.of(1, 0, 0, 0),
+    ...Array.from({ length: wrongLoads }, () => Float32Array.of(0, 1, 0, 0)),
+  ];
+  const openBackend = async () => {
+    const answer = values.length > 1 ? values.pop() : values[0];
+    return fakeBackend({ onRun: () => (answer ?? new Float32Array(4)).slice() });
+  };
+  const forgetFiles = vi.fn(async () => wrongLoads > 0);
+  return { ...setUp({ specs: { fake: { canary } }, openBackend, parts: { forgetFiles } }), forgetFiles };
+}
+
+test('a wrong check text on every device drops what is kept of the model and loads it once more', async () => {
+  const { engine, opened, forgetFiles } = withStaleFiles(1);
+  expect(await engine.load('fake')).toMatchObject({ state: 'ready', error: null });
+  expect(forgetFiles.mock.calls).toEqual([[expect.objectContaining({ base: 'https://models.test/' })]]);
+  expect(opened).toEqual(['fake', 'fake']);
+});
+
+test('a check text that stays wrong is an error after the second load', async () => {
+  const { engine, opened, forgetFiles } = withStaleFiles(5);
+  await expect(engine.load('fake')).rejects.toMatchObject({ code: 'backend_failed' });
+  expect(forgetFiles).toHaveBeenCalledOnce();
+  expect(opened).toHaveLength(2);
+});
+
+test('a wrong check text of files that are not kept is an error at once', async () => {
+  const { engine, opened, forgetFiles } = withStaleFiles(5);
+  forgetFiles.mockResolvedValue(false);
+  await expect(engine.load('fake')).rejects.toMatchObject({ code: 'backend_failed' });
+  expect(opened).toHaveLength(1);
+});
+
 test('weights load while the tokenizer is still read', async () => {
   const reading = deferred<Tokenizer>();
   const opening = deferred<void>();

@@ -226,10 +226,18 @@ describe('a download that is not the file', () => {
     ['a Git LFS pointer', () => new Response('version https://git-lfs.github.com/spec/v1\noid sha256:0\n')],
   ])('is refused when it is %s, and costs nothing of what is there', async (_, answer) => {
     await breakAt(5_000_000);
-    server.instead = [answer];
+    server.instead = [answer, answer];
     await expect(open().readBytes(path)).rejects.toMatchObject({ code: 'model_file_invalid' });
+    server.instead = [];
     expect(isServed(await open().readBytes(path))).toBe(true);
     expect(server.ranges.at(-1)).toBe('bytes=5000000-');
+  });
+
+  it('is asked for once more when it is a page of HTML', async () => {
+    await breakAt(5_000_000);
+    server.instead = [htmlPage];
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(server.ranges).toEqual(['bytes=5000000-', 'bytes=5000000-']);
   });
 
   it('is judged by its length alone where no hash is published', async () => {

@@ -4,6 +4,7 @@
  */
 import { abortError, toVecinityError, VecinityError } from '../../errors.js';
 import { openModelFiles } from '../../models/files.js';
+import { withFreshFiles } from '../../models/fresh-files.js';
 import { openSafetensors, type Safetensors } from '../../models/safetensors.js';
 import type { Task } from '../../models/spec.js';
 import type {
@@ -61,21 +62,12 @@ async function loadModel(
   options: BackendLoadOptions,
   threads: ThreadConnection[],
 ): Promise<WasmBackend> {
-  const files = openModelFiles(request.location);
   const described = describe(request);
   const level = detectLevel();
   const shared = threads.length > 0 && canShareMemory();
-  const [module, weights] = await Promise.all([
-    loadKernels(level, { shared, assetsUrl: request.assetsUrl }),
-    openSafetensors(files, options),
-  ]);
-  if (weights === null) {
-    throw new VecinityError('model_file_missing', `The model ${request.spec.id} has no file model.safetensors.`);
-  }
-  const description = bindNames(described, (name) => weights.tensors.has(name));
-  const precision = choosePrecision(request, { level, module, shared, weights });
-  const heap = new Heap(createMemory(shared, memoryLimit(weights)));
-  const plan = await loadWeights(weights, { description, heap, precision }, options);
+  const kernels = loadKernels(level, { shared, assetsUrl: request.assetsUrl });
+  const filled = await fillMemory({ request, described, kernels, level, shared }, options);
+  const { module, weights, description, precision, heap, plan } = filled;
   if (options.signal?.aborted) throw abortError(options.signal);
   const setup: ModelSetup = { plan, task: request.spec.task, pooling: request.spec.pooling };
   if (setup.task === 'rerank' && plan.head === null) {
@@ -85,6 +77,36 @@ async function loadModel(
   const memoryBytes = heap.memory.buffer.byteLength;
   const info = { ...inform(precision, { level, shared, pool, weights }), memoryBytes };
   return new WasmBackend(pool, { request, description, setup, info });
+}
+
+interface Filling {
+  request: BackendRequest;
+  described: EncoderDescription;
+  kernels: Promise<WebAssembly.Module>;
+  level: Level;
+  shared: boolean;
+}
+
+/** Opens the weights and packs them; from the start with fresh files when kept ones are broken. */
+async function fillMemory({ request, described, kernels, level, shared }: Filling, options: BackendLoadOptions) {
+  const files = openModelFiles(request.location);
+  let opened: readonly string[] = [];
+  return await withFreshFiles(
+    files,
+    () => opened,
+    async () => {
+      const [module, weights] = await Promise.all([kernels, openSafetensors(files, options)]);
+      if (weights === null) {
+        throw new VecinityError('model_file_missing', `The model ${request.spec.id} has no file model.safetensors.`);
+      }
+      opened = weights.files;
+      const description = bindNames(described, (name) => weights.tensors.has(name));
+      const precision = choosePrecision(request, { level, module, shared, weights });
+      const heap = new Heap(createMemory(shared, memoryLimit(weights)));
+      const plan = await loadWeights(weights, { description, heap, precision }, options);
+      return { module, weights, description, precision, heap, plan };
+    },
+  );
 }
 
 interface Opened {
