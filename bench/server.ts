@@ -1,6 +1,6 @@
 /**
- * The benchmark's own origin: cross-origin isolated, every file cacheable, nothing from anywhere else.
- * TypeScript of `bench/page` is stripped on the way; everything else is sent as it lies on disk.
+ * An origin of our own for a page in a real browser: cross-origin isolated, every file cacheable, nothing from anywhere
+ * else. TypeScript of the page's folder is stripped on the way; everything else is sent as it lies on disk.
  */
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -17,8 +17,17 @@ export interface Mount {
   hide?: RegExp;
 }
 
+/** What `/` shows, and where its scripts lie: `/<name>/<script>.js` is `<script>.ts` of the folder. */
+export interface PageFiles {
+  name: string;
+  title: string;
+  folder: string;
+}
+
 export interface ServerOptions {
   mounts: readonly Mount[];
+  /** Default: the benchmark's page. */
+  page?: PageFiles;
   /** Sends the headers that make the page cross-origin isolated. */
   isolated: boolean;
 }
@@ -30,10 +39,11 @@ export interface BenchServer {
   close(): Promise<void>;
 }
 
-const pageFolder = fileURLToPath(new URL('./page', import.meta.url));
-
-const pageHtml = `<!doctype html><meta charset="utf-8"><title>Benchmark</title><link rel="icon" href="data:,">
-<script type="module" src="/bench/page.js"></script>`;
+const benchPage: PageFiles = {
+  name: 'bench',
+  title: 'Benchmark',
+  folder: fileURLToPath(new URL('./page', import.meta.url)),
+};
 
 const isolationHeaders = {
   'cross-origin-opener-policy': 'same-origin',
@@ -41,12 +51,13 @@ const isolationHeaders = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** Serves the mounts and the benchmark's page on a free port of this machine. */
-export async function startServer({ mounts, isolated }: ServerOptions): Promise<BenchServer> {
+/** Serves the mounts and the page on a free port of this machine. */
+export async function startServer({ mounts, isolated, page = benchPage }: ServerOptions): Promise<BenchServer> {
   let bytesSent = 0;
+  const site = { mounts, page };
   const server = createServer((request, response) => {
     if (isolated) response.setHeaders(new Map(Object.entries(isolationHeaders)));
-    respond(request, response, mounts, (bytes) => {
+    respond(request, response, site, (bytes) => {
       bytesSent += bytes;
     }).catch((error: unknown) => refuse(response, 500, String(error)));
   });
@@ -55,7 +66,7 @@ export async function startServer({ mounts, isolated }: ServerOptions): Promise<
     server.listen(0, '127.0.0.1', resolve);
   });
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('The benchmark server has no port.');
+  if (address === null || typeof address === 'string') throw new Error('The server has no port.');
   return {
     origin: `http://127.0.0.1:${address.port}`,
     bytesSent: () => bytesSent,
@@ -70,13 +81,13 @@ export async function startServer({ mounts, isolated }: ServerOptions): Promise<
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  mounts: readonly Mount[],
+  { mounts, page }: Required<Pick<ServerOptions, 'mounts' | 'page'>>,
   count: (bytes: number) => void,
 ): Promise<void> {
   const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-  if (pathname === '/') return sendText(response, 'text/html', pageHtml);
-  const script = /^\/bench\/([a-z-]+)\.js$/.exec(pathname)?.[1];
-  if (script !== undefined) return sendScript(response, path.join(pageFolder, `${script}.ts`));
+  if (pathname === '/') return sendText(response, 'text/html', htmlOf(page));
+  const [, folder, script] = /^\/([a-z]+)\/([a-z-]+)\.js$/.exec(pathname) ?? [];
+  if (folder === page.name && script) return sendScript(response, path.join(page.folder, `${script}.ts`));
   const mount = mounts.find(({ prefix, hide }) => pathname.startsWith(prefix) && !hide?.test(pathname));
   if (mount === undefined) return refuse(response, 404, `Not found: ${pathname}`);
   send(request, pathname.slice(mount.prefix.length - 1), {
@@ -89,6 +100,11 @@ async function respond(
     .on('directory', () => refuse(response, 404, `Not found: ${pathname}`))
     .on('error', (error) => refuse(response, error.status, `${error.message}: ${pathname}`))
     .pipe(response);
+}
+
+function htmlOf({ name, title }: PageFiles): string {
+  return `<!doctype html><meta charset="utf-8"><title>${title}</title><link rel="icon" href="data:,">
+<script type="module" src="/${name}/page.js"></script>`;
 }
 
 async function sendScript(response: ServerResponse, file: string): Promise<void> {

@@ -96,7 +96,10 @@ export class EngineSession {
   readonly #onMessageError = () => this.end(died('a message to or from it could not be read'));
 
   #startHeart(): void {
-    this.#timer ??= setInterval(() => this.#beat(), this.#options.heartbeatMs);
+    if (this.#timer !== null) return;
+    this.#timer = setInterval(() => this.#beat(), this.#options.heartbeatMs);
+    // Its script may be on the way or long be there: the first answer tells, and a death after it shows sooner.
+    if (this.#allowed !== this.#options.missedBeats) this.#ping();
   }
 
   #stopHeart(): void {
@@ -111,6 +114,10 @@ export class EngineSession {
       return;
     }
     this.#missed += 1;
+    this.#ping();
+  }
+
+  #ping(): void {
     // A rejected ping is an answer too: the worker is alive.
     const answered = () => {
       this.#missed = 0;

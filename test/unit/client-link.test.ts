@@ -3,7 +3,7 @@ import { defaultApiConfig, defaultEngineConfig } from '../../src/config.js';
 import type { ModelStatus } from '../../src/core/engine.js';
 import { VecinityError } from '../../src/errors.js';
 import { EngineLink } from '../../src/page/engine-link.js';
-import type { CallOptions, EmbeddingsResponse, EngineWorkerApi } from '../../src/protocol.js';
+import type { CallOptions, EmbeddingsResponse, EngineWorkerApi, ModelsResponse } from '../../src/protocol.js';
 import { moveVectors } from '../../src/wire/calls.js';
 import { servePort } from '../../src/wire/port-server.js';
 import { deferred } from './deferred.js';
@@ -41,6 +41,7 @@ const status = {
 };
 // The tests look at the id alone.
 const loaded = (id: string) => ({ id, state: 'ready' }) as ModelStatus;
+const models: ModelsResponse = { object: 'list', data: [] };
 const never = () => new Promise<never>(() => {});
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -174,6 +175,28 @@ describe('a worker that dies', () => {
     const call = codeOf(link.call((api) => api.status()));
     await asked.promise;
     await vi.advanceTimersByTimeAsync(25 * 5_000);
+    expect(await call).toBe('worker_died');
+  });
+
+  it('is given less time once it has answered, be it in its first moment', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const asked = deferred();
+    const stuck = () => {
+      asked.resolve();
+      return never();
+    };
+    let pings = 0;
+    const ping = () => {
+      pings += 1;
+      if (pings > 1) return never();
+    };
+    const { link, deaths } = createLink(() => ({ models: { list: async () => models }, status: stuck, ping }));
+    // By the time of this answer, that of the ping before it has come too.
+    await link.call((api) => api.models.list());
+    const call = codeOf(link.call((api) => api.status()));
+    await asked.promise;
+    await vi.advanceTimersByTimeAsync(5 * 5_000);
+    expect(deaths).toEqual(['worker_died']);
     expect(await call).toBe('worker_died');
   });
 

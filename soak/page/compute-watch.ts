@@ -1,0 +1,29 @@
+/** Keeps hold of the compute workers that the engine worker starts, and ends things here when the page says so. */
+const started = new Set<Worker>();
+
+class WatchedWorker extends Worker {
+  constructor(url: string | URL, options?: WorkerOptions) {
+    super(url, options);
+    started.add(this);
+  }
+
+  override terminate(): void {
+    started.delete(this);
+    super.terminate();
+  }
+}
+
+self.Worker = WatchedWorker;
+
+new BroadcastChannel(self.name).onmessage = ({ data }: MessageEvent<string>) => {
+  if (data === 'close') self.close();
+  if (data === 'throw') throw new Error('a defect of the engine worker');
+  for (const worker of [...started]) {
+    worker.terminate();
+    // Without the event nobody is told: the worker hangs for all that its owner can see.
+    if (data === 'kill-compute') worker.dispatchEvent(new ErrorEvent('error', { message: 'the process was killed' }));
+  }
+};
+
+// Makes this file a module.
+export {};

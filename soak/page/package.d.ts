@@ -1,0 +1,2 @@
+/** The built package on the soak's own server. */
+declare module '*/vecinity/engine-worker.js';

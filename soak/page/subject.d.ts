@@ -1,0 +1,29 @@
+import type { VecinityOptions } from '../../src/index.js';
+
+/** One request, as plain data. */
+export type Ask =
+  | { kind: 'embed' | 'fetch' | 'bulk' | 'cancel'; texts: string[]; abortAfterMs?: number }
+  | { kind: 'rerank' | 'fetch-rerank'; query: string; documents: string[] };
+
+/** What came of it: float32 numbers as base64, row by row, or what was thrown; `code` is null where the error had none. */
+export type Reply = { values: string } | { code: string | null; name: string; message: string };
+
+export interface SoakSetup {
+  options: VecinityOptions;
+  reranker: string;
+}
+
+export interface SoakPage {
+  /** Loads both models and waits until plain `fetch` is answered. */
+  open(setup: SoakSetup): Promise<Reply>;
+  ask(ask: Ask): Promise<Reply>;
+  /** Ends the engine worker of this tab, if it has one, in one of the ways in which a worker ends. */
+  harm(how: 'terminate' | 'close' | 'throw' | 'kill-compute' | 'hang-compute'): boolean;
+  updateServiceWorker(): Promise<void>;
+}
+
+declare global {
+  interface Window {
+    soak: SoakPage;
+  }
+}
