@@ -88,7 +88,9 @@ for (const family of ['bert-reranker', 'xlmr-reranker']) {
   });
 }
 
-test('threads change no bit of a vector, whether texts are shared out or one text is split', async ({ page }) => {
+test('threads change no bit of a vector, whether texts are shared out, one text is split, or runs overlap', async ({
+  page,
+}) => {
   const golden = await readGolden<EmbeddingGolden>('xlmr-cls');
   const long = Array.from({ length: 500 }, (_, i) => 5 + ((i * 37) % 1_700));
   const texts = [...golden.input_ids, long, ...golden.input_ids];
@@ -102,5 +104,7 @@ test('threads change no bit of a vector, whether texts are shared out or one tex
     expect(three.results[1]).toEqual(shared[golden.input_ids.length]);
     expect(three.results).toEqual(one.results);
     expect(three.results.at(-1)).toEqual(three.results[0]);
+    const overlap = { ask: 'run', model: 'xlmr-cls', dtype, threads: 3, overlap: true, batches } as const;
+    expect((await ask<Answer>(page, overlap)).results).toEqual(one.results);
   }
 });

@@ -44,12 +44,15 @@ export class Computer {
   runSlices(slices: readonly Slice[], next: () => number, base: number): Part {
     const parts: Part[] = [];
     for (let index = next(); index < slices.length; index = next()) {
-      const slice = slices[index] as Slice;
-      const [scratch] = placeScratch(this.#setup.plan, sizeOf(slice, 1), base).threads as [Scratch];
-      this.#encoder.encode(slice, scratch);
-      parts.push(this.finish(slice, scratch));
+      parts.push(this.runSlice(slices[index] as Slice, base));
     }
     return joinParts(parts);
+  }
+
+  runSlice(slice: Slice, base: number): Part {
+    const [scratch] = placeScratch(this.#setup.plan, sizeOf(slice, 1), base).threads as [Scratch];
+    this.#encoder.encode(slice, scratch);
+    return this.finish(slice, scratch);
   }
 
   /** Computes a text that is in place, row by row, with everyone who joins. */
@@ -107,7 +110,7 @@ export function sizeOf(slice: Slice, threads: number): { tokens: number; longest
   return { tokens: slice.inputIds.length, longest: slice.longest, threads };
 }
 
-function joinParts(parts: readonly Part[]): Part {
+export function joinParts(parts: readonly Part[]): Part {
   const texts = parts.flatMap((part) => part.texts);
   const values = new Float32Array(parts.reduce((sum, part) => sum + part.values.length, 0));
   let at = 0;

@@ -120,14 +120,15 @@ export class WasmBackend implements Backend {
   readonly info: BackendInfo;
   readonly width: number;
   readonly padded = false;
-  readonly lanes = 1;
+  /** A thread that is through with one run goes on with the next, which has to be there by then. */
+  readonly lanes = 2;
   readonly #pool: ThreadPool;
   readonly #id: string;
   readonly #description: EncoderDescription;
   readonly #typeCount: number;
   readonly #task: Task;
-  /** Ends with the run before; it never rejects, so that a failed run does not harm the next. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** The runs in flight. None of them rejects, so that a failed run does not harm a later one. */
+  readonly #running = new Set<Promise<unknown>>();
   #disposed = false;
 
   constructor(pool: ThreadPool, { request, description, setup, info }: Opened) {
@@ -146,15 +147,20 @@ export class WasmBackend implements Backend {
   }
 
   run(batch: TokenBatch): Promise<Float32Array> {
-    const result = this.#last.then(() => this.#compute(batch));
-    this.#last = result.catch(() => undefined);
+    const result = this.#compute(batch);
+    const ended = result
+      .catch(() => undefined)
+      .finally(() => {
+        this.#running.delete(ended);
+      });
+    this.#running.add(ended);
     return result;
   }
 
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    await this.#last;
+    await Promise.all(this.#running);
     this.#pool.dispose();
   }
 

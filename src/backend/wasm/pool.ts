@@ -1,12 +1,21 @@
 /**
- * Spreads a batch over threads: short texts as whole slices that threads take one after the other, a single or long text by rows.
- * The coordinating worker computes too, so one text starts without a message and an idle pool sleeps. Owns the threads'
- * life; what they do is in `thread.ts`.
+ * Spreads batches over threads: short texts as whole slices that threads take one after the other, a single or long text
+ * by rows. The coordinating worker computes too, so one text starts without a message and an idle pool sleeps. A thread
+ * that is through with a batch goes on with the next one. Owns the threads' life; what they do is in `thread.ts`.
  */
 import { fromErrorData, VecinityError } from '../../errors.js';
 import type { TokenBatch } from '../backend.js';
 import type { EncoderDescription } from './architectures.js';
-import { Computer, type ModelSetup, type Part, rowsAtOnce, scratchBytes, sizeOf, widthOf } from './computer.js';
+import {
+  Computer,
+  joinParts,
+  type ModelSetup,
+  type Part,
+  rowsAtOnce,
+  scratchBytes,
+  sizeOf,
+  widthOf,
+} from './computer.js';
 import type { Heap } from './heap.js';
 import { Region } from './region.js';
 import { placeScratch, type Scratch } from './scratch.js';
@@ -45,8 +54,11 @@ export class ThreadPool {
   readonly #threads: ThreadConnection[];
   readonly #region: Region;
   readonly #regions: Region[];
-  readonly #counter: number;
+  /** Addresses of counters that no batch uses. */
+  readonly #counters: number[] = [];
   readonly #team: number;
+  /** This thread's own work, one piece after the other; it never rejects. */
+  #own: Promise<unknown> = Promise.resolve();
   /** Of threads that may still be about a text whose vector is there already. */
   #late: Promise<PromiseSettledResult<unknown>[]> | null = null;
 
@@ -64,7 +76,6 @@ export class ThreadPool {
     this.#description = description;
     this.#computer = new Computer(module, heap, setup);
     this.#threads = threads;
-    this.#counter = heap.allocate(4);
     this.#team = heap.allocate(teamBytes);
     this.#region = new Region(heap);
     this.#regions = threads.map(() => new Region(heap));
@@ -79,7 +90,10 @@ export class ThreadPool {
     return this.#computer;
   }
 
-  /** `[batch, width]`, or `[tokens, width]` when the batch asks for tokens. Rejects with `worker_died` when a thread is gone, and as a thread does. */
+  /**
+   * `[batch, width]`, or `[tokens, width]` when the batch asks for tokens. A batch that comes while another one runs is
+   * begun by the threads that are idle. Rejects with `worker_died` when a thread is gone, and as a thread does.
+   */
   async run(batch: TokenBatch): Promise<Float32Array<ArrayBuffer>> {
     const width = widthOf(this.#setup);
     const rows = rowOffsets(batch);
@@ -95,9 +109,9 @@ export class ThreadPool {
     };
     const slices = cutSlices(this.#description, batch, this.size);
     const split = slices.filter((slice) => this.#splits(slice, slices.length));
-    for (const slice of split) take(await this.#runSplit(slice));
     const rest = slices.filter((slice) => !split.includes(slice));
-    for (const part of await this.#runSlices(rest)) take(part);
+    const parts = [...this.#runSlices(rest), ...split.map((slice) => this.#takeTurn(() => this.#runSplit(slice)))];
+    for (const part of await settled(parts)) if (part !== null) take(part);
     return values;
   }
 
@@ -117,25 +131,26 @@ export class ThreadPool {
     return slice.longest >= longTokens || (count === 1 && slice.longest > rowsAtOnce);
   }
 
-  async #runSlices(slices: Slice[]): Promise<Part[]> {
+  /** Every thread's part; their messages go out at once, so that none of them waits for this one. */
+  #runSlices(slices: Slice[]): Promise<Part | null>[] {
     if (slices.length === 0) return [];
-    await this.#gather();
     const helpers = this.#threads.slice(0, slices.length - 1);
     const bytes = scratchBytes(this.#setup.plan, slices, 1);
     const base = this.#region.atLeast(bytes);
-    if (!this.#shared) return await this.#runShares(slices, helpers, base);
-    // All regions come first: growing replaces the memory's buffer, which views are made of.
+    if (!this.#shared) return this.#runShares(slices, helpers, base);
     const bases = helpers.map((_, index) => (this.#regions[index] as Region).atLeast(bytes));
-    const counter = this.#counter;
+    const counter = this.#counters.pop() ?? this.#heap.allocate(4);
     this.#heap.i32[counter / 4] = 0;
-    const answers = helpers.map((thread, index) =>
+    const parts = helpers.map((thread, index) =>
       thread.call({ type: 'slices', slices, shared: { counter, base: bases[index] as number } }),
     );
-    return await this.#join(answers, () => this.#computer.runSlices(slices, counterAt(this.#heap, counter), base));
+    parts.push(this.#takeTurn(() => this.#ownSlices(slices, counterAt(this.#heap, counter), base)));
+    void Promise.allSettled(parts).then(() => this.#counters.push(counter));
+    return parts;
   }
 
   /** Without shared memory every thread gets its share in advance: the longest slice to the least busy one. */
-  async #runShares(slices: Slice[], helpers: ThreadConnection[], base: number): Promise<Part[]> {
+  #runShares(slices: Slice[], helpers: ThreadConnection[], base: number): Promise<Part | null>[] {
     const shares = Array.from({ length: helpers.length + 1 }, () => ({ tokens: 0, slices: [] as Slice[] }));
     for (const slice of slices) {
       const least = shares.reduce((a, b) => (b.tokens < a.tokens ? b : a));
@@ -143,11 +158,28 @@ export class ThreadPool {
       least.tokens += slice.inputIds.length;
     }
     const own = shares.pop()?.slices ?? [];
-    const answers = helpers.map((thread, index) =>
+    const parts = helpers.map((thread, index) =>
       thread.call({ type: 'slices', slices: shares[index]?.slices ?? [], shared: null }),
     );
     let next = 0;
-    return await this.#join(answers, () => this.#computer.runSlices(own, () => next++, base));
+    return [...parts, this.#takeTurn(() => this.#ownSlices(own, () => next++, base))];
+  }
+
+  /** Slice by slice; between them the next batch may come in and go out to the other threads. */
+  async #ownSlices(slices: readonly Slice[], next: () => number, base: number): Promise<Part> {
+    const parts: Part[] = [];
+    for (let index = next(); index < slices.length; index = next()) {
+      parts.push(this.#computer.runSlice(slices[index] as Slice, base));
+      if (this.#threads.length > 0) await takeMessages();
+    }
+    return joinParts(parts);
+  }
+
+  /** This thread computes one thing at a time, in the order in which it was asked. */
+  #takeTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#own.then(work);
+    this.#own = result.catch(() => undefined);
+    return result;
   }
 
   async #runSplit(slice: Slice): Promise<Part> {
@@ -174,27 +206,32 @@ export class ThreadPool {
     this.#late = null;
     for (const answer of (await late) ?? []) if (answer.status === 'rejected') throw answer.reason;
   }
+}
 
-  /** This thread's own work beside the others'; every answer is awaited, also after a failure. */
-  async #join(answers: Promise<Part | null>[], work: () => Part | null): Promise<Part[]> {
-    const own = runSafely(work);
-    const parts = await Promise.allSettled([own, ...answers]);
-    const results: Part[] = [];
-    for (const part of parts) {
-      if (part.status === 'rejected') throw part.reason;
-      if (part.value) results.push(part.value);
-    }
-    return results;
-  }
+/** What all parts have given; every one of them is awaited, also after a failure, because they share memory. */
+async function settled<T>(parts: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(parts);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+/** Lets this worker take the messages that have come in; unlike a timer, without a delay. */
+function takeMessages(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }
 
 /** Where the rows of each text begin in the result of a run, and where they all end. */
 function rowOffsets({ offsets, output }: TokenBatch): Int32Array {
   return output === 'tokens' ? offsets : Int32Array.from(offsets, (_, text) => text);
-}
-
-async function runSafely(work: () => Part | null): Promise<Part | null> {
-  return work();
 }
 
 type WithoutId<M> = M extends { id: number } ? Omit<M, 'id'> : never;

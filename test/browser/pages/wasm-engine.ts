@@ -11,7 +11,7 @@ import { checkAll } from '../../wasm/kernel-checks.js';
 export type Question =
   | { ask: 'kernels'; forms: GemmForm[] }
   | { ask: 'form' }
-  | { ask: 'run'; model: string; dtype: 'f32' | 'q8'; threads: number; batches: TokenBatch[] };
+  | { ask: 'run'; model: string; dtype: 'f32' | 'q8'; threads: number; overlap?: boolean; batches: TokenBatch[] };
 
 self.onmessage = async ({ data }: MessageEvent<Question>) => {
   try {
@@ -33,7 +33,7 @@ async function answer(question: Question): Promise<unknown> {
   return { level, wrong: checkAll(module, question.forms) };
 }
 
-async function run({ model, dtype, threads, batches }: Question & { ask: 'run' }): Promise<unknown> {
+async function run({ model, dtype, threads, overlap = false, batches }: Question & { ask: 'run' }): Promise<unknown> {
   const base = new URL(`/models/${model}/`, self.location.href).href;
   const location = { kind: 'url' as const, base, headers: {}, cache: false };
   const spec = await loadModelSpec(openModelFiles(location), {
@@ -53,7 +53,9 @@ async function run({ model, dtype, threads, batches }: Question & { ask: 'run' }
   };
   const backend = await loadWasmBackend(request, {});
   const results: number[][] = [];
-  for (const batch of batches) results.push(Array.from(await backend.run(batch)));
+  if (overlap)
+    results.push(...(await Promise.all(batches.map((batch) => backend.run(batch)))).map((values) => [...values]));
+  else for (const batch of batches) results.push([...(await backend.run(batch))]);
   const { info, width } = backend;
   await backend.dispose();
   return { info, width, results };

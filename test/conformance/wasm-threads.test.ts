@@ -1,0 +1,106 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ensureKernels } from '../../scripts/kernels.js';
+import type { Backend } from '../../src/backend/backend.js';
+import { loadWasmBackend, setThreadFactory } from '../../src/backend/wasm/index.js';
+import type { ThreadWorker } from '../../src/backend/wasm/pool.js';
+import type { FromThread, ToThread } from '../../src/backend/wasm/thread.js';
+import { openFixture } from './golden.js';
+
+beforeAll(ensureKernels);
+
+type Listener = (event: { readonly data?: unknown; readonly message?: string }) => void;
+
+/** A thread that takes its model and every piece of work, and answers when it is told to. */
+class HeldThread implements ThreadWorker {
+  readonly work: Exclude<ToThread, { type: 'start' }>[] = [];
+  readonly #listeners = new Map<string, Listener>();
+
+  addEventListener(type: string, listener: Listener): void {
+    this.#listeners.set(type, listener);
+  }
+
+  postMessage(message: ToThread): void {
+    if (message.type === 'start') queueMicrotask(() => this.#answer({ type: 'done', id: message.id }));
+    else this.work.push(message);
+  }
+
+  /** All that it was given was done by others before it looked. */
+  finish(): void {
+    for (const { id } of this.work.splice(0)) {
+      this.#answer({ type: 'part', id, part: { texts: [], values: new Float32Array(0) } });
+    }
+  }
+
+  die(): void {
+    this.#listeners.get('error')?.({ message: 'out of memory' });
+  }
+
+  terminate(): void {}
+
+  #answer(data: FromThread): void {
+    this.#listeners.get('message')?.({ data });
+  }
+}
+
+/** Texts of one length each, all of the same few tokens. */
+function batchOf(texts: number, tokens: number) {
+  return {
+    inputIds: Int32Array.from(
+      { length: texts * tokens },
+      (_, i) => 2 + (((i % tokens) * 7 + Math.floor(i / tokens)) % 90),
+    ),
+    typeIds: null,
+    offsets: Int32Array.from({ length: texts + 1 }, (_, text) => text * tokens),
+  };
+}
+
+describe('the threads of the WASM engine', () => {
+  let thread: HeldThread;
+  let alone: Backend;
+  let backend: Backend;
+
+  beforeEach(async () => {
+    thread = new HeldThread();
+    setThreadFactory(() => thread);
+    const { spec, location } = await openFixture('bert-cls');
+    const request = { spec, location, backend: 'wasm', device: 'wasm', dtype: 'q8', assetsUrl: null } as const;
+    backend = await loadWasmBackend({ ...request, threads: 2 }, {});
+    alone = await loadWasmBackend({ ...request, threads: 1 }, {});
+    expect(backend.info.threads).toBe(2);
+  });
+  afterEach(async () => {
+    setThreadFactory(null);
+    await backend.dispose();
+    await alone.dispose();
+  });
+
+  it('have the next run at hand before the one before is through, so that none of them waits for another', async () => {
+    const ended: string[] = [];
+    const first = backend.run(batchOf(8, 40)).finally(() => ended.push('first'));
+    const second = backend.run(batchOf(6, 30)).finally(() => ended.push('second'));
+    await vi.waitUntil(() => thread.work.length === 2);
+    expect(ended).toEqual([]);
+    thread.finish();
+    expect(await first).toEqual(await alone.run(batchOf(8, 40)));
+    expect(await second).toEqual(await alone.run(batchOf(6, 30)));
+  });
+
+  it('fail both runs that a dying thread leaves, and end', async () => {
+    const runs = [backend.run(batchOf(8, 40)), backend.run(batchOf(6, 30))];
+    const outcome = Promise.allSettled(runs);
+    await vi.waitUntil(() => thread.work.length === 2);
+    thread.die();
+    for (const result of await outcome) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'worker_died' } });
+    }
+  });
+
+  it('leave a text that is split to those who are free', async () => {
+    const long = batchOf(1, 60);
+    const during = backend.run(batchOf(8, 40));
+    const vector = backend.run(long);
+    expect(await vector).toEqual(await alone.run(batchOf(1, 60)));
+    thread.finish();
+    await during;
+  });
+});
