@@ -3,6 +3,8 @@ import type { EmbedResult, EmbedTokensRequest, EmbedTokensResult, EngineInput, M
 import { checkDimensions } from './compat.js';
 import { useModel } from './keep-alive.js';
 import { choosePrompt, type PromptWish } from './prompts.js';
+import { remoteNameOf } from './remote.js';
+import { embedRemotely } from './remote-engine.js';
 import type { CallContext } from './route.js';
 import { toMaxTokens } from './truncation.js';
 
@@ -26,6 +28,8 @@ export interface EmbedWish {
 
 /** Throws what the engine throws, and `invalid_request` for a prompt that is not known. */
 export async function embedInputs(wish: EmbedWish, context: CallContext): Promise<EmbedResult> {
+  const remote = remoteNameOf(wish.model, context);
+  if (remote !== null) return await embedRemotely(wish, remote, context);
   return await useModel(wish.model, { task: 'embedding', context }, async (model) => {
     await checkDimensions(wish.dimensions, model, context);
     return await context.engine.embed({

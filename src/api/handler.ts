@@ -72,7 +72,7 @@ function createApp(context: ApiContext, metrics: Metrics, clientOf: HandlerOptio
     app.on(route.method, [...route.paths], async (c) => {
       const { raw: request } = c.req;
       const { signal } = request;
-      const own = { ...context, signal, client: clientOf?.(request) };
+      const own = { ...context, signal, client: clientOf?.(request), trace: traceHeaders(request) };
       const response = await answer(route, request, { context: own, id: c.req.param('id') ?? '', metrics });
       metrics.answered(route.paths[0] ?? '', route.method, response.status);
       return response;
@@ -84,14 +84,13 @@ function createApp(context: ApiContext, metrics: Metrics, clientOf: HandlerOptio
   return app;
 }
 
-async function answer(route: Route, request: Request, call: Omit<Call, 'body' | 'trace'>): Promise<Response> {
+async function answer(route: Route, request: Request, call: Omit<Call, 'body'>): Promise<Response> {
   const { context } = call;
   let body: unknown;
   try {
     if (route.guarded) checkKey(request, context.api.apiKey);
     if (route.body !== null) body = await readJson(request, route.anyContentType);
-    const trace = traceHeaders(request);
-    return await route.handle({ ...call, trace, body });
+    return await route.handle({ ...call, body });
   } catch (thrown) {
     const error = nameAsAsked(toVecinityError(thrown), body);
     return errorResponse(error, { format: compatFormat(context.api, route.formatError), request: body });

@@ -7,6 +7,7 @@ import { toUsage } from './embeddings.js';
 import { toJsonRows, writeJson } from './embeddings-json.js';
 import { errorType } from './error-response.js';
 import { flag, inputs, positiveInteger, text } from './fields.js';
+import { passedOn } from './remote.js';
 import { documents, query, rank, scoreDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call } from './route.js';
@@ -69,7 +70,7 @@ export const llamaTokenize: Variant = {
   example: { content: 'Lima' },
   answers: json(llamaTokenizeAnswer),
   formatError,
-  handle: tokenize,
+  handle: passedOn({ path: '/tokenize', fromRoot: true }, tokenize),
 };
 
 function embedContent({ body, context }: Call): Promise<Response> {

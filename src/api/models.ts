@@ -3,7 +3,7 @@ import type { EngineStatus, ModelStatus } from '../core/engine.js';
 import type { ModelsResponse } from '../protocol.js';
 import { maxInputs } from './fields.js';
 import { findModel, presentAliases, presentModels, unknownModel } from './names.js';
-import { remoteNameOf } from './remote.js';
+import { namedRemote } from './remote.js';
 import type { ApiContext } from './route.js';
 
 type Queue = EngineStatus['queue'];
@@ -45,16 +45,19 @@ export function listModels(context: ApiContext): ModelsResponse & { data: ModelC
 /** One model by id, repository or alias. Throws `model_not_found`. */
 export function retrieveModel(name: string, context: ApiContext): ModelCard {
   const { queue } = context.engine.status();
-  if (remoteNameOf(name, context) !== null) return toRemoteCard(name, queue);
+  if (namedRemote(name, context) !== null) return toRemoteCard(name, queue);
   const model = findModel(name, context);
   if (!model || model.state === 'unloaded') throw unknownModel(name, context);
   return toCard(model, name, queue);
 }
 
-/** Its server knows more; what is listed here must not wait for that. */
+/** A model of another server. That server knows more; what is listed here must not wait for it. */
+export function toRemoteStatus(id: string): ModelStatus {
+  return { id, state: 'ready', spec: null, backend: null, tried: [], progress: null, error: null };
+}
+
 function toRemoteCard(name: string, queue: Queue): ModelCard {
-  const nothing = { spec: null, backend: null, tried: [], progress: null, error: null };
-  return toCard({ id: name, state: 'ready', ...nothing }, name, queue);
+  return toCard(toRemoteStatus(name), name, queue);
 }
 
 function toCard({ id, spec, state, backend }: ModelStatus, name: string, queue: Queue): ModelCard {

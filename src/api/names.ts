@@ -14,7 +14,8 @@ export type RouteTask = 'embedding' | 'rerank';
  * `unsupported_task` for a model of another server.
  */
 export function resolveModel(name: string | null, task: RouteTask, context: ApiContext): ModelStatus {
-  if (name !== null && remoteNameOf(name, context) !== null) throw notHere(name);
+  const remote = remoteNameOf(name, context);
+  if (remote !== null) throw notHere(remote);
   const named = name === null ? null : findModel(name, context);
   if (named) return named;
   const present = presentModels(context);

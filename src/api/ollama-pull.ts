@@ -1,8 +1,9 @@
 /** Ollama's `/api/pull`: loads a model and tells how far it is, a line of JSON a step. */
 import * as z from 'zod/mini';
-import type { LoadProgress } from '../core/engine.js';
+import type { LoadOptions, LoadProgress } from '../core/engine.js';
 import { abortError, toVecinityError } from '../errors.js';
 import { flag, text } from './fields.js';
+import { namedRemote } from './remote.js';
 import { jsonResponse } from './respond.js';
 import type { Call, CallContext } from './route.js';
 import { invalidField, parseBody } from './validate.js';
@@ -25,14 +26,22 @@ export async function pull({ body, context }: Call): Promise<Response> {
   const { model, name, stream } = parseBody(pullBody, body);
   const asked = (model || name)?.replace(/:latest$/, '');
   if (!asked) throw invalidField(['model'], 'the name of a model', model ?? name ?? undefined);
-  const own = context.api.aliases[asked] ?? asked;
-  if (stream ?? true) return new Response(streamLoad(own, context), { headers: { 'content-type': lineType } });
-  await context.engine.load(own, context.signal ? { signal: context.signal } : {});
+  const { aliases } = context.api;
+  const own = Object.hasOwn(aliases, asked) ? (aliases[asked] ?? asked) : asked;
+  const load = namedRemote(own, context) !== null ? async () => {} : loadHere;
+  if (stream ?? true) return new Response(streamLoad(own, load, context), { headers: { 'content-type': lineType } });
+  await load(own, context, {});
   return jsonResponse({ status: 'success' });
 }
 
+type Load = (model: string, context: CallContext, options: LoadOptions) => Promise<unknown>;
+
+/** A model of another server is there already; ours are loaded. */
+const loadHere: Load = (model, { engine, signal }, options) =>
+  engine.load(model, { ...(signal ? { signal } : {}), ...options });
+
 /** A reader that goes away ends its wait, and the load when nobody else waits for it. */
-function streamLoad(model: string, context: CallContext): ReadableStream<Uint8Array> {
+function streamLoad(model: string, load: Load, context: CallContext): ReadableStream<Uint8Array> {
   const end = new AbortController();
   const { signal } = context;
   const giveUp = () => signal && end.abort(abortError(signal));
@@ -46,7 +55,7 @@ function streamLoad(model: string, context: CallContext): ReadableStream<Uint8Ar
       };
       write({ status: 'pulling manifest' });
       // The stream is handed out before the load is through: a reader sees every step as it happens.
-      void load(model, { context, signal: end.signal, write }).finally(() => {
+      void tell(load, model, { context, signal: end.signal, write }).finally(() => {
         signal?.removeEventListener('abort', giveUp);
         if (!end.signal.aborted) controller.close();
         else if (signal?.aborted) controller.error(abortError(signal));
@@ -63,7 +72,7 @@ interface Pull {
 }
 
 /** Never rejects: what goes wrong is the last line, as in Ollama. */
-async function load(model: string, { context, signal, write }: Pull): Promise<void> {
+async function tell(load: Load, model: string, { context, signal, write }: Pull): Promise<void> {
   const told = new Map<string, number | undefined>();
   const onProgress = (progress: LoadProgress) => {
     for (const line of toLines(progress)) {
@@ -73,7 +82,7 @@ async function load(model: string, { context, signal, write }: Pull): Promise<vo
     }
   };
   try {
-    await context.engine.load(model, { signal, onProgress });
+    await load(model, context, { signal, onProgress });
     write({ status: 'success' });
   } catch (thrown) {
     write({ error: toVecinityError(thrown).message });

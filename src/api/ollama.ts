@@ -9,8 +9,10 @@ import { toJsonRows, writeJson } from './embeddings-json.js';
 import { flag, integerFrom, maxInputs, positiveInteger, text } from './fields.js';
 import { expiryOf, keepAlive, useModel } from './keep-alive.js';
 import { ollamaRunningAnswer, ollamaShowAnswer, ollamaTagsAnswer, pullAnswer, versionAnswer } from './model-answers.js';
+import { toRemoteStatus } from './models.js';
 import { findModel, presentModels, resolveModel, unknownModel } from './names.js';
 import { lineType, pull, pullBody } from './ollama-pull.js';
+import { namedRemote, remoteNameOf } from './remote.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { ApiContext, Call, Dialect, Route } from './route.js';
 import { count, invalidField, parseBody } from './validate.js';
@@ -62,11 +64,11 @@ export const ollama: Dialect = [
     ...{ body: showBody, examples: [{ model: 'all-MiniLM-L6-v2' }], answers: json(ollamaShowAnswer) },
   },
   {
-    ...get('/api/tags', 'Lists the models as Ollama does.', ({ context }) => list(context, toListed)),
+    ...get('/api/tags', 'Lists the models as Ollama does.', ({ context }) => list(allModels(context), toListed)),
     answers: json(ollamaTagsAnswer),
   },
   {
-    ...get('/api/ps', 'Lists the models in memory as Ollama does.', ({ context }) => list(context, toRunning)),
+    ...get('/api/ps', 'Lists the models in memory as Ollama does.', listRunning),
     answers: json(ollamaRunningAnswer),
   },
   {
@@ -121,7 +123,7 @@ async function embedPrompt({ body, context }: Call): Promise<Response> {
 function show({ body, context }: Call): Response {
   const parsed = parseBody(showBody, body);
   const name = toName(parsed.model ?? parsed.name);
-  const model = name === null ? resolveModel(null, 'embedding', context) : findModel(name, context);
+  const model = findShown(name, context);
   if (!model) throw unknownModel(name ?? '', context);
   const { spec } = model;
   const family = spec?.architecture ?? '';
@@ -136,8 +138,25 @@ function show({ body, context }: Call): Response {
   return jsonResponse({ ...none, details, model_info: modelInfo, capabilities: ['embedding'], modified_at });
 }
 
-function list(context: ApiContext, toEntry: (model: ModelStatus, context: ApiContext) => object): Response {
-  return jsonResponse({ models: presentModels(context).map((model) => toEntry(model, context)) });
+/** Of a model of another server only the name is known here. */
+function findShown(name: string | null, context: ApiContext): ModelStatus | null {
+  const remote = name === null ? remoteNameOf(null, context) : namedRemote(name, context);
+  if (remote !== null) return toRemoteStatus(remote);
+  return name === null ? resolveModel(null, 'embedding', context) : findModel(name, context);
+}
+
+function allModels(context: ApiContext): ModelStatus[] {
+  return [...presentModels(context), ...(context.remote?.names.map(toRemoteStatus) ?? [])];
+}
+
+/** Those that take memory here, now or in a moment. */
+function listRunning({ context }: Call): Response {
+  const running = presentModels(context).filter(({ state }) => state === 'ready' || state === 'loading');
+  return list(running, (model) => toRunning(model, context));
+}
+
+function list(models: readonly ModelStatus[], toEntry: (model: ModelStatus) => object): Response {
+  return jsonResponse({ models: models.map(toEntry) });
 }
 
 function toListed({ id, spec, backend, progress }: ModelStatus) {
@@ -174,6 +193,8 @@ interface LoadFields {
 
 /** A request without a text asks for the model to be there, or with `keep_alive: 0` to go. */
 async function onlyLoad(fields: LoadFields, answer: object, context: Call['context']): Promise<Response> {
+  const remote = remoteNameOf(fields.model, context);
+  if (remote !== null) return jsonResponse({ model: remote, ...answer });
   const mustGo = parseDuration(fields.keep_alive) === 0;
   const loading = context.signal ? { signal: context.signal } : {};
   const id = await useModel(fields.model, { task: 'embedding', context }, async (model) => {
@@ -186,7 +207,8 @@ async function onlyLoad(fields: LoadFields, answer: object, context: Call['conte
 
 async function applyKeepAlive(value: LoadFields['keep_alive'], id: string, context: ApiContext): Promise<void> {
   const milliseconds = parseDuration(value);
-  if (milliseconds !== null) await keepAlive(id, milliseconds, context);
+  const isOurs = remoteNameOf(id, context) === null;
+  if (milliseconds !== null && isOurs) await keepAlive(id, milliseconds, context);
 }
 
 function toDurations({ timing, usage }: EmbedResult) {
@@ -211,8 +233,9 @@ function toName(model: string | null | undefined): string | null {
   return model?.replace(/:latest$/, '') || null;
 }
 
-/** A width above the model's own is the model's own. */
+/** A width above the model's own is the model's own; that of a model of another server is not known here. */
 function toDimensions(asked: number | null | undefined, name: string | null, context: ApiContext): number | null {
+  if (remoteNameOf(name, context) !== null) return asked ?? null;
   const own = resolveModel(name, 'embedding', context).spec?.dimensions ?? null;
   return asked == null || (own !== null && asked >= own) ? null : asked;
 }

@@ -9,7 +9,7 @@ import { bytesResponse } from './embeddings-bytes.js';
 import { writeEmbeddings } from './embeddings-json.js';
 import { modelAnswer, modelsAnswer } from './model-answers.js';
 import { listModels, retrieveModel } from './models.js';
-import { answerRemotely } from './remote.js';
+import { passedOn } from './remote.js';
 import { rerankBody, rerankBodyDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, Dialect } from './route.js';
@@ -31,7 +31,7 @@ export const openai: Dialect = [
     examples: [embeddingsExample],
     answers: embeddingsAnswers,
     guarded: true,
-    handle: embeddings,
+    handle: passedOn({ path: '/embeddings' }, embeddings),
   },
   {
     method: 'POST',
@@ -41,7 +41,7 @@ export const openai: Dialect = [
     examples: [rerankExample],
     answers: json(rerankAnswer),
     guarded: true,
-    handle: rerank,
+    handle: passedOn({ path: '/rerank', orElse: true }, rerank),
   },
   {
     method: 'GET',
@@ -69,7 +69,7 @@ export const openaiEmbeddings: Variant = {
   body: embeddingsBody,
   example: embeddingsExample,
   answers: embeddingsAnswers,
-  handle: embeddings,
+  handle: passedOn({ path: '/embeddings' }, embeddings),
 };
 
 /** The part of `/rerank` that Jina, vLLM, Infinity and llama.cpp agree on. */
@@ -78,13 +78,10 @@ export const openaiRerank: Variant = {
   body: rerankBody,
   example: rerankExample,
   answers: json(rerankAnswer),
-  handle: rerank,
+  handle: passedOn({ path: '/rerank', orElse: true }, rerank),
 };
 
-async function embeddings(call: Call): Promise<Response> {
-  const remote = await answerRemotely('/embeddings', call);
-  if (remote) return remote;
-  const { body, context } = call;
+async function embeddings({ body, context }: Call): Promise<Response> {
   const { result, types, bytes: format } = await embedBody(body, context);
   if (format !== null) return bytesResponse(result, format);
   const tail = { model: result.model, usage: toUsage(result) };
@@ -93,10 +90,7 @@ async function embeddings(call: Call): Promise<Response> {
   return jsonResponse(bytes, { headers: timingHeaders(result) });
 }
 
-async function rerank(call: Call): Promise<Response> {
-  const remote = await answerRemotely('/rerank', call);
-  if (remote) return remote;
-  const { body, context } = call;
+async function rerank({ body, context }: Call): Promise<Response> {
   const { result, response, documentsAsked } = await rerankBodyDocuments(body, context);
   const answer = context.api.compat === 'infinity' ? toPlainDocuments(response, documentsAsked ?? false) : response;
   return jsonResponse(answer, { headers: timingHeaders(result) });

@@ -6,6 +6,8 @@ import { toUsage } from './embeddings.js';
 import { flag, maxInputs, positiveInteger, text, textOrObject } from './fields.js';
 import { createId } from './ids.js';
 import { useModel } from './keep-alive.js';
+import { remoteNameOf } from './remote.js';
+import { scoreRemotely } from './remote-engine.js';
 import type { CallContext } from './route.js';
 import { toMaxTokens, truncationFields } from './truncation.js';
 import { count, parseBody } from './validate.js';
@@ -83,6 +85,8 @@ export interface RerankWish {
 
 /** What every dialect's rerank route comes to. Throws what the engine throws. */
 export async function scoreDocuments(wish: RerankWish, context: CallContext): Promise<RerankResult> {
+  const remote = remoteNameOf(wish.model, context);
+  if (remote !== null) return await scoreRemotely(wish, remote, context);
   const { rawScores = null, maxTokensPerDocument = null, truncate = true } = wish;
   return await useModel(wish.model, { task: 'rerank', context }, async (model) =>
     context.engine.rerank({

@@ -18,7 +18,7 @@ export interface ApiContext {
 export interface RemoteModels {
   /** The names that clients use. */
   readonly names: readonly string[];
-  /** The other server's answer. Rejects with a `VecinityError`. */
+  /** The other server's answer. Rejects with a `VecinityError`, `not_found` where it has no such route. */
   forward(request: RemoteRequest): Promise<Response>;
 }
 
@@ -26,6 +26,8 @@ export interface RemoteModels {
 export interface RemoteRequest {
   /** Below the server's base address. */
   path: string;
+  /** True for TEI's and vLLM's own routes, which lie beside `/v1` and not below it. */
+  fromRoot?: boolean;
   /** One of `names`, which `body.model` may be an alias of. */
   model: string;
   body: object;
@@ -34,8 +36,8 @@ export interface RemoteRequest {
   signal: AbortSignal | undefined;
 }
 
-/** A context for one call: the caller's signal and progress listener travel with it. */
-export type CallContext = ApiContext & RequestOptions;
+/** A context for one call: the caller's signal and progress listener travel with it, and the headers of its trace. */
+export type CallContext = ApiContext & RequestOptions & { trace?: Readonly<Record<string, string>> };
 
 /** One request, after its key was checked and its body was read. */
 export interface Call {
@@ -44,8 +46,6 @@ export interface Call {
   body: unknown;
   /** The model id of `/v1/models/{id}`, decoded; empty elsewhere. */
   id: string;
-  /** Headers of the caller's trace. */
-  trace: Readonly<Record<string, string>>;
   metrics: Metrics;
 }
 

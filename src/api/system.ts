@@ -71,6 +71,8 @@ function health({ context }: Call): Response {
   const { models } = context.engine.status();
   const ready = models.find(({ state }) => state === 'ready');
   if (ready) return jsonResponse({ status: 'ok', unix: Date.now() / 1000, model: ready.id });
+  const [remote] = models.length === 0 ? (context.remote?.names ?? []) : [];
+  if (remote !== undefined) return jsonResponse({ status: 'ok', unix: Date.now() / 1000, model: remote });
   const loading = models.find(({ state }) => state === 'loading');
   if (loading) return stillLoading(loading);
   const failed = models.find(({ state }) => state === 'failed');

@@ -20,6 +20,7 @@ import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
 import { embeddingAt, toJsonRows, toTokenParts, writeJson } from './embeddings-json.js';
 import { choice, flag, inputs, maxInputs, positiveInteger, text, texts, tokenSequences } from './fields.js';
 import { resolveModel, specOf } from './names.js';
+import { passedOn, remoteNameOf } from './remote.js';
 import { rank, scoreDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, Dialect, Route } from './route.js';
@@ -100,19 +101,27 @@ export const tei: Dialect = [
     ...{ body: similarityBody, examples: [similarityExample], answers: json(teiSimilarityAnswer) },
   },
   {
-    ...post(['/decode'], 'Turns token ids into texts.', decode),
+    ...post(['/decode'], 'Turns token ids into texts.', native('/decode', decode)),
     ...{ body: decodeBody, examples: [{ ids: [[101, 102]] }], answers: json(teiDecodeAnswer) },
   },
   {
-    ...post(['/predict'], 'Classifies texts or pairs of texts, with a model that has labels.', predict),
+    ...post(
+      ['/predict'],
+      'Classifies texts or pairs of texts, with a model that has labels.',
+      native('/predict', predict),
+    ),
     ...{ body: predictBody, examples: [{ inputs: [['I like it.']] }], answers: json(teiPredictAnswer) },
   },
   {
-    ...post(['/embed_all'], 'Embeds texts; the answer has a vector for every token.', embedAll),
+    ...post(['/embed_all'], 'Embeds texts; the answer has a vector for every token.', native('/embed_all', embedAll)),
     ...{ body: tokensBody, examples: [{ inputs: ['Lima'] }], answers: json(teiTokensAnswer) },
   },
   {
-    ...post(['/embed_sparse'], 'Embeds texts sparsely, with a model that has a head for it.', embedSparse),
+    ...post(
+      ['/embed_sparse'],
+      'Embeds texts sparsely, with a model that has a head for it.',
+      native('/embed_sparse', embedSparse),
+    ),
     ...{ body: tokensBody, examples: [{ inputs: ['Lima'] }], answers: json(teiSparseAnswer) },
   },
   {
@@ -144,8 +153,13 @@ export const teiTokenize: Variant = {
   example: { inputs: ['Lima'] },
   answers: json(teiTokenizeAnswer),
   formatError,
-  handle: tokenize,
+  handle: native('/tokenize', tokenize),
 };
+
+/** What only a server with TEI's own routes answers for a model that it has. */
+function native(path: string, handle: Route['handle']): Route['handle'] {
+  return passedOn({ path, fromRoot: true }, handle);
+}
 
 function post(paths: readonly string[], summary: string, handle: Route['handle']) {
   return { method: 'POST' as const, paths, summary, guarded: true, formatError, handle };
@@ -225,6 +239,7 @@ async function embedSparse({ body, context }: Call): Promise<Response> {
 /** Clients of Hugging Face's task for similarity send its body to the root, whatever the model is. */
 async function ownTask(call: Call): Promise<Response> {
   if (asksForSimilarity(call.body)) return await similarity(call);
+  if (isRemote(call)) return await (fieldOf(call.body, 'texts') === undefined ? embed(call) : rerank(call));
   const spec = await specOf(resolveModel(null, 'embedding', call.context), call.context);
   if (spec?.task !== 'rerank') return await embed(call);
   return spec.dimensions === 1 ? await rerank(call) : await predict(call);
@@ -267,8 +282,17 @@ function toSequence(value: unknown): Sequence | null {
   return second === undefined ? first : [first, second];
 }
 
+function isRemote({ body, context }: Call): boolean {
+  const model = fieldOf(body, 'model');
+  return remoteNameOf(typeof model === 'string' ? model : null, context) !== null;
+}
+
+function fieldOf(body: unknown, name: string): unknown {
+  return typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined;
+}
+
 function asksForSimilarity(body: unknown): boolean {
-  const asked: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'inputs') : null;
+  const asked = fieldOf(body, 'inputs');
   return typeof asked === 'object' && asked !== null && Object.hasOwn(asked, 'source_sentence');
 }
 

@@ -25,14 +25,34 @@ const codeByStatus: Readonly<Record<number, ErrorCode>> = {
 
 const maxMessageLength = 500;
 
+/** Statuses of a server that lacks a route; a 404 can also mean a model. */
+const missingStatuses: ReadonlySet<number> = new Set([404, 405, 501]);
+const missingWords = /not found|invalid url|no route|not allowed|unknown (?:url|path|route)/i;
+
+/** The failure `not_found` when a response says that the server has no such route, else null. */
+export function toMissingRoute(
+  { status }: Response,
+  body: string,
+  { path, model }: { path: string; model: string },
+): VecinityError | null {
+  if (!missingStatuses.has(status)) return null;
+  const { message, code } = parse(body);
+  const isModel = code === 'model_not_found' || (message !== null && /\bmodel\b/i.test(message));
+  const isMissing = status !== 404 || code === 'not_found' || message === null || missingWords.test(message);
+  if (!isMissing || (isModel && code !== 'not_found')) return null;
+  const said = message === null ? '' : `, ${message.slice(0, maxMessageLength)}`;
+  const sentence = `The server of \`${model}\` has no route ${path}, so it cannot be asked for this: status ${status}${said}`;
+  return new VecinityError('not_found', sentence, { param: 'model' });
+}
+
 /** The failure that a response stands for; our key for that server is nothing that a client could put right. */
 export function toUpstreamError(response: Response, body: string, model: string): VecinityError {
-  const { message, param, isTooLong } = parse(body);
+  const { message, param, code: theirs } = parse(body);
   const { status } = response;
   const code = codeByStatus[status] ?? 'upstream_failed';
   const said = message === null ? `status ${status}` : `status ${status}, ${message.slice(0, maxMessageLength)}`;
   return new VecinityError(
-    isTooLong ? 'context_length_exceeded' : code,
+    theirs === 'context_length_exceeded' ? theirs : code,
     `The server of \`${model}\` answered: ${said}`,
     {
       param: param ?? (code === 'model_not_found' ? 'model' : null),
@@ -41,13 +61,13 @@ export function toUpstreamError(response: Response, body: string, model: string)
   );
 }
 
-function parse(body: string): { message: string | null; param: string | null; isTooLong: boolean } {
+function parse(body: string): { message: string | null; param: string | null; code: unknown } {
   const { error, message, detail } = toFields(body);
   const fields = typeof error === 'string' ? { message: error } : error;
   return {
     message: fields?.message ?? message ?? detail ?? (body.trim() || null),
     param: fields && 'param' in fields ? (fields.param ?? null) : null,
-    isTooLong: fields !== null && fields !== undefined && 'code' in fields && fields.code === 'context_length_exceeded',
+    code: fields && 'code' in fields ? fields.code : null,
   };
 }
 

@@ -9,7 +9,7 @@ import { bytesResponse } from './embeddings-bytes.js';
 import { type JsonRows, toTokenParts, writeJson } from './embeddings-json.js';
 import { flag, integerFrom, text, texts, tokenSequences } from './fields.js';
 import { createId } from './ids.js';
-import { answerRemotely } from './remote.js';
+import { passedOn, type RemotePlace } from './remote.js';
 import { type RerankWish, scoreDocuments, toRawScores } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, CallContext, Dialect, Route } from './route.js';
@@ -64,17 +64,21 @@ function formatError({ message, status, param }: VecinityError) {
 
 export const vllm: Dialect = [
   {
-    ...post(['/score', '/v1/score'], 'Scores pairs of texts, in their order.', score),
+    ...post(
+      ['/score', '/v1/score'],
+      'Scores pairs of texts, in their order.',
+      passedOn({ path: '/score', orElse: true }, score),
+    ),
     ...{ body: scoreBody, examples: [{ text_1: 'capital of Peru', text_2: ['Lima', 'Quito'] }] },
     answers: json(scoreAnswer),
   },
   {
-    ...post(['/pooling'], 'Embeds texts; the vectors are called data.', pooling),
+    ...post(['/pooling'], 'Embeds texts; the vectors are called data.', passedOn(native('/pooling', true), pooling)),
     ...{ body: embeddingsBody, examples: [{ input: ['Lima', 'Quito'] }] },
     answers: { ...json(poolingAnswer), 'application/octet-stream': null },
   },
   {
-    ...post(['/detokenize'], 'Turns token ids into a text.', detokenize),
+    ...post(['/detokenize'], 'Turns token ids into a text.', passedOn(native('/detokenize'), detokenize)),
     ...{ body: detokenizeBody, examples: [{ tokens: [101, 102] }], answers: json(detokenizeAnswer) },
   },
 ];
@@ -86,7 +90,7 @@ export const vllmClassify: Variant = {
   example: { input: ['I like it.'] },
   answers: json(classifyAnswer),
   formatError,
-  handle: classify,
+  handle: passedOn(native('/classify'), classify),
 };
 
 /** vLLM's part of `/tokenize`. */
@@ -96,17 +100,19 @@ export const vllmTokenize: Variant = {
   example: { prompt: 'Lima' },
   answers: json(vllmTokenizeAnswer),
   formatError,
-  handle: tokenize,
+  handle: passedOn(native('/tokenize'), tokenize),
 };
+
+/** What lies beside OpenAI's routes on a server of vLLM. */
+function native(path: string, orElse = false): RemotePlace {
+  return { path, fromRoot: true, orElse };
+}
 
 function post(paths: readonly string[], summary: string, handle: Route['handle']) {
   return { method: 'POST' as const, paths, summary, guarded: true, formatError, handle };
 }
 
-async function score(call: Call): Promise<Response> {
-  const remote = await answerRemotely('/score', call);
-  if (remote) return remote;
-  const { body, context } = call;
+async function score({ body, context }: Call): Promise<Response> {
   const parsed = parseBody(scoreBody, body);
   const wish = {
     model: parsed.model ?? null,

@@ -1,8 +1,10 @@
 /** The command line and environment of `vecinity serve`, as typed options. */
 import { type ApiConfig, compatNames, defaultApiConfig, defaultEngineConfig, defaultModel } from '../config.js';
 import type { NodeEngineOptions } from '../edge/engine.js';
+import type { Upstream } from '../edge/upstream.js';
 import { engineFlags, toEngineOptions } from './engine-flags.js';
 import { type Arguments, describeFlags, type Environment, type Flag, readArguments } from './flags.js';
+import { toUpstreams, upstreamFlags } from './upstream-flags.js';
 
 export interface ServeOptions {
   hostname: string;
@@ -10,6 +12,8 @@ export interface ServeOptions {
   models: string[];
   engine: NodeEngineOptions;
   api: Partial<ApiConfig>;
+  /** Other servers that answer for chosen models. */
+  upstream: Upstream[];
   /** Null keeps every model. */
   memoryBudgetBytes: number | null;
   /** Null: text on a terminal, JSON elsewhere. */
@@ -22,7 +26,7 @@ const flags = {
   model: {
     environment: ['MODEL', 'EMBEDDING_MODEL'],
     value: 'NAME[,NAME]',
-    help: `models: names, hub ids or folders (default: ${defaultModel})`,
+    help: `models: names, hub ids or folders (default: ${defaultModel}, or none with --upstream)`,
   },
   ...engineFlags,
   'api-key': { environment: ['API_KEY'], value: 'KEY', help: 'asked of every request but /health and /metrics' },
@@ -30,8 +34,9 @@ const flags = {
   'model-policy': {
     environment: ['MODEL_POLICY'],
     value: 'POLICY',
-    help: 'any: every model name is answered; strict: unknown ones are 404 (default: any)',
+    help: 'any: every model name is answered; strict: unknown ones are 404 (default: any for one model, else strict)',
   },
+  ...upstreamFlags,
   'max-queue': {
     environment: ['MAX_QUEUE'],
     value: 'N',
@@ -68,10 +73,14 @@ ${describeFlags(flags)}`;
 /** Flags win over the environment. Throws `invalid_request` that names the flag or variable. */
 export function parseServeOptions(args: readonly string[], environment: Environment): ServeOptions {
   const given = readArguments(flags, args, { environment });
+  const upstream = toUpstreams(given, environment);
+  const models = toModels(given, upstream.length > 0 ? [] : [defaultModel]);
+  const isOne = models.length + upstream.length === 1;
   return {
     hostname: given.text('host') ?? '127.0.0.1',
     port: given.integer('port', { least: 0, most: 65_535 }) ?? 8080,
-    models: toModels(given),
+    models,
+    upstream,
     engine: {
       ...toEngineOptions(given, environment),
       maxQueue: given.integer('max-queue', { least: 1 }) ?? defaultEngineConfig.maxQueue,
@@ -79,7 +88,7 @@ export function parseServeOptions(args: readonly string[], environment: Environm
     api: {
       apiKey: given.text('api-key') ?? null,
       routePrefix: given.text('route-prefix') ?? defaultApiConfig.routePrefix,
-      modelPolicy: given.word('model-policy', ['any', 'strict']) ?? defaultApiConfig.modelPolicy,
+      modelPolicy: given.word('model-policy', ['any', 'strict']) ?? (isOne ? defaultApiConfig.modelPolicy : 'strict'),
       compat: given.word('compat', compatNames) ?? defaultApiConfig.compat,
       corsOrigin: given.text('cors') ?? null,
     },
@@ -88,8 +97,10 @@ export function parseServeOptions(args: readonly string[], environment: Environm
   };
 }
 
-function toModels(given: Arguments<'model'>): string[] {
-  const names = (given.text('model') ?? defaultModel)
+function toModels(given: Arguments<'model'>, unsaid: string[]): string[] {
+  const text = given.text('model');
+  if (text === undefined) return unsaid;
+  const names = text
     .split(',')
     .map((name) => name.trim())
     .filter(Boolean);

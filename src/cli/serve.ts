@@ -1,7 +1,8 @@
 /** `vecinity serve`: the API on a port, one line in the log for every event, an end that loses nothing. */
 import { once } from 'node:events';
-import { createHandler, type Handler } from '../api/handler.js';
+import type { Handler } from '../api/handler.js';
 import { createNodeEngine } from '../edge/engine.js';
+import { createHandler } from '../edge/handler.js';
 import { withMemoryBudget } from '../edge/memory-budget.js';
 import { listen } from '../edge/server.js';
 import { createLog, type Log } from './log.js';
@@ -36,12 +37,12 @@ export async function serve(args: readonly string[], terminal: Terminal): Promis
 
 /** Listens first and loads then, so that `/health` tells how far it is. */
 export async function startServing(
-  { hostname, port, models, engine: settings, api, memoryBudgetBytes }: ServeOptions,
+  { hostname, port, models, engine: settings, api, upstream, memoryBudgetBytes }: ServeOptions,
   log: Log,
 ): Promise<Serving> {
   const unlimited = await createNodeEngine(settings);
   const engine = memoryBudgetBytes === null ? unlimited : withMemoryBudget(unlimited, memoryBudgetBytes);
-  const handler = logged(createHandler({ engine, api }), log);
+  const handler = logged(createHandler({ engine, api, upstream }), log);
   const server = await listen(handler, { hostname, port }).catch(async (error: unknown) => {
     await engine.dispose();
     throw error;

@@ -7,7 +7,7 @@ import {
 import { toRemoteModels, type Upstream } from './upstream.js';
 
 export interface HandlerOptions extends Omit<ApiHandlerOptions, 'remote'> {
-  /** OpenAI-compatible servers that answer for chosen models on `/v1/embeddings`, `/v1/rerank` and `/score`. */
+  /** OpenAI-compatible servers that answer for chosen models, whichever dialect asks. */
   upstream?: Upstream | readonly Upstream[];
 }
 

@@ -3,13 +3,16 @@
  * answer comes back as a stream. Tries again what may succeed the next time; every wait ends.
  */
 import type { RemoteModels, RemoteRequest } from '../api/route.js';
-import { toUpstreamError } from '../api/upstream-error.js';
+import { toMissingRoute, toUpstreamError } from '../api/upstream-error.js';
 import { abortError, VecinityError } from '../errors.js';
 import { UpstreamWait } from './upstream-wait.js';
 
 /** One server, and which models are asked of it. */
 export interface Upstream {
-  /** For example `https://api.openai.com/v1` or `http://tei:8080/v1`; `/embeddings`, `/rerank` and `/score` lie below. */
+  /**
+   * For example `https://api.openai.com/v1` or `http://tei:8080/v1`. `/embeddings`, `/rerank` and `/score` lie below;
+   * TEI's and vLLM's own routes (`/rerank`, `/embed_all`, `/tokenize`, `/classify` …) are looked for beside `/v1`.
+   */
   baseUrl: string;
   /** Names of its models; or for each name that clients use, the name that the server knows. */
   models: readonly string[] | Readonly<Record<string, string>>;
@@ -27,7 +30,14 @@ export interface Upstream {
   fetch?: typeof fetch;
 }
 
-const defaults = { apiKey: null, headers: {}, timeoutMs: 60_000, maxRetries: 2, retryDelayMs: 500 } as const;
+/** What an upstream is where it does not say. */
+export const upstreamDefaults = {
+  apiKey: null,
+  headers: {},
+  timeoutMs: 60_000,
+  maxRetries: 2,
+  retryDelayMs: 500,
+} as const;
 
 /** Waits that a server asks for are kept up to this one; a longer one is passed to the client at once. */
 const maxRetryDelayMs = 8_000;
@@ -49,7 +59,7 @@ export function toRemoteModels(upstreams: readonly Upstream[]): RemoteModels {
     forward(request) {
       const found = servers.get(request.model);
       if (!found) throw new VecinityError('model_not_found', `No upstream has the model \`${request.model}\`.`);
-      return found.server.forward({ ...request, model: found.model });
+      return found.server.forward(request, found.model);
     },
   };
 }
@@ -61,25 +71,27 @@ function namesOf({ models }: Upstream): [name: string, model: string][] {
 
 class UpstreamServer {
   readonly #baseUrl: string;
+  readonly #rootUrl: string;
   readonly #headers: Record<string, string>;
   readonly #options: Required<Pick<Upstream, 'timeoutMs' | 'maxRetries' | 'retryDelayMs' | 'fetch'>>;
 
   constructor(upstream: Upstream) {
-    const { apiKey, headers, timeoutMs, maxRetries, retryDelayMs } = { ...defaults, ...upstream };
+    const { apiKey, headers, timeoutMs, maxRetries, retryDelayMs } = { ...upstreamDefaults, ...upstream };
     if (!/^https?:/.test(upstream.baseUrl) || !URL.canParse(upstream.baseUrl)) {
       const message = `\`upstream.baseUrl\` must be an http or https address; got ${JSON.stringify(upstream.baseUrl)}.`;
       throw new VecinityError('invalid_request', message, { param: 'upstream.baseUrl' });
     }
     this.#baseUrl = upstream.baseUrl.replace(/\/+$/, '');
+    this.#rootUrl = this.#baseUrl.replace(/\/v\d+$/, '');
     this.#headers = { ...headers, ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }) };
     this.#options = { timeoutMs, maxRetries, retryDelayMs, fetch: upstream.fetch ?? globalThis.fetch };
   }
 
-  /** The server's answer. Throws what its failures stand for here, `timeout` and `aborted`. */
-  async forward(request: RemoteRequest): Promise<Response> {
+  /** The server's answer; `model` is its own name there. Throws what its failures stand for here, `not_found` for a route that it lacks, `timeout` and `aborted`. */
+  async forward(request: RemoteRequest, model: string): Promise<Response> {
     const { maxRetries } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
-      const outcome = await this.#send(request);
+      const outcome = await this.#send(request, model);
       if (outcome instanceof Response) return outcome;
       const delayMs = this.#delay(outcome.error, attempt);
       if (!outcome.transient || attempt >= maxRetries || delayMs > maxRetryDelayMs) throw outcome.error;
@@ -87,13 +99,14 @@ class UpstreamServer {
     }
   }
 
-  async #send(request: RemoteRequest): Promise<Response | { error: VecinityError; transient: boolean }> {
+  async #send(request: RemoteRequest, model: string): Promise<Response | { error: VecinityError; transient: boolean }> {
     const wait = new UpstreamWait(this.#options.timeoutMs, request.signal);
     try {
-      const response = await wait.during(this.#fetch(request, wait.signal));
+      const response = await wait.during(this.#fetch({ ...request, model }, wait.signal));
       if (!response.ok) {
         const text = await wait.during(response.text());
-        return { error: toUpstreamError(response, text, request.model), transient: isTransient(response.status) };
+        const error = toMissingRoute(response, text, request) ?? toUpstreamError(response, text, request.model);
+        return { error, transient: isTransient(response.status) };
       }
       return passOn(response, wait);
     } catch (thrown) {
@@ -102,8 +115,8 @@ class UpstreamServer {
     }
   }
 
-  #fetch({ path, model, body, headers }: RemoteRequest, signal: AbortSignal): Promise<Response> {
-    return this.#options.fetch(this.#baseUrl + path, {
+  #fetch({ path, fromRoot, model, body, headers }: RemoteRequest, signal: AbortSignal): Promise<Response> {
+    return this.#options.fetch((fromRoot ? this.#rootUrl : this.#baseUrl) + path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers, ...this.#headers },
       body: JSON.stringify({ ...body, model }),

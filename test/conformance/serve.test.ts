@@ -104,6 +104,22 @@ describe('vecinity serve', () => {
     expect(Object.fromEntries(backends)).toEqual({ 'bert-cls': null, 'bert-reranker': 'wasm' });
   });
 
+  it('answers for models of another server, whichever dialect asks, and by no name that neither has', async () => {
+    const other = new Program(['--model', 'bert-cls', '--dtype', 'f32', '--threads', '1', '--api-key', 'k']);
+    const { url: there } = await other.line('listening');
+    const upstream = ['--upstream', `big=${there}/v1#bert-cls`, '--upstream-key', 'k'];
+    const program = new Program([...upstream, '--model', 'bert-reranker', '--dtype', 'f32', '--threads', '1']);
+    const { url } = await program.line('listening');
+    await Promise.all([other.line('model_ready'), program.line('model_ready')]);
+    const { inputs, embeddings } = readGolden<EmbeddingGolden>('bert-cls');
+    const body = JSON.stringify({ model: 'big', inputs: inputs[0] });
+    const headers = { 'content-type': 'application/json' };
+    const [vector] = await (await fetch(`${url}/embed`, { method: 'POST', headers, body })).json();
+    expect(cosine(vector, embeddings[0] ?? [])).toBeGreaterThanOrEqual(0.99999);
+    expect((await embed(url, { model: 'big', input: inputs[0] })).status).toBe(200);
+    expect((await embed(url, { model: 'bigger', input: 'a' })).status).toBe(404);
+  });
+
   it('fails when a model is not there', async () => {
     const program = new Program(['--model', './no-such-model']);
     const [code] = await once(program.child, 'exit');

@@ -45,7 +45,34 @@ describe('the options of `vecinity serve`', () => {
     expect(parseServeOptions([], { MEMORY_BUDGET: size }).memoryBudgetBytes).toBe(bytes);
   });
 
+  it('name other servers for models, each with its own name there and its own key', () => {
+    const list = 'big=http://tei:8080/v1, gpt=https://api.example/v1#text-embedding-3%2Dsmall';
+    const environment = { UPSTREAM: list, UPSTREAM_API_KEY: 'k', UPSTREAM_API_KEY_GPT: 'g', UPSTREAM_RETRIES: '0' };
+    const { upstream, models } = parseServeOptions(['--upstream-timeout', '5'], environment);
+    const common = { timeoutMs: 5, maxRetries: 0 };
+    expect(upstream).toEqual([
+      { ...common, baseUrl: 'http://tei:8080/v1', models: { big: 'big' }, apiKey: 'k' },
+      { ...common, baseUrl: 'https://api.example/v1', models: { gpt: 'text-embedding-3-small' }, apiKey: 'g' },
+    ]);
+    expect(models).toEqual([]);
+    expect(parseServeOptions(['--upstream', 'a=http://x', '--model', 'b'], {}).models).toEqual(['b']);
+  });
+
   it.each([
+    [['--model', 'a'], 'any'],
+    [['--model', 'a,b'], 'strict'],
+    [['--model', 'a', '--upstream', 'b=http://x'], 'strict'],
+    [['--upstream', 'b=http://x'], 'any'],
+    [['--model', 'a,b', '--model-policy', 'any'], 'any'],
+  ])('%j answer names that no model has by the policy %s', (args, policy) => {
+    expect(parseServeOptions(args, {}).api.modelPolicy).toBe(policy);
+  });
+
+  it.each([
+    [['--upstream', 'big'], '`--upstream` (or UPSTREAM) must be NAME=URL'],
+    [['--upstream', 'big=ftp://x'], 'must be NAME=URL'],
+    [['--upstream', '=http://x'], 'must be NAME=URL'],
+    [['--upstream-timeout', '0'], '`--upstream-timeout` (or UPSTREAM_TIMEOUT_MS) must be an integer of at least 1'],
     [['--port', '70000'], '`--port` (or PORT) must be from 0 to 65535; got "70000".'],
     [['--port', 'http'], '`--port` (or PORT) must be from 0 to 65535; got "http".'],
     [['--device', 'gpu'], '`--device` (or DEVICE) must be one of auto, wasm, webgpu; got "gpu".'],
@@ -64,5 +91,8 @@ describe('the options of `vecinity serve`', () => {
   it('are all in the usage', () => {
     expect(serveUsage).toContain('--max-batch-tokens N');
     expect(serveUsage).toContain('[MODEL, EMBEDDING_MODEL]');
+    expect(serveUsage).toContain('[UPSTREAM_API_KEY]');
+    const flags = serveUsage.split('\n').filter((line) => line.startsWith('  --'));
+    expect(flags.filter((line) => !/\[[A-Z_, ]+\]$/.test(line))).toEqual([]);
   });
 });
