@@ -22,10 +22,10 @@ export interface RuntimeParts extends Pick<EngineParts, 'wasmSupports'> {
 }
 
 /** Makes an engine without a model. */
-export async function assembleEngine(
+export function assembleEngine(
   config: EngineConfig,
   { openBackend, wasmSupports, pulledUrl = null }: RuntimeParts,
-): Promise<Engine> {
+): Engine {
   return createEngine({
     config,
     openModel: (name, options) => openModel(name, { ...config, pulledUrl }, options),
@@ -33,7 +33,7 @@ export async function assembleEngine(
     openBackend: (request, options) => openBackend(config, request, options),
     probeWebGpu,
     wasmSupports,
-    verdicts: await openVerdicts(),
+    verdicts: openVerdicts(),
     modelIdOf,
   });
 }

@@ -1,6 +1,6 @@
 /** What an engine worker can be asked: the typed calls of a page, and whole HTTP requests on ports. One engine, one API. */
 import { createEmbeddings } from './api/embeddings.js';
-import { createHandler } from './api/handler.js';
+import { createHandler, type Handler } from './api/handler.js';
 import { listModels } from './api/models.js';
 import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
@@ -19,14 +19,17 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
   const configured = new Promise<ApiContext>((resolve) => {
     configure = resolve;
   });
-  // One for all ports: making its routes takes longer than a query does.
-  const handler = configured.then((context) => createHandler({ ...context, clientOf }));
-  // Options that it refuses are told to whoever connects.
-  handler.catch(() => {});
+  // One for all ports, because making its routes takes longer than a query does; made for the first, because the load of
+  // a model would wait for it.
+  let handler: Promise<Handler> | null = null;
+  const handlerOf = (): Promise<Handler> => {
+    handler ??= configured.then((context) => createHandler({ ...context, clientOf }));
+    return handler;
+  };
 
   return {
     async configure(config, api) {
-      configure({ engine: await assembleEngine(config, { openBackend, wasmSupports: supportsModel }), api });
+      configure({ engine: assembleEngine(config, { openBackend, wasmSupports: supportsModel }), api });
     },
     embeddings: {
       create: async (body, options) => moveVectors(await createEmbeddings(body, { ...(await configured), ...options })),
@@ -39,7 +42,7 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
     unload: async (model) => (await configured).engine.unload(model),
     dispose: async () => (await configured).engine.dispose(),
     async connect(port) {
-      servePort(port, { handler: await handler, engineId });
+      servePort(port, { handler: await handlerOf(), engineId });
     },
     ping() {},
   };

@@ -57,8 +57,12 @@ export type ToServiceWorker =
   | { vecinity: ProtocolVersion; type: 'keepalive' }
   | { vecinity: ProtocolVersion; type: 'no-engine' };
 
-/** Batches between the engine worker and a compute worker; a load is cancelled by terminating the worker. */
+/**
+ * Batches between the engine worker and a compute worker; a load is cancelled by terminating the worker. `prepare` has
+ * no answer: it says what a load that is likely to come will ask of the WASM engine.
+ */
 export type ToCompute =
+  | { type: 'prepare'; options: Pick<BackendRequest, 'threads' | 'assetsUrl'> }
   | { type: 'load'; id: number; request: BackendRequest }
   | { type: 'run'; id: number; batch: TokenBatch }
   | { type: 'dispose'; id: number };

@@ -1,10 +1,19 @@
-/** The compute worker: one backend that computes, and nothing else. Each backend is downloaded only when it is asked for. */
+/**
+ * The compute worker: one backend that computes, and nothing else. Our own engine, which most models run on, is a part
+ * of it; onnxruntime is downloaded only when it is asked for.
+ */
 import { serveCompute } from '../src/backend/compute-host.js';
+import { dropHost, loadWasmBackend, prepareHost } from '../src/backend/wasm/index.js';
 import { trustOwnScripts } from '../src/wire/trusted-scripts.js';
 
 trustOwnScripts();
 
-serveCompute(self as DedicatedWorkerGlobalScope, {
-  wasm: async () => (await import('../src/backend/wasm/index.js')).loadWasmBackend,
-  onnx: async () => (await import('../src/backend/onnx/index.js')).loadOnnxBackend,
-});
+const loaders = {
+  wasm: async () => loadWasmBackend,
+  onnx: async () => {
+    dropHost();
+    return (await import('../src/backend/onnx/index.js')).loadOnnxBackend;
+  },
+};
+
+serveCompute(self as DedicatedWorkerGlobalScope, loaders, prepareHost);

@@ -5,6 +5,7 @@
 import { expose } from 'comlink';
 import { createComputeBackend } from '../src/backend/compute-client.js';
 import { createEngineApi } from '../src/engine-api.js';
+import type { ToCompute } from '../src/protocol.js';
 import { installTransferHandlers } from '../src/wire/calls.js';
 import { trustOwnScripts } from '../src/wire/trusted-scripts.js';
 
@@ -32,9 +33,17 @@ function takeComputeWorker(): Worker {
   return worker;
 }
 
-installTransferHandlers();
-expose(
-  createEngineApi((config, request, options) =>
-    createComputeBackend({ ...options, createWorker: takeComputeWorker, request, runTimeoutMs: config.runTimeoutMs }),
-  ),
+const api = createEngineApi((config, request, options) =>
+  createComputeBackend({ ...options, createWorker: takeComputeWorker, request, runTimeoutMs: config.runTimeoutMs }),
 );
+
+installTransferHandlers();
+expose({
+  ...api,
+  configure(...options: Parameters<typeof api.configure>) {
+    const [{ device, threads, assetsUrl }] = options;
+    const message: ToCompute = { type: 'prepare', options: { threads, assetsUrl } };
+    if (device !== 'webgpu') spare?.postMessage(message);
+    return api.configure(...options);
+  },
+});

@@ -114,6 +114,7 @@ interface CallLimit {
   what: string;
 }
 
+type Question = Exclude<ToCompute, { type: 'prepare' }>;
 type WithoutId<M> = M extends { id: number } ? Omit<M, 'id'> : never;
 
 /** Calls by id on one worker, each of which ends: by an answer, in time, or with the worker. */
@@ -136,7 +137,7 @@ class ComputeConnection {
     return this.#closed === null;
   }
 
-  call(message: WithoutId<ToCompute>, limit: CallLimit, transfer: Transferable[] = []): Promise<Answer> {
+  call(message: WithoutId<Question>, limit: CallLimit, transfer: Transferable[] = []): Promise<Answer> {
     const id = ++this.#lastId;
     const answer = new Promise<Answer>((resolve, reject) => {
       if (this.#closed) return reject(this.#closed);
@@ -144,11 +145,11 @@ class ComputeConnection {
       this.#waiters.set(id, { resolve, reject, timer, ...limit });
     });
     // The union loses the link between `type` and the rest when `id` is added back.
-    this.#post({ ...message, id } as ToCompute, transfer);
+    this.#post({ ...message, id } as Question, transfer);
     return answer;
   }
 
-  #post(message: ToCompute, transfer: Transferable[]): void {
+  #post(message: Question, transfer: Transferable[]): void {
     if (this.#closed) return;
     try {
       this.#worker.postMessage(message, transfer);

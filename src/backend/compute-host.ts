@@ -16,11 +16,18 @@ export interface ComputePort {
 export type LoaderTable = Partial<Record<BackendName, () => Promise<BackendLoader>>>;
 
 /** Answers every message on this port: each with a result or with an error as data. */
-export function serveCompute(port: ComputePort, loaders: LoaderTable): void {
+export function serveCompute(port: ComputePort, loaders: LoaderTable, prepare: Prepare = () => {}): void {
   const host = new ComputeHost(port, loaders);
-  // Only `compute-client.ts` posts here, and both are built together.
-  port.addEventListener('message', (event) => void host.answer(event.data as ToCompute));
+  port.addEventListener('message', (event) => {
+    // Only `compute-client.ts` and the starter of the worker post here, and all are built together.
+    const message = event.data as ToCompute;
+    if (message.type === 'prepare') prepare(message.options);
+    else void host.answer(message);
+  });
 }
+
+type Prepare = (options: Extract<ToCompute, { type: 'prepare' }>['options']) => void;
+type Question = Exclude<ToCompute, { type: 'prepare' }>;
 
 class ComputeHost {
   readonly #port: ComputePort;
@@ -33,7 +40,7 @@ class ComputeHost {
     this.#loaders = loaders;
   }
 
-  async answer(message: ToCompute): Promise<void> {
+  async answer(message: Question): Promise<void> {
     try {
       const answer = await this.#handle(message);
       this.#port.postMessage(answer, answer.type === 'result' ? [answer.values.buffer] : []);
@@ -42,7 +49,7 @@ class ComputeHost {
     }
   }
 
-  async #handle(message: ToCompute): Promise<FromCompute> {
+  async #handle(message: Question): Promise<FromCompute> {
     switch (message.type) {
       case 'load':
         return await this.#load(message.id, message.request);

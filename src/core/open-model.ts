@@ -1,10 +1,11 @@
 /** Finds a model by name and reads its small files: what the model is, and beside that its tokenizer. */
 import { openModelFiles } from '../models/files.js';
 import { withFreshFiles } from '../models/fresh-files.js';
+import { readingOnce } from '../models/json-once.js';
 import { type ModelSources, resolveModel } from '../models/resolve.js';
 import { loadModelSpec, specFiles } from '../models/spec-files.js';
 import type { OpenedModel, OpenModelOptions } from './model-loader.js';
-import { createTokenizer, readTokenizerFiles, tokenizerFiles } from './tokenizer.js';
+import { loadTokenizer, tokenizerFiles } from './tokenizer.js';
 
 /** Rejects with `model_not_found`, `model_file_missing`, `model_file_invalid`, `download_failed`, `aborted`. */
 export async function openModel(
@@ -13,18 +14,12 @@ export async function openModel(
   { revision, signal, onProgress }: OpenModelOptions,
 ): Promise<OpenedModel> {
   const resolved = await resolveModel(name, config, { signal, ...(revision === undefined ? {} : { revision }) });
-  const files = openModelFiles(resolved.location);
+  const files = readingOnce(openModelFiles(resolved.location), { 'config.json': resolved.config });
   const options = { signal, onProgress };
-  // Read beside the spec, and again only when what was kept turns out to be no tokenizer.
-  const first = readTokenizerFiles(files, options);
-  first.catch(() => {});
-  const readings = [first];
   const readSpec = () => loadModelSpec(files, { ...resolved, ...options });
   const spec = await withFreshFiles(files, () => specFiles, readSpec);
-  const readTokenizer = async () => {
-    const { tokenizerJson, tokenizerConfig } = await (readings.pop() ?? readTokenizerFiles(files, options));
-    return createTokenizer(tokenizerJson, tokenizerConfig, spec);
-  };
+  // Only now, so that the weights do not wait while this thread reads a large vocabulary.
+  const readTokenizer = () => loadTokenizer(files, spec, options);
   const tokenizer = withFreshFiles(files, () => tokenizerFiles, readTokenizer);
   // Its error is told by whoever waits for the tokenizer.
   tokenizer.catch(() => {});

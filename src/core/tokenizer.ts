@@ -6,6 +6,7 @@ import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
 import { VecinityError } from '../errors.js';
 import type { ModelFiles, ReadOptions } from '../models/files.js';
 import type { ModelSpec } from '../models/spec.js';
+import { readOptionalJson } from '../models/spec-files.js';
 import type { EngineInput, Token } from './engine.js';
 import { fillTemplate, findTemplate, type Template } from './template.js';
 import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
@@ -74,27 +75,20 @@ export interface Tokenizer {
   countTokens(text: string): number;
 }
 
+/** What a tokenizer is made of. */
+export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json'] as const;
+
 /** Reads a model's tokenizer. Throws `model_file_missing`, `model_file_invalid`, `download_failed`. */
 export async function loadTokenizer(
   files: ModelFiles,
   spec: TokenizerSpec,
   options: ReadOptions = {},
 ): Promise<Tokenizer> {
-  const { tokenizerJson, tokenizerConfig } = await readTokenizerFiles(files, options);
-  return createTokenizer(tokenizerJson, tokenizerConfig, spec);
-}
-
-export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json'] as const;
-
-/** The parsed tokenizer.json and tokenizer_config.json, which need no spec to be read. Throws as `loadTokenizer`. */
-export async function readTokenizerFiles(
-  files: ModelFiles,
-  options: ReadOptions = {},
-): Promise<{ tokenizerJson: unknown; tokenizerConfig: unknown }> {
-  const [tokenizerJson, tokenizerConfig] = await Promise.all(
-    tokenizerFiles.map((path) => files.readJson(path, options)),
-  );
-  if (tokenizerJson !== null) return { tokenizerJson, tokenizerConfig: tokenizerConfig ?? {} };
+  const [json, config] = await Promise.all([
+    files.readJson('tokenizer.json', options),
+    readOptionalJson(files, 'tokenizer_config.json', options),
+  ]);
+  if (json !== null) return createTokenizer(json, config ?? {}, spec);
   const message = `The model at ${files.location.base} has no file tokenizer.json.`;
   throw new VecinityError('model_file_missing', message);
 }

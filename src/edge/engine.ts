@@ -18,7 +18,7 @@ export interface NodeEngineOptions extends Partial<Omit<EngineConfig, 'modelsUrl
 }
 
 /** Makes an engine without a model; `dispose` ends its threads. */
-export function createNodeEngine({
+export async function createNodeEngine({
   modelsDir = null,
   pulledDir = null,
   ...options

@@ -26,6 +26,8 @@ export interface ResolvedModel {
   revision: string;
   location: ModelLocation;
   entry: CatalogueEntry | null;
+  /** The content of its config.json, which was read to see whether there is a model. */
+  config: unknown;
 }
 
 /** Where models are looked for: in `modelsUrl`, then in `pulledUrl`, then on the hub. */
@@ -54,7 +56,7 @@ export async function resolveModel(
   const names = entry ? [entry.id, entry.repository] : [name];
   const mounted = await findMounted(names, config, options);
   if (mounted) {
-    return { id: modelIdOf(name), repository: names.at(-1) ?? name, revision: localRevision, location: mounted, entry };
+    return { id: modelIdOf(name), repository: names.at(-1) ?? name, revision: localRevision, entry, ...mounted };
   }
   if (!entry && !name.includes('/')) throw unknownName(name, config.modelsUrl);
   return resolveOnHub(name, entry, config, options);
@@ -67,9 +69,11 @@ function isAddress(name: string): boolean {
 async function resolveAddress(name: string, config: ModelSources, options: ResolveOptions): Promise<ResolvedModel> {
   const location = locate(name, config, options);
   if (!location) throw unknownName(name);
-  const found = await hasModel(location, options);
-  if (!found) throw new VecinityError('model_not_found', `There is no model at ${location.base}: no config.json.`);
-  return { id: name, repository: name, revision: localRevision, location, entry: null };
+  const found = await readConfig(location, options);
+  if (found === null) {
+    throw new VecinityError('model_not_found', `There is no model at ${location.base}: no config.json.`);
+  }
+  return { id: name, repository: name, revision: localRevision, location, entry: null, config: found };
 }
 
 /** Where an address leads: a URL, or a folder where there is a file system and nothing to be relative to. */
@@ -103,11 +107,13 @@ async function findMounted(
   names: readonly string[],
   config: ModelSources,
   options: ResolveOptions,
-): Promise<ModelLocation | null> {
+): Promise<Pick<ResolvedModel, 'location' | 'config'> | null> {
   const folders = [config.modelsUrl, config.pulledUrl ?? null].filter((folder) => folder !== null);
   for (const address of folders.flatMap((folder) => names.map((name) => below(folder, name)))) {
     const location = locate(address, config, options);
-    if (location && (await hasModel(location, options).catch(rethrowUnlessAbsent))) return location;
+    if (!location) continue;
+    const found = await readConfig(location, options).catch(rethrowUnlessAbsent);
+    if (found !== null) return { location, config: found };
   }
   return null;
 }
@@ -116,16 +122,17 @@ function below(folder: string, name: string): string {
   return folder.endsWith('/') ? `${folder}${name}` : `${folder}/${name}`;
 }
 
-async function hasModel(location: ModelLocation, options: ResolveOptions): Promise<boolean> {
+/** Null where there is no model. */
+async function readConfig(location: ModelLocation, options: ResolveOptions): Promise<unknown> {
   const files = openModelFiles(location, options.fetch ? { fetch: options.fetch } : {});
-  return (await files.readJson('config.json', options.signal ? { signal: options.signal } : {})) !== null;
+  return await files.readJson('config.json', options.signal ? { signal: options.signal } : {});
 }
 
 /** A page of HTML or a failed request where models may be mounted means that none is; the hub is asked next. */
-function rethrowUnlessAbsent(error: unknown): false {
+function rethrowUnlessAbsent(error: unknown): null {
   const absent =
     error instanceof VecinityError && (error.code === 'download_failed' || error.cause instanceof HtmlPageError);
-  if (absent) return false;
+  if (absent) return null;
   throw error;
 }
 
@@ -145,8 +152,8 @@ async function resolveOnHub(
     );
   }
   if (entry?.onnxRepository) location.onnxBase = hubBase(config.hubUrl, entry.onnxRepository, 'main');
-  const found = await hasModel(location, options).catch((error: unknown) => explainHub(error, location, config));
-  if (found) return { id: modelIdOf(name), repository, revision, location, entry };
+  const found = await readConfig(location, options).catch((error: unknown) => explainHub(error, location, config));
+  if (found !== null) return { id: modelIdOf(name), repository, revision, location, entry, config: found };
   throw notOnHub(location, config);
 }
 

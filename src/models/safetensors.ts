@@ -4,6 +4,7 @@
  * writing is in `safetensors-writer.ts`. What a tensor means is its reader's business.
  */
 import { VecinityError } from '../errors.js';
+import { type ByteSource, openBytes, StreamSource } from './byte-source.js';
 import type { ModelFiles, ReadOptions } from './files.js';
 import { fromBfloat16, fromFloat16 } from './float16.js';
 import { withFreshFiles } from './fresh-files.js';
@@ -47,13 +48,44 @@ export interface StreamOptions extends ReadOptions {
  * Throws `model_file_invalid` for a broken header or index, `model_file_missing` for a shard that is not there.
  */
 export async function openSafetensors(files: ModelFiles, options: ReadOptions = {}): Promise<Safetensors | null> {
-  const single = await readHeader(files, singleFile, options);
-  if (single !== null) return new Safetensors(files, [single]);
+  const header = await readFreshHeader(files, singleFile, options);
+  return header === null ? await openShards(files, options) : new Safetensors(files, [header]);
+}
+
+/**
+ * Like `openSafetensors`, for who goes on to `stream` the tensors: a single file is asked for once, its header being the
+ * beginning of that stream. `close` ends it where it is not streamed after all.
+ */
+export async function openSafetensorsStream(files: ModelFiles, options: ReadOptions = {}): Promise<Safetensors | null> {
+  if (!files.readStream) return await openSafetensors(files, options);
+  const single = await withFreshFiles(
+    files,
+    () => [singleFile],
+    () => openStreamed(files, options),
+  );
+  return single ?? (await openShards(files, options));
+}
+
+async function openStreamed(files: ModelFiles, options: ReadOptions): Promise<Safetensors | null> {
+  const stream = await files.readStream?.(singleFile, options);
+  if (!stream) return null;
+  const source = new StreamSource(stream);
+  try {
+    const read = async (start: number, end: number) => (await source.take(end - start)) ?? new Uint8Array(0);
+    const header = await readHeader(singleFile, read);
+    return header && new Safetensors(files, [header], source);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+async function openShards(files: ModelFiles, options: ReadOptions): Promise<Safetensors | null> {
   const index = await files.readJson(indexFile, options);
   if (index === null || index === undefined) return null;
   const headers: FileHeader[] = [];
   for (const file of shardsOf(index)) {
-    const header = await readHeader(files, file, options);
+    const header = await readFreshHeader(files, file, options);
     if (header === null) {
       throw new VecinityError('model_file_missing', `The weight file ${file}, named by ${indexFile}, does not exist.`);
     }
@@ -68,9 +100,12 @@ export class Safetensors {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly #files: ModelFiles;
+  /** The only file, read up to its first tensor; null where files are opened by `stream`. */
+  #source: ByteSource | null;
 
-  constructor(files: ModelFiles, headers: readonly FileHeader[]) {
+  constructor(files: ModelFiles, headers: readonly FileHeader[], source: ByteSource | null = null) {
     this.#files = files;
+    this.#source = source;
     this.metadata = Object.assign({}, ...headers.map((header) => header.metadata));
     const tensors = new Map<string, TensorInfo>();
     for (const tensor of headers.flatMap((header) => header.tensors)) {
@@ -112,7 +147,8 @@ export class Safetensors {
   async *stream(options: StreamOptions = {}): AsyncGenerator<TensorChunk, void, void> {
     const selected = [...this.tensors.values()].filter(options.select ?? (() => true));
     for (const file of new Set(selected.map((tensor) => tensor.file))) {
-      const bytes = await openBytes(this.#files, file, options);
+      const bytes = this.#source ?? (await openBytes(this.#files, file, options));
+      this.#source = null;
       try {
         for (const tensor of selected) {
           if (tensor.file === file) yield* tensorChunks(tensor, bytes, options.chunkBytes ?? defaultChunkBytes);
@@ -122,6 +158,13 @@ export class Safetensors {
         await bytes.close();
       }
     }
+  }
+
+  /** Ends what was opened and is not streamed. */
+  async close(): Promise<void> {
+    const source = this.#source;
+    this.#source = null;
+    await source?.close();
   }
 }
 
@@ -172,23 +215,27 @@ interface FileHeader {
   metadata: Record<string, string>;
 }
 
-async function readHeader(files: ModelFiles, file: string, options: ReadOptions): Promise<FileHeader | null> {
+async function readFreshHeader(files: ModelFiles, file: string, options: ReadOptions): Promise<FileHeader | null> {
   return await withFreshFiles(
     files,
     () => [file],
-    () => readHeaderOnce(files, file, options),
+    () => readHeader(file, (start, end) => files.readRange(file, start, end, options)),
   );
 }
 
-async function readHeaderOnce(files: ModelFiles, file: string, options: ReadOptions): Promise<FileHeader | null> {
-  const prefix = await files.readRange(file, 0, lengthBytes, options);
+/** `read` gives null for a file that is not there, and fewer bytes of one that ends too soon. */
+async function readHeader(
+  file: string,
+  read: (start: number, end: number) => Promise<Uint8Array | null>,
+): Promise<FileHeader | null> {
+  const prefix = await read(0, lengthBytes);
   if (prefix === null) return null;
   if (prefix.length !== lengthBytes) throw invalid(file, `it has ${prefix.length} bytes, not even a header's length`);
   const length = Number(new DataView(prefix.buffer, prefix.byteOffset, lengthBytes).getBigUint64(0, true));
   if (length < 2 || length > maxHeaderBytes) {
     throw invalid(file, `its header would have ${length} bytes; 2 to ${maxHeaderBytes} are allowed`);
   }
-  const header = await files.readRange(file, lengthBytes, lengthBytes + length, options);
+  const header = await read(lengthBytes, lengthBytes + length);
   if (header === null || header.length !== length) throw invalid(file, `it ends inside its header of ${length} bytes`);
   return parseSafetensorsHeader(header, file);
 }
@@ -225,96 +272,6 @@ async function* tensorChunks(tensor: TensorInfo, bytes: ByteSource, chunkBytes: 
     const chunk = await bytes.take(count * rowBytes);
     if (chunk === null) throw endsTooSoon(tensor);
     yield { tensor, row, rows: count, bytes: chunk };
-  }
-}
-
-/** Bytes of one file from a position on, taken front to back. */
-interface ByteSource {
-  skipTo(position: number): Promise<void>;
-  /** Exactly `count` bytes, or null when the file ends before. */
-  take(count: number): Promise<Uint8Array | null>;
-  close(): Promise<void>;
-}
-
-async function openBytes(files: ModelFiles, file: string, options: ReadOptions): Promise<ByteSource> {
-  const stream = (await files.readStream?.(file, options)) ?? null;
-  return stream === null ? new RangeSource(files, file, options) : new StreamSource(stream);
-}
-
-/** For files that can only be read by range: one request a chunk. */
-class RangeSource implements ByteSource {
-  readonly #files: ModelFiles;
-  readonly #file: string;
-  readonly #options: ReadOptions;
-  #position = 0;
-
-  constructor(files: ModelFiles, file: string, options: ReadOptions) {
-    this.#files = files;
-    this.#file = file;
-    this.#options = options;
-  }
-
-  async skipTo(position: number): Promise<void> {
-    this.#position = position;
-  }
-
-  async take(count: number): Promise<Uint8Array | null> {
-    const start = this.#position;
-    this.#position += count;
-    const bytes = await this.#files.readRange(this.#file, start, start + count, this.#options);
-    return bytes !== null && bytes.length === count ? bytes : null;
-  }
-
-  async close(): Promise<void> {}
-}
-
-/** For one download: pieces of any size come in, exact counts go out, through one buffer that is used again. */
-class StreamSource implements ByteSource {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  #piece: Uint8Array = new Uint8Array(0);
-  #position = 0;
-  #buffer = new Uint8Array(0);
-
-  constructor(stream: ReadableStream<Uint8Array>) {
-    this.#reader = stream.getReader();
-  }
-
-  async skipTo(position: number): Promise<void> {
-    while (this.#position < position && (await this.#fill())) this.#cut(position - this.#position);
-  }
-
-  async take(count: number): Promise<Uint8Array | null> {
-    if (this.#piece.length >= count) return this.#cut(count);
-    // A fresh view's offset is 0, so that every element type can be read in place.
-    if (this.#buffer.length < count) this.#buffer = new Uint8Array(count);
-    let filled = 0;
-    while (filled < count) {
-      if (!(await this.#fill())) return null;
-      const part = this.#cut(count - filled);
-      this.#buffer.set(part, filled);
-      filled += part.length;
-    }
-    return this.#buffer.subarray(0, count);
-  }
-
-  async close(): Promise<void> {
-    await this.#reader.cancel();
-  }
-
-  async #fill(): Promise<boolean> {
-    while (this.#piece.length === 0) {
-      const { value, done } = await this.#reader.read();
-      if (done) return false;
-      this.#piece = value;
-    }
-    return true;
-  }
-
-  #cut(count: number): Uint8Array {
-    const part = this.#piece.subarray(0, count);
-    this.#piece = this.#piece.subarray(part.length);
-    this.#position += part.length;
-    return part;
   }
 }
 

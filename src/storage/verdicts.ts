@@ -26,11 +26,27 @@ export function createMemoryVerdicts(): VerdictStore {
   };
 }
 
-/** Remembers in Cache Storage, or in memory where it is absent (Node, plain http) or denied (private windows). */
-export async function openVerdicts(storage: CacheStorage | undefined = globalThis.caches): Promise<VerdictStore> {
+/**
+ * Remembers in Cache Storage, or in memory where it is absent (Node, plain http) or denied (private windows). Opened by
+ * the first use, so that no start waits for it.
+ */
+export function openVerdicts(storage?: CacheStorage): VerdictStore {
+  let opened: Promise<VerdictStore> | null = null;
+  const open = (): Promise<VerdictStore> => {
+    opened ??= openStore(storage);
+    return opened;
+  };
+  return {
+    read: async (key) => await (await open()).read(key),
+    write: async (key, value) => await (await open()).write(key, value),
+  };
+}
+
+async function openStore(storage: CacheStorage | undefined): Promise<VerdictStore> {
   const memory = createMemoryVerdicts();
   try {
-    const cache = await storage?.open(cacheName);
+    // The mere look at `caches` may throw.
+    const cache = await (storage ?? globalThis.caches)?.open(cacheName);
     return cache ? cachedVerdicts(cache, memory) : memory;
   } catch {
     return memory;

@@ -37,7 +37,7 @@ class ChannelWorker implements WorkerLike {
   readonly #listeners = new Map<string, (event: WorkerEvent) => void>();
   readonly #port;
 
-  constructor(loaders: LoaderTable) {
+  constructor(loaders: LoaderTable, prepare?: Parameters<typeof serveCompute>[2]) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.on('message', (data) => this.emit('message', { data }));
@@ -45,7 +45,7 @@ class ChannelWorker implements WorkerLike {
       postMessage: (message, transfer) => port2.postMessage(message, transfer as never),
       addEventListener: (_, listener) => void port2.on('message', (data) => listener({ data })),
     };
-    serveCompute(inside, loaders);
+    serveCompute(inside, loaders, prepare);
     open.push(port1);
   }
 
@@ -92,6 +92,17 @@ function hangingLoader() {
   };
   return { loader: async () => fakeBackend({ onRun }), running: started.promise };
 }
+
+test('a worker is told what a load will ask before there is one, and answers only the load', async () => {
+  const prepared: unknown[] = [];
+  const worker = new ChannelWorker({ onnx: async () => async () => fakeBackend({}) }, (options) =>
+    prepared.push(options),
+  );
+  worker.postMessage({ type: 'prepare', options: { threads: 3, assetsUrl: null } }, []);
+  const backend = await createComputeBackend({ createWorker: () => worker, request, runTimeoutMs: 1000 });
+  expect(prepared).toEqual([{ threads: 3, assetsUrl: null }]);
+  expect((await backend.run(batchOf([1, 2]))).length).toBe(backend.width);
+});
 
 test('a backend in a worker says of itself what the loader gave, and computes the same', async () => {
   const loader = vi.fn(async (): Promise<Backend> => fakeBackend({ width: 3, padded: true, lanes: 2 }));

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { VecinityError } from '../../src/errors.js';
 import type { ModelFiles } from '../../src/models/files.js';
-import { decodeFloats, decodeTensor, openSafetensors, type TensorChunk } from '../../src/models/safetensors.js';
+import {
+  decodeFloats,
+  decodeTensor,
+  openSafetensors,
+  openSafetensorsStream,
+  type TensorChunk,
+} from '../../src/models/safetensors.js';
 import { writeSafetensors } from '../../src/models/safetensors-writer.js';
 import { fixtureFolder, modelFolder } from './model-folder.js';
 
@@ -105,6 +111,58 @@ describe('reading safetensors', () => {
     for await (const _chunk of file?.stream({ chunkBytes: 12 }) ?? []) break;
     expect(files.opened).toBe(1);
     expect(files.cancelled).toBe(1);
+  });
+});
+
+describe('safetensors in one stream', () => {
+  const bytes = writeSafetensors([
+    { name: 'a', dtype: 'F32', shape: [4, 3], data: weights },
+    { name: 'b', dtype: 'I8', shape: [3], data: codes },
+  ]);
+
+  it('ask for a single file once, header and tensors together', async () => {
+    const files = memoryFiles({ 'model.safetensors': bytes }, 7);
+    files.readRange = () => Promise.reject(new Error('No range is needed.'));
+    const file = await openSafetensorsStream(files);
+    expect([...(file?.tensors.keys() ?? [])]).toEqual(['a', 'b']);
+    expect(await streamed(file?.stream() ?? none())).toEqual(['a 0+4', 'b 0+3']);
+    expect(files.opened).toBe(1);
+  });
+
+  it('are opened anew when they are streamed again', async () => {
+    const files = memoryFiles({ 'model.safetensors': bytes }, 7);
+    const file = await openSafetensorsStream(files);
+    const first = await streamed(file?.stream() ?? none());
+    expect(await streamed(file?.stream() ?? none())).toEqual(first);
+    expect(files.opened).toBe(2);
+  });
+
+  it('give the file back when nobody streams it', async () => {
+    const files = memoryFiles({ 'model.safetensors': bytes }, 7);
+    const file = await openSafetensorsStream(files);
+    await file?.close();
+    await file?.close();
+    expect(files.cancelled).toBe(1);
+  });
+
+  it('are read as shards, or not at all, where there is no single file', async () => {
+    const files = memoryFiles(
+      { 'model.safetensors.index.json': { weight_map: { a: 'one.safetensors' } }, 'one.safetensors': bytes },
+      7,
+    );
+    const file = await openSafetensorsStream(files);
+    expect(await streamed(file?.stream() ?? none())).toEqual(['a 0+4', 'b 0+3']);
+    expect(await openSafetensorsStream(memoryFiles({}, 7))).toBeNull();
+  });
+
+  it.each([
+    ['an empty file', '', '0 bytes'],
+    ['a header longer than the file', withHeader('{}', '', 5000), 'ends inside its header'],
+    ['a header that is not JSON', withHeader('{"a":', ''), 'not JSON'],
+  ])('refuse %s and give it back', async (_, content, reason) => {
+    const files = memoryFiles({ 'model.safetensors': Buffer.from(content, 'latin1') }, 7);
+    expect((await rejection(openSafetensorsStream(files))).message).toContain(reason);
+    expect(files.opened).toBe(1);
   });
 });
 
@@ -245,6 +303,8 @@ async function streamed(chunks: AsyncIterable<TensorChunk>): Promise<string[]> {
   for await (const { tensor, row, rows } of chunks) seen.push(`${tensor.name} ${row}+${rows}`);
   return seen;
 }
+
+async function* none(): AsyncGenerator<TensorChunk> {}
 
 async function rejection(promise: Promise<unknown>): Promise<VecinityError> {
   return promise.then(

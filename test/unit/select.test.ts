@@ -282,11 +282,11 @@ test('verdicts survive in Cache Storage and fall back to memory where it is deni
     match: async (url: string) => (kept.has(url) ? new Response(kept.get(url)) : undefined),
   };
   const storage = { open: async () => cache } as unknown as CacheStorage;
-  await (await openVerdicts(storage)).write('a/b c', { winner: 'wasm' });
-  expect(await (await openVerdicts(storage)).read('a/b c')).toEqual({ winner: 'wasm' });
-  expect(await (await openVerdicts(storage)).read('other')).toBeNull();
+  await openVerdicts(storage).write('a/b c', { winner: 'wasm' });
+  expect(await openVerdicts(storage).read('a/b c')).toEqual({ winner: 'wasm' });
+  expect(await openVerdicts(storage).read('other')).toBeNull();
   const denied = { open: () => Promise.reject(new Error('SecurityError')) } as unknown as CacheStorage;
-  const memory = await openVerdicts(denied);
+  const memory = openVerdicts(denied);
   await memory.write('a', 1);
   expect(await memory.read('a')).toBe(1);
 });

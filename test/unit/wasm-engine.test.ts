@@ -3,7 +3,9 @@ import { describeModel, type EncoderDescription } from '../../src/backend/wasm/a
 import { fitChannel, laneLimit, laneSpan, largestLaneSum, quantizeChannel } from '../../src/backend/wasm/channel.js';
 import { convertedForms, isWideSum, pickForm, plainForms } from '../../src/backend/wasm/features.js';
 import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
+import * as layout from '../../src/backend/wasm/kernels/layout.js';
 import { LinearPacker } from '../../src/backend/wasm/pack.js';
+import { roundUp } from '../../src/backend/wasm/plan.js';
 import { Region } from '../../src/backend/wasm/region.js';
 import { cutSlices } from '../../src/backend/wasm/slices.js';
 import { supportsArchitecture } from '../../src/backend/wasm/supports.js';
@@ -54,6 +56,27 @@ describe('a channel of 8-bit weights', () => {
     const fitted = fitChannel(large, 'quad');
     expect(largestLaneSum(fitted.codes, 16)).toBeLessThanOrEqual(laneLimit);
     expect((fitted.codes[0] ?? 0) * fitted.scale).toBeCloseTo(127, 0);
+  });
+
+  it('is packed alike wherever its codes lie in what was read', () => {
+    const codes = Int8Array.from({ length: 22 }, (_, k) => ((k * 37) % 41) - 20);
+    const images = [0, 1].map((offset) => {
+      const heap = new Heap(createMemory(false));
+      const shape = { form: 'single', columns: 8, width: 22, block: 32, smooth: false } as const;
+      const packer = new LinearPacker(heap, shape);
+      const source = new Int8Array(offset + 22);
+      source.set(codes, offset);
+      for (let column = 0; column < 8; column++) packer.writeCodes(column, source.subarray(offset));
+      return heap.i8.slice(packer.plan.address, heap.usedBytes);
+    });
+    expect(images[1]).toEqual(images[0]);
+    // Column 2: the codes from 20 on, behind five groups of 8 columns by 4 inputs.
+    const weights = roundUp(layout.LINEAR_BYTES, 64);
+    expect([...(images[0] as Int8Array).subarray(weights + 5 * 32 + 8).subarray(0, 4)]).toEqual([
+      ...codes.subarray(20),
+      0,
+      0,
+    ]);
   });
 
   it('takes weights that are all zero', () => {

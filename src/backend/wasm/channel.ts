@@ -42,19 +42,18 @@ export function laneSpan(form: GemmForm): number {
 export function largestLaneSum(codes: Int8Array, span: number): number {
   let largest = 0;
   for (let start = 0; start < codes.length; start += span) {
+    const end = Math.min(start + span, codes.length);
     for (let lane = 0; lane < 4; lane += 2) {
+      let sum = 0;
       let positive = 0;
-      let negative = 0;
-      const end = Math.min(start + span, codes.length);
+      // Without branches: codes of either sign are equally frequent, and this sees every weight of a model.
       for (let k = start + lane; k < end; k += 4) {
         const first = codes[k] as number;
-        const second = codes[k + 1] ?? 0;
-        if (first > 0) positive += first;
-        else negative -= first;
-        if (second > 0) positive += second;
-        else negative -= second;
+        const second = k + 1 < end ? (codes[k + 1] as number) : 0;
+        sum += first + second;
+        positive += (first & ~(first >> 31)) + (second & ~(second >> 31));
       }
-      largest = Math.max(largest, positive, negative);
+      largest = Math.max(largest, positive, positive - sum);
     }
   }
   return largest;
@@ -84,6 +83,7 @@ export function quantizeChannel(weights: Float32Array, form: GemmForm, limit = l
 /** Codes from a file, coarser where they would overflow the lanes of `form`; usually the same codes. */
 export function fitChannel(codes: Int8Array, form: GemmForm): Channel {
   const span = laneSpan(form);
-  if (span === 0 || largestLaneSum(codes, span) <= laneLimit) return { codes, scale: 1 };
+  // Lanes of two codes cannot overflow.
+  if (span <= 4 || largestLaneSum(codes, span) <= laneLimit) return { codes, scale: 1 };
   return quantizeChannel(Float32Array.from(codes), form);
 }

@@ -5,7 +5,7 @@
 import { abortError, toVecinityError, VecinityError } from '../../errors.js';
 import { openModelFiles } from '../../models/files.js';
 import { withFreshFiles } from '../../models/fresh-files.js';
-import { openSafetensors, type Safetensors } from '../../models/safetensors.js';
+import { openSafetensorsStream, type Safetensors } from '../../models/safetensors.js';
 import type { Task } from '../../models/spec.js';
 import type {
   Backend,
@@ -17,96 +17,75 @@ import type {
   TokenBatch,
 } from '../backend.js';
 import { bindNames, describeModel, type EncoderDescription } from './architectures.js';
-import { type Level, loadKernels } from './assets.js';
 import { convertedBlock } from './channel.js';
 import { type ModelSetup, widthOf } from './computer.js';
 import type { Tap } from './encoder.js';
-import { canShareMemory, convertedForms, detectLevel, pickForm, plainForms, probeArithmetic } from './features.js';
+import { convertedForms, pickForm, plainForms, probeArithmetic } from './features.js';
 import { createMemory, Heap } from './heap.js';
-import { type PoolOptions, ThreadConnection, ThreadPool, type ThreadWorker } from './pool.js';
-import { loadWeights, type Precision } from './weights.js';
+import { takeHost, type WasmHost } from './host.js';
+import { type PoolOptions, type ThreadConnection, ThreadPool } from './pool.js';
+import { type Precision, planWeights } from './weights.js';
 
+export { dropHost, prepareHost, setThreadFactory } from './host.js';
 export { supportsArchitecture, supportsModel } from './supports.js';
 
 /** Columns of an input that share a scale where no conversion has smoothed the inputs and fitted the weights. */
 const plainBlock = 32;
-/** More threads than this wait for memory more than they compute. */
-const maxThreads = 8;
-
-let createWorker: (() => ThreadWorker) | null =
-  typeof Worker === 'undefined'
-    ? null
-    : () =>
-        new Worker(new URL('../../../worker/wasm-worker.ts', import.meta.url), {
-          type: 'module',
-          name: 'vecinity-wasm',
-        });
-
-/** Names what starts a thread where there is no global `Worker` (Node); null computes in one thread. */
-export function setThreadFactory(factory: (() => ThreadWorker) | null): void {
-  createWorker = factory;
-}
-
 export const loadWasmBackend = (async (request, options): Promise<WasmBackend> => {
-  const threads = startThreads(countThreads(request.threads) - 1);
+  const host = takeHost(request);
   try {
-    return await loadModel(request, options, threads);
+    return await loadModel(request, options, host);
   } catch (error) {
-    for (const thread of threads) thread.close(toVecinityError(error));
+    host.close(toVecinityError(error));
     throw error;
   }
 }) satisfies BackendLoader;
 
-async function loadModel(
-  request: BackendRequest,
-  options: BackendLoadOptions,
-  threads: ThreadConnection[],
-): Promise<WasmBackend> {
-  const described = describe(request);
-  const level = detectLevel();
-  const shared = threads.length > 0 && canShareMemory();
-  const kernels = loadKernels(level, { shared, assetsUrl: request.assetsUrl });
-  const filled = await fillMemory({ request, described, kernels, level, shared }, options);
-  const { module, weights, description, precision, heap, plan } = filled;
-  if (options.signal?.aborted) throw abortError(options.signal);
-  const setup: ModelSetup = { plan, task: request.spec.task, pooling: request.spec.pooling };
-  if (setup.task === 'rerank' && plan.head === null) {
-    throw new VecinityError('unsupported_task', `The model ${request.spec.id} has no classification head.`);
-  }
-  const pool = await startPool({ module, heap, setup, description }, threads);
-  const memoryBytes = heap.memory.buffer.byteLength;
-  const info = { ...inform(precision, { level, shared, pool, weights }), memoryBytes };
-  return new WasmBackend(pool, { request, description, setup, info });
-}
-
-interface Filling {
-  request: BackendRequest;
-  described: EncoderDescription;
-  kernels: Promise<WebAssembly.Module>;
-  level: Level;
-  shared: boolean;
-}
-
 /** Opens the weights and packs them; from the start with fresh files when kept ones are broken. */
-async function fillMemory({ request, described, kernels, level, shared }: Filling, options: BackendLoadOptions) {
+async function loadModel(request: BackendRequest, options: BackendLoadOptions, host: WasmHost): Promise<WasmBackend> {
+  const described = describe(request);
   const files = openModelFiles(request.location);
   let opened: readonly string[] = [];
   return await withFreshFiles(
     files,
     () => opened,
     async () => {
-      const [module, weights] = await Promise.all([kernels, openSafetensors(files, options)]);
+      const weights = await openSafetensorsStream(files, options);
       if (weights === null) {
         throw new VecinityError('model_file_missing', `The model ${request.spec.id} has no file model.safetensors.`);
       }
       opened = weights.files;
-      const description = bindNames(described, (name) => weights.tensors.has(name));
-      const precision = choosePrecision(request, { level, module, shared, weights });
-      const heap = new Heap(createMemory(shared, memoryLimit(weights)));
-      const plan = await loadWeights(weights, { description, heap, precision }, options);
-      return { module, weights, description, precision, heap, plan };
+      try {
+        return await loadInto(host, { request, described, weights }, options);
+      } finally {
+        await weights.close();
+      }
     },
   );
+}
+
+async function loadInto(
+  host: WasmHost,
+  { request, described, weights }: { request: BackendRequest; described: EncoderDescription; weights: Safetensors },
+  options: BackendLoadOptions,
+): Promise<WasmBackend> {
+  const description = bindNames(described, (name) => weights.tensors.has(name));
+  const module = await host.module;
+  const precision = choosePrecision(request, { host, module, weights });
+  const heap = new Heap(createMemory(host.shared, memoryLimit(weights)));
+  const planned = planWeights(weights, { description, heap, precision });
+  const setup: ModelSetup = { plan: planned.plan, task: request.spec.task, pooling: request.spec.pooling };
+  if (setup.task === 'rerank' && setup.plan.head === null) {
+    throw new VecinityError('unsupported_task', `The model ${request.spec.id} has no classification head.`);
+  }
+  const loaded = planned.load(options);
+  // Threads get a copy of a memory that they do not share, so it has to be complete.
+  if (!host.shared) await loaded;
+  const [pool] = await Promise.all([startPool({ module, heap, setup, description }, host.threads), loaded]);
+  if (options.signal?.aborted) throw abortError(options.signal);
+  const memoryBytes = heap.memory.buffer.byteLength;
+  const info = { ...inform(precision, { host, pool, weights }), memoryBytes };
+  return new WasmBackend(pool, { request, description, setup, info });
 }
 
 interface Opened {
@@ -214,12 +193,12 @@ function memoryLimit({ sizeBytes }: Safetensors): number {
 /** The fastest form that keeps the cosine to f32 above 0.998. */
 function choosePrecision(
   { dtype }: BackendRequest,
-  host: { level: Level; module: WebAssembly.Module; shared: boolean; weights: Safetensors },
+  { host, module, weights }: { host: WasmHost; module: WebAssembly.Module; weights: Safetensors },
 ): Precision {
   if (dtype === 'f32' || dtype === 'f16') return { form: 'f32', block: convertedBlock };
-  const block = convertedBlockOf(host.weights);
+  const block = convertedBlockOf(weights);
   const forms = block === null ? plainForms : convertedForms;
-  const form = host.level === 'simd' ? 'i16' : pickForm(forms, probeArithmetic(host.module, host.shared));
+  const form = host.level === 'simd' ? 'i16' : pickForm(forms, probeArithmetic(module, host.shared));
   return { form, block: block ?? plainBlock };
 }
 
@@ -228,25 +207,6 @@ function convertedBlockOf({ metadata }: Safetensors): number | null {
   if (metadata.format !== 'vecinity-q8') return null;
   const block = Number(metadata.block ?? convertedBlock);
   return Number.isSafeInteger(block) && block > 0 && block % 16 === 0 ? block : convertedBlock;
-}
-
-function countThreads(asked: number): number {
-  const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
-  if (asked > 0) return asked;
-  // On many cores one is left to the page.
-  return Math.min(maxThreads, cores > 4 ? cores - 1 : cores);
-}
-
-/** Threads to be, whose scripts load while the weights do; fewer where no more can be started. */
-function startThreads(count: number): ThreadConnection[] {
-  const threads: ThreadConnection[] = [];
-  if (createWorker === null) return threads;
-  try {
-    while (threads.length < count) threads.push(new ThreadConnection(createWorker()));
-  } catch {
-    // A host that refuses a worker computes with those that it has granted.
-  }
-  return threads;
 }
 
 /** A thread that fails to start leaves a backend of one thread. */
@@ -262,9 +222,8 @@ async function startPool(parts: Omit<PoolOptions, 'threads'>, threads: ThreadCon
 
 function inform(
   { form, block }: Precision,
-  host: { level: Level; shared: boolean; pool: ThreadPool; weights: Safetensors },
+  { host, pool, weights }: { host: WasmHost; pool: ThreadPool; weights: Safetensors },
 ): BackendInfo {
-  const { level, shared, pool, weights } = host;
   const dtype: Dtype = form === 'f32' ? 'f32' : 'q8';
   const file = convertedBlockOf(weights) === null ? 'model.safetensors' : 'model.safetensors (converted)';
   return {
@@ -272,6 +231,12 @@ function inform(
     device: 'wasm',
     dtype,
     threads: pool.size,
-    details: { kernel: form, block: String(block), level, memory: shared ? 'shared' : 'private', file },
+    details: {
+      kernel: form,
+      block: String(block),
+      level: host.level,
+      memory: host.shared ? 'shared' : 'private',
+      file,
+    },
   };
 }

@@ -101,12 +101,14 @@ export class LinearPacker {
 
   /** Four consecutive inputs of a column lie together. */
   #putFours(column: number, codes: Int8Array): void {
-    const { i8 } = this.#heap;
-    let at = this.#panelAddress(column) + (column & 7) * 4;
-    for (let k = 0; k < codes.length; k += 4) {
-      for (let i = 0; i < 4 && k + i < codes.length; i++) i8[at + i] = codes[k + i] as number;
-      at += 32;
-    }
+    const words = codes.length >> 2;
+    const base = this.#panelAddress(column) + (column & 7) * 4;
+    const { i8, i32 } = this.#heap;
+    // A typed array of words needs a multiple of four as its start; rows of a file seldom have another.
+    const fours = codes.byteOffset % 4 === 0 ? codes : codes.slice();
+    const from = new Int32Array(fours.buffer, fours.byteOffset, words);
+    for (let k = 0, at = base / 4; k < words; k++, at += 8) i32[at] = from[k] as number;
+    for (let k = words * 4; k < codes.length; k++) i8[base + words * 32 + (k & 3)] = codes[k] as number;
   }
 
   /** Two consecutive inputs of a column lie together; of every four, the first two of all columns come first. */

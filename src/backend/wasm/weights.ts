@@ -1,6 +1,6 @@
 /**
  * Streams a model's safetensors into the engine's memory: which tensor goes where, widened, quantised or copied on the
- * way. A tensor is held in pieces of a few megabytes at most, so that loading needs little more than the packed model.
+ * way. A tensor is held in small pieces only, so that loading needs little more than the packed model.
  */
 import { VecinityError } from '../../errors.js';
 import type { ReadOptions } from '../../models/files.js';
@@ -31,28 +31,35 @@ export interface Precision {
 
 export type LinearKind = 'qkv' | 'attentionOutput' | 'up' | 'down';
 
+/** A chunk is copied from the stream and then to its place: it should still be in the cache when it is. */
+const chunkBytes = 256 * 1024;
+
 type Sink = (chunk: TensorChunk) => void;
 
-/** Loads the weights of a described model (names bound to the file) and returns where everything lies. */
-export async function loadWeights(
+/** A model that has its place in memory and is still empty. */
+export interface PlannedWeights {
+  plan: ModelPlan;
+  /** Fills it; allocates nothing. Rejects as the file's stream does. */
+  load(options: ReadOptions): Promise<void>;
+}
+
+/** Finds places for the weights of a described model (names bound to the file). Throws `model_file_invalid`. */
+export function planWeights(
   file: Safetensors,
   target: { description: EncoderDescription; heap: Heap; precision: Precision },
-  options: ReadOptions,
-): Promise<ModelPlan> {
+): PlannedWeights {
   const loader = new WeightLoader(file, target);
   const plan = loader.plan();
-  const select = (tensor: TensorInfo): boolean => loader.sinks.has(tensor.name);
-  for await (const chunk of file.stream({ ...options, select })) loader.sinks.get(chunk.tensor.name)?.(chunk);
-  loader.finish();
-  return plan;
+  return { plan, load: (options) => loader.load(options) };
 }
 
 class WeightLoader {
-  readonly sinks = new Map<string, Sink>();
   readonly #file: Safetensors;
   readonly #description: EncoderDescription;
   readonly #heap: Heap;
   readonly #precision: Precision;
+  readonly #sinks = new Map<string, Sink>();
+  /** What can only be done once all tensors are in. */
   readonly #last: (() => void)[] = [];
 
   constructor(file: Safetensors, target: { description: EncoderDescription; heap: Heap; precision: Precision }) {
@@ -87,8 +94,10 @@ class WeightLoader {
     };
   }
 
-  /** What can only be done once all tensors are in. */
-  finish(): void {
+  async load(options: ReadOptions): Promise<void> {
+    const select = (tensor: TensorInfo): boolean => this.#sinks.has(tensor.name);
+    const chunks = this.#file.stream({ ...options, select, chunkBytes });
+    for await (const chunk of chunks) this.#sinks.get(chunk.tensor.name)?.(chunk);
     for (const action of this.#last) action();
   }
 
@@ -172,9 +181,9 @@ class WeightLoader {
     if (!tensors.has(`${first}.smooth`) && !tensors.has(`${name}.smooth`)) return;
     const { hidden } = this.#description;
     const both = [new Float32Array(hidden), new Float32Array(hidden)] as const;
-    const firstSink = this.sinks.get(`${first}.smooth`);
+    const firstSink = this.#sinks.get(`${first}.smooth`);
     this.#vector(`${name}.smooth`, hidden, (values, start) => both[1].set(values, start));
-    this.sinks.set(`${first}.smooth`, (chunk) => {
+    this.#sinks.set(`${first}.smooth`, (chunk) => {
       firstSink?.(chunk);
       both[0].set(decodeFloats(chunk.tensor, chunk.bytes), chunk.row);
     });
@@ -194,7 +203,7 @@ class WeightLoader {
   ): void {
     const { rows, width, column } = shape;
     this.#expect(`${name}.weight`, [rows, width]);
-    this.sinks.set(`${name}.weight`, (chunk) => {
+    this.#sinks.set(`${name}.weight`, (chunk) => {
       const integers = chunk.tensor.dtype === 'I8';
       const values = integers ? decodeTensor(chunk.tensor, chunk.bytes) : decodeFloats(chunk.tensor, chunk.bytes);
       for (let row = 0; row < chunk.rows; row++) {
@@ -229,7 +238,7 @@ class WeightLoader {
     if (integers) {
       this.#vector(`${name}_scale`, rows, (part, start) => this.#heap.f32.set(part, scales / 4 + start));
     }
-    this.sinks.set(name, (chunk) => {
+    this.#sinks.set(name, (chunk) => {
       if (integers) {
         this.#heap.i8.set(
           new Int8Array(chunk.bytes.buffer, chunk.bytes.byteOffset, chunk.bytes.length),
@@ -270,7 +279,7 @@ class WeightLoader {
     const address = this.#heap.allocate(heads * strideBytes);
     const buckets = distanceBuckets(relativeBias, maxTokens);
     this.#expect(relativeBias.table, [relativeBias.buckets, heads]);
-    this.sinks.set(relativeBias.table, (chunk) => {
+    this.#sinks.set(relativeBias.table, (chunk) => {
       const table = decodeFloats(chunk.tensor, chunk.bytes);
       buckets.forEach((bucket, index) => {
         const row = bucket - chunk.row;
@@ -286,7 +295,7 @@ class WeightLoader {
 
   #vector(name: string, length: number, put: (values: Float32Array, start: number) => void): void {
     this.#expect(name, [length]);
-    this.sinks.set(name, (chunk) => put(decodeFloats(chunk.tensor, chunk.bytes), chunk.row));
+    this.#sinks.set(name, (chunk) => put(decodeFloats(chunk.tensor, chunk.bytes), chunk.row));
   }
 
   #optionalVector(name: string, length: number, put: (values: Float32Array, start: number) => void): void {

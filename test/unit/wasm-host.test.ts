@@ -1,0 +1,58 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ensureKernels } from '../../scripts/kernels.js';
+import { dropHost, prepareHost, setThreadFactory, takeHost } from '../../src/backend/wasm/host.js';
+
+const options = { threads: 3, assetsUrl: null };
+let threads: { ended: boolean }[] = [];
+
+beforeAll(ensureKernels, 60_000);
+
+beforeEach(() => {
+  threads = [];
+  setThreadFactory(() => {
+    const thread = { ended: false };
+    threads.push(thread);
+    const terminate = () => {
+      thread.ended = true;
+    };
+    return { postMessage() {}, addEventListener() {}, terminate };
+  });
+});
+
+afterEach(() => {
+  dropHost();
+  setThreadFactory(null);
+});
+
+describe('a host that was made ready', () => {
+  it('is used by the load that asks for the same, once', async () => {
+    prepareHost(options);
+    const host = takeHost(options);
+    expect(threads).toHaveLength(2);
+    expect(await host.module).toBeInstanceOf(WebAssembly.Module);
+    expect(takeHost(options)).not.toBe(host);
+    expect(threads).toHaveLength(4);
+  });
+
+  it('lets its threads go when the load asks for something else', () => {
+    prepareHost(options);
+    const host = takeHost({ ...options, threads: 2 });
+    expect(threads.map(({ ended }) => ended)).toEqual([true, true, false]);
+    expect(host.threads).toHaveLength(1);
+  });
+
+  it('lets its threads go when another backend loads the model', () => {
+    prepareHost(options);
+    dropHost();
+    expect(threads.map(({ ended }) => ended)).toEqual([true, true]);
+  });
+
+  it('has as many threads as could be started', () => {
+    let granted = 1;
+    setThreadFactory(() => {
+      if (granted-- === 0) throw new Error('no more workers');
+      return { postMessage() {}, addEventListener() {}, terminate() {} };
+    });
+    expect(takeHost(options).threads).toHaveLength(1);
+  });
+});
