@@ -27,6 +27,8 @@ export class EngineLink {
   readonly #options: EngineLinkOptions;
   readonly #models = new Map<string, LoadOptions>();
   #session: EngineSession | null = null;
+  /** To the engine of this session, for all whole requests; opened by the first. */
+  #port: EnginePort | null = null;
   #disposed = false;
 
   constructor(options: EngineLinkOptions) {
@@ -71,18 +73,7 @@ export class EngineLink {
 
   /** One whole request, answered by the engine's API. Throws `aborted`, `worker_died` or `disposed`. */
   async exchange(request: WireRequest, signal: AbortSignal): Promise<WireResponse> {
-    const { port1, port2 } = new MessageChannel();
-    const port = new EnginePort(port1);
-    try {
-      return await unlessAborted(signal, () =>
-        this.#open().wait(async (api) => {
-          await api.connect(transfer(port2, [port2]));
-          return await port.send(request, signal);
-        }),
-      );
-    } finally {
-      port.close();
-    }
+    return await this.call(() => this.#openPort().send(request, signal), signal);
   }
 
   /** Ends the worker; waiting and later calls reject with `disposed`. */
@@ -97,6 +88,23 @@ export class EngineLink {
     return this.#session;
   }
 
+  #openPort(): EnginePort {
+    if (this.#port) return this.#port;
+    const { port1, port2 } = new MessageChannel();
+    const port = new EnginePort(port1);
+    this.#port = port;
+    // An engine that refuses its options refuses every port; the next request asks again.
+    this.connect(port2).catch((error: unknown) => {
+      if (this.#port === port) this.#closePort(toVecinityError(error));
+    });
+    return port;
+  }
+
+  #closePort(error: VecinityError): void {
+    this.#port?.close(error);
+    this.#port = null;
+  }
+
   #start(): EngineSession {
     const session = new EngineSession(this.#options.startWorker(), {
       heartbeatMs,
@@ -104,6 +112,7 @@ export class EngineLink {
       missedBeatsAtStart,
       onEnd: (error) => {
         this.#session = null;
+        this.#closePort(error);
         this.#options.onEnd(error);
       },
     });

@@ -1,5 +1,5 @@
 /**
- * The asking end of a port to an engine worker: waits for its `hello`, sends one whole request, waits for the response.
+ * The asking end of a port to an engine worker: waits for its `hello`, sends whole requests, waits for the responses.
  * Used by `vecinity.fetch` and by the Service Worker; the answering end is `port-server.ts`.
  */
 import { abortError, VecinityError } from '../errors.js';
@@ -7,14 +7,18 @@ import type { FromEnginePort, ProtocolVersion, ToEnginePort, WireRequest, WireRe
 
 export const protocolVersion: ProtocolVersion = 1;
 
-const requestId = 'request';
+interface Waiter {
+  resolve(response: WireResponse): void;
+  reject(error: unknown): void;
+}
 
-/** One port, used for one request. Always `close` it: nothing tells the engine that the other end was forgotten. */
+/** One port for any number of requests at a time. Always `close` it: nothing tells the engine that it was forgotten. */
 export class EnginePort {
   readonly #port: MessagePort;
+  readonly #waiters = new Map<string, Waiter>();
   #onHello: (() => void) | null = null;
-  #onResponse: ((response: WireResponse) => void) | null = null;
-  #closed = false;
+  #closed: VecinityError | null = null;
+  #lastId = 0;
   /** Resolves when an engine that speaks our protocol has taken the port; stays open for ever when none does. */
   readonly hello: Promise<void>;
 
@@ -26,30 +30,39 @@ export class EnginePort {
     port.onmessage = (event: MessageEvent<FromEnginePort>) => this.#receive(event.data);
   }
 
-  /** The engine's response. Throws `aborted`, or the signal's own `VecinityError`; the engine then drops the request. */
-  send(request: WireRequest, signal: AbortSignal): Promise<WireResponse> {
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        this.close();
-        reject(abortError(signal));
-      };
-      if (signal.aborted) return onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#onResponse = (response) => {
-        signal.removeEventListener('abort', onAbort);
-        this.close();
-        resolve(response);
-      };
-      this.#post({ type: 'request', id: requestId, request });
-    });
+  /**
+   * The engine's response. Throws `aborted`, or the signal's own `VecinityError`; the engine then drops this request.
+   * After `close` it throws what that was given.
+   */
+  async send(request: WireRequest, signal: AbortSignal): Promise<WireResponse> {
+    if (signal.aborted) throw abortError(signal);
+    if (this.#closed) throw this.#closed;
+    this.#lastId += 1;
+    const id = String(this.#lastId);
+    let onAbort = () => {};
+    try {
+      return await new Promise((resolve, reject) => {
+        onAbort = () => {
+          this.#post({ type: 'cancel', id });
+          reject(abortError(signal));
+        };
+        signal.addEventListener('abort', onAbort, { once: true });
+        this.#waiters.set(id, { resolve, reject });
+        this.#post({ type: 'request', id, request });
+      });
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#waiters.delete(id);
+    }
   }
 
-  /** Ends the conversation; a request that is still open is cancelled by the engine. */
-  close(): void {
+  /** Ends the conversation; requests that are still open reject, and are cancelled by the engine. */
+  close(error = new VecinityError('aborted', 'The conversation with the engine was ended.')): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#closed = error;
     this.#post({ type: 'close' });
     this.#port.close();
+    for (const { reject } of this.#waiters.values()) reject(error);
   }
 
   #post(message: ToEnginePort): void {
@@ -58,7 +71,7 @@ export class EnginePort {
 
   #receive(message: FromEnginePort): void {
     if (message.type === 'hello' && message.version === protocolVersion) this.#onHello?.();
-    if (message.type === 'response') this.#onResponse?.(message.response);
+    if (message.type === 'response') this.#waiters.get(message.id)?.resolve(message.response);
   }
 }
 

@@ -274,6 +274,82 @@ describe('whole requests', () => {
     await inHandler.promise;
   });
 
+  /** An engine whose answers come when the test says so, by the texts of the requests. */
+  function heldEngine() {
+    const ports: MessagePort[] = [];
+    const received = new Map<string, { signal: AbortSignal; answer: () => void }>();
+    const handler = async (request: Request) => {
+      const text = await request.text();
+      const held = deferred();
+      received.set(text, { signal: request.signal, answer: () => held.resolve() });
+      await held.promise;
+      return new Response(`to ${text}`);
+    };
+    const connect = async (port: MessagePort) => {
+      ports.push(port);
+      servePort(port, { handler, engineId: 'e' });
+    };
+    return { ports, received, connect };
+  }
+  const asking = (text: string) => ({ ...request, body: new TextEncoder().encode(text).buffer });
+  const textOf = async (response: Promise<{ body: ArrayBuffer | null }>) =>
+    new TextDecoder().decode((await response).body ?? undefined);
+  const open = () => new AbortController().signal;
+
+  it('go over one port, several at a time, and each gets its own answer', async () => {
+    const { ports, received, connect } = heldEngine();
+    const { link } = createLink(() => ({ connect }));
+    const answers = ['a', 'b', 'c'].map((text) => textOf(link.exchange(asking(text), open())));
+    await vi.waitFor(() => expect(received.size).toBe(3));
+    for (const text of ['c', 'a', 'b']) received.get(text)?.answer();
+    expect(await Promise.all(answers)).toEqual(['to a', 'to b', 'to c']);
+    expect(ports).toHaveLength(1);
+  });
+
+  it('abort one by one: the others on the port are answered', async () => {
+    const { received, connect } = heldEngine();
+    const { link } = createLink(() => ({ connect }));
+    const controller = new AbortController();
+    const first = textOf(link.exchange(asking('a'), open()));
+    const second = codeOf(link.exchange(asking('b'), controller.signal));
+    await vi.waitFor(() => expect(received.size).toBe(2));
+    controller.abort();
+    expect(await second).toBe('aborted');
+    await vi.waitFor(() => expect(received.get('b')?.signal.aborted).toBe(true));
+    expect(received.get('a')?.signal.aborted).toBe(false);
+    for (const text of ['b', 'a']) received.get(text)?.answer();
+    expect(await first).toBe('to a');
+  });
+
+  it('all end with the engine that had them; the next one goes to the next engine', async () => {
+    const engines = [heldEngine(), heldEngine()];
+    const { link, workers } = createLink((start) => ({ connect: engines[start]?.connect ?? never }));
+    const lost = ['a', 'b'].map((text) => codeOf(link.exchange(asking(text), open())));
+    await vi.waitFor(() => expect(engines[0]?.received.size).toBe(2));
+    workers[0]?.crash('boom');
+    expect(await Promise.all(lost)).toEqual(['worker_died', 'worker_died']);
+    const next = textOf(link.exchange(asking('c'), open()));
+    await vi.waitFor(() => expect(engines[1]?.received.size).toBe(1));
+    engines[1]?.received.get('c')?.answer();
+    expect(await next).toBe('to c');
+  });
+
+  it('say why an engine takes no port, and ask it again the next time', async () => {
+    const { connect, received } = heldEngine();
+    let refusals = 1;
+    const { link } = createLink(() => ({
+      async connect(port) {
+        if (refusals-- > 0) throw new VecinityError('invalid_request', 'routePrefix is wrong');
+        await connect(port);
+      },
+    }));
+    expect(await codeOf(link.exchange(asking('a'), open()))).toBe('invalid_request');
+    const next = textOf(link.exchange(asking('b'), open()));
+    await vi.waitFor(() => expect(received.size).toBe(1));
+    received.get('b')?.answer();
+    expect(await next).toBe('to b');
+  });
+
   it('are answered with an error of our shape when the handler throws', async () => {
     const broken = () => Promise.reject(new VecinityError('overloaded', 'full'));
     const { link } = createLink(() => ({
