@@ -121,6 +121,32 @@ describe.each(['bert-reranker', 'xlmr-reranker'])('the WASM engine with %s', (fa
   });
 });
 
+describe.each(['bert-cls', 'xlmr-cls', 'mpnet-mean'])(
+  'the WASM engine with %s that reads one token of a text',
+  (family) => {
+    it.each([
+      ['cls', 'f32'],
+      ['cls', 'q8'],
+      ['last_token', 'f32'],
+      ['last_token', 'q8'],
+    ] as const)('gives it for %s the vector in %s that it has among all tokens', async (pooling, dtype) => {
+      const model = await openFixture(family);
+      const backend = await loadWasmBackend(requestFor({ ...model, spec: { ...model.spec, pooling } }, dtype), {});
+      const texts = [1, 70, 2, 9, 33, 5].map((tokens) =>
+        Array.from({ length: tokens }, (_, i) => 5 + ((i * 37) % 500)),
+      );
+      const batch = pack(texts);
+      const vectors = rowsOf(await backend.run(batch), backend.width);
+      const tokens = rowsOf(await backend.run({ ...batch, output: 'tokens' }), backend.width);
+      vectors.forEach((vector, text) => {
+        const token = pooling === 'cls' ? (batch.offsets[text] ?? 0) : (batch.offsets[text + 1] ?? 0) - 1;
+        expect(vector).toEqual(tokens[token]);
+      });
+      await backend.dispose();
+    });
+  },
+);
+
 describe('the WASM engine', () => {
   it('leaves a prompt out of the mean where the model wants that', async () => {
     const model = await openFixture('bert-mean-unnormalized');

@@ -3,7 +3,7 @@
  * runs in the coordinating worker and in every thread of the pool.
  */
 import type { Pooling, Task } from '../../models/spec.js';
-import { Encoder, type Tap } from './encoder.js';
+import { Encoder, type Pass, pickRows, type Tap } from './encoder.js';
 import type { Heap } from './heap.js';
 import { instantiate } from './kernels.js';
 import { type ModelPlan, roundUp } from './plan.js';
@@ -51,7 +51,7 @@ export class Computer {
 
   runSlice(slice: Slice, base: number): Part {
     const [scratch] = placeScratch(this.#setup.plan, sizeOf(slice, 1), base).threads as [Scratch];
-    this.#encoder.encode(slice, scratch);
+    this.#encoder.encode(slice, scratch, this.#picked(slice));
     return this.finish(slice, scratch);
   }
 
@@ -81,18 +81,31 @@ export class Computer {
     const height = roundUp(Math.ceil(scratch.rows / share.members), rowsAtOnce);
     const from = Math.min(scratch.rows, share.index * height);
     const to = Math.min(scratch.rows, from + height);
-    if (step === 0) this.#encoder.embedRows(scratch, from, to);
-    else this.#encoder.layerRows({ index: step - 1, offsets: slice.offsets, scratch }, from, to);
+    const pass = this.#pass(slice, scratch);
+    if (step === 0) this.#encoder.embedRows(pass, from, to);
+    else this.#encoder.layerRows(pass, step - 1, { from, to });
   }
 
   /** Pools or classifies the hidden states that a pass has left, or hands them out as they are. */
   finish(slice: Slice, scratch: Scratch): Part {
     const rows = slice.output === 'tokens' ? slice.inputIds.length : slice.texts.length;
     const values = new Float32Array(rows * widthOf(this.#setup));
+    const pass = this.#pass(slice, scratch);
+    const { pooling, task } = this.#setup;
     if (slice.output === 'tokens') this.#encoder.readTokens(scratch, slice, values);
-    else if (this.#setup.task === 'rerank') this.#encoder.classify(scratch, slice.offsets, values);
-    else this.#encoder.pool(scratch, slice, this.#setup.pooling, values);
+    else if (task === 'rerank') this.#encoder.classify(pass, values);
+    else this.#encoder.pool(pass, { pooling, skippedTokens: slice.skippedTokens ?? null }, values);
     return { texts: slice.texts, values };
+  }
+
+  #pass(slice: Slice, scratch: Scratch): Pass {
+    return { offsets: slice.offsets, scratch, picked: this.#picked(slice) };
+  }
+
+  /** Who looks at intermediate tensors wants whole ones. */
+  #picked({ offsets, output }: Slice): Int32Array | null {
+    if (output === 'tokens' || this.#encoder.tap !== null) return null;
+    return pickRows(offsets, this.#setup.task === 'rerank' ? 'cls' : this.#setup.pooling);
   }
 }
 

@@ -4,10 +4,10 @@
  */
 import type { Pooling } from '../../models/spec.js';
 import type { TokenBatch } from '../backend.js';
+import { Attention, queryPanels } from './attention.js';
 import type { Heap } from './heap.js';
-import * as layout from './kernels/layout.js';
 import type { Gemm, Kernels } from './kernels.js';
-import type { GemmForm, LayerPlan, LinearPlan, ModelPlan } from './plan.js';
+import { type GemmForm, type LayerPlan, type LinearPlan, type ModelPlan, roundUp } from './plan.js';
 import { chunkRows, type Scratch } from './scratch.js';
 
 /** Sees intermediate tensors under the names that the plain reference uses; for finding faults. */
@@ -18,25 +18,39 @@ export interface PlacedBatch extends TokenBatch {
   positionIds: Int32Array;
 }
 
+/** What a forward pass works on. */
+export interface Pass {
+  offsets: Int32Array;
+  scratch: Scratch;
+  /** One row a text, the only ones that are read afterwards; null: all rows are. */
+  picked: Int32Array | null;
+}
+
 export class Encoder {
   readonly #kernels: Kernels;
   readonly #heap: Heap;
   readonly #plan: ModelPlan;
+  readonly #attention: Attention;
   tap: Tap | null = null;
 
   constructor(kernels: Kernels, heap: Heap, plan: ModelPlan) {
     this.#kernels = kernels;
     this.#heap = heap;
     this.#plan = plan;
+    this.#attention = new Attention(kernels, heap, plan);
   }
 
-  /** Last hidden states of a batch, left in `scratch.hidden`. */
-  encode(batch: PlacedBatch, scratch: Scratch): void {
+  /**
+   * Last hidden states of a batch, left in `scratch.hidden`: those of all rows, or those of the picked ones alone, text
+   * by text.
+   */
+  encode(batch: PlacedBatch, scratch: Scratch, picked: Int32Array | null = null): void {
+    const pass: Pass = { offsets: batch.offsets, scratch, picked };
     this.place(batch, scratch);
-    this.embedRows(scratch, 0, scratch.rows);
+    this.embedRows(pass, 0, scratch.rows);
     this.#dump('embeddings', scratch.hidden, batch);
     this.#plan.layers.forEach((_, index) => {
-      this.layerRows({ index, offsets: batch.offsets, scratch }, 0, scratch.rows);
+      this.layerRows(pass, index, { from: 0, to: scratch.rows });
       this.#dump(`layer.${index}.attention`, scratch.context, batch);
       this.#dump(`layer.${index}`, scratch.hidden, batch);
     });
@@ -59,7 +73,8 @@ export class Encoder {
   }
 
   /** Embeddings of rows `from` to `to`, and the first layer's queries, keys and values. */
-  embedRows(scratch: Scratch, from: number, to: number): void {
+  embedRows(pass: Pass, from: number, to: number): void {
+    const { scratch } = pass;
     const { embed, normalize } = this.#kernels;
     const { words, positions, types, hidden, stride, embeddingNorm, epsilon } = this.#plan;
     const rowBytes = stride * 4;
@@ -69,34 +84,42 @@ export class Encoder {
       embed(words, scratch.ids + row * 4, rows, hidden, out, rowBytes, 0);
       embed(positions, scratch.positionIds + row * 4, rows, hidden, out, rowBytes, 1);
       if (types !== 0) embed(types, scratch.typeIds + row * 4, rows, hidden, out, rowBytes, 1);
-      const next = this.#plan.layers[0]?.qkv;
-      const linear = next?.address ?? 0;
+      const linear = this.#plan.layers[0]?.qkv.address ?? 0;
       const { input, inputParams } = scratch;
       normalize(out, 0, embeddingNorm, epsilon, out, rows, hidden, rowBytes, linear, input, inputParams);
-      if (next !== undefined) this.#project(next, { scratch, buffer: 0, row, rows });
+      this.#projectNext(pass, 0, { row, rows });
     }
   }
 
-  /** One layer for rows `from` to `to`, and the next layer's queries, keys and values of these rows. */
-  layerRows(place: { index: number; offsets: Int32Array; scratch: Scratch }, from: number, to: number): void {
-    const { index, offsets, scratch } = place;
-    this.#attend(offsets, scratch, { buffer: index % 2, from, to });
+  /**
+   * One layer for rows `from` to `to`, and the next layer's queries, keys and values of these rows. The last layer of a
+   * pass with picked rows is computed for those that lie between `from` and `to`.
+   */
+  layerRows(pass: Pass, index: number, { from, to }: { from: number; to: number }): void {
+    const { offsets, scratch, picked } = pass;
+    if (picked !== null && index === this.#plan.layers.length - 1) {
+      // One row a text: sharing them among threads would not pay.
+      if (from === 0) this.#pickedRows(scratch, offsets, picked);
+      return;
+    }
+    this.#attention.runRows(scratch, { buffer: index % 2, offsets, from, to });
     for (let row = from; row < to; row += chunkRows) {
       const rows = Math.min(chunkRows, to - row);
       const layer = this.#plan.layers[index] as LayerPlan;
       const next = this.#plan.layers[index + 1]?.qkv;
       this.#feedForward(layer, next, { scratch, row, rows });
-      if (next !== undefined) this.#project(next, { scratch, buffer: (index + 1) % 2, row, rows });
+      this.#projectNext(pass, index + 1, { row, rows });
     }
   }
 
   /** One vector a text, un-normalised, into `out` `[batch, hidden]`. */
-  pool(scratch: Scratch, batch: TokenBatch, pooling: Pooling, out: Float32Array): void {
+  pool(pass: Pass, read: { pooling: Pooling; skippedTokens: Int32Array | null }, out: Float32Array): void {
     const { hidden } = this.#plan;
-    const { offsets } = batch;
+    const { offsets, scratch } = pass;
+    const { pooling, skippedTokens } = read;
     for (let text = 0; text + 1 < offsets.length; text++) {
-      const skipped = pooling === 'mean' ? (batch.skippedTokens?.[text] ?? 0) : 0;
-      this.#poolRows(scratch, pooledRows(offsets, text, pooling, skipped));
+      const skipped = pooling === 'mean' ? (skippedTokens?.[text] ?? 0) : 0;
+      this.#poolRows(scratch, this.#resultRows(pass, text, { pooling, skipped }));
       const at = scratch.pooled / 4;
       out.set(this.#heap.f32.subarray(at, at + hidden), text * hidden);
     }
@@ -108,12 +131,13 @@ export class Encoder {
   }
 
   /** Raw logits of a classifier on every text's first token, into `out` `[batch, labels]`. */
-  classify(scratch: Scratch, offsets: Int32Array, out: Float32Array): void {
+  classify(pass: Pass, out: Float32Array): void {
     const { head, stride } = this.#plan;
+    const { scratch, offsets } = pass;
     if (head === null) throw new TypeError('The model has no classification head.');
     const rowBytes = stride * 4;
     for (let text = 0; text + 1 < offsets.length; text++) {
-      this.#poolRows(scratch, pooledRows(offsets, text, 'cls', 0));
+      this.#poolRows(scratch, this.#resultRows(pass, text, { pooling: 'cls', skipped: 0 }));
       this.#gemm('f32')(head.dense.address, scratch.pooled, 0, scratch.dense, 4, rowBytes, 32, 0, head.dense.panels);
       this.#kernels.quantize(scratch.dense, rowBytes, 4, head.activation, head.output.address, 0, stride, 0, 0);
       const outBytes = head.output.panels * 32;
@@ -121,6 +145,11 @@ export class Encoder {
       this.#gemm('f32')(head.output.address, scratch.dense, 0, logits, 4, outBytes, 32, 0, head.output.panels);
       out.set(this.#heap.f32.subarray(logits / 4, logits / 4 + head.labels), text * head.labels);
     }
+  }
+
+  /** Rows of `scratch.hidden` that make up a text's result. */
+  #resultRows(pass: Pass, text: number, read: { pooling: Pooling; skipped: number }): [number, number] {
+    return pass.picked === null ? pooledRows(pass.offsets, text, read.pooling, read.skipped) : [text, text + 1];
   }
 
   #gemm(form: GemmForm): Gemm {
@@ -135,43 +164,52 @@ export class Encoder {
     else this.#heap.f32.fill(0, pooled / 4, pooled / 4 + this.#plan.stride);
   }
 
-  /** Queries, keys and values of some rows from their quantised input (f32: from the hidden values themselves). */
-  #project(linear: LinearPlan, place: { scratch: Scratch; buffer: number; row: number; rows: number }): void {
-    const { scratch, buffer, row, rows } = place;
-    const input = linear.form === 'f32' ? scratch.hidden + row * this.#plan.stride * 4 : scratch.input;
-    const out = (scratch.qkv[buffer] as number) + row * 32;
-    const panelBytes = scratch.panelRows * 32;
-    const gemm = this.#gemm(linear.form);
-    gemm(linear.address, input, scratch.inputParams, out, rows, 32, panelBytes, 0, linear.panels);
+  /** The last layer for one row of each text; text by text, they become the first rows of `scratch.hidden`. */
+  #pickedRows(scratch: Scratch, offsets: Int32Array, picked: Int32Array): void {
+    const { layers, stride } = this.#plan;
+    const layer = layers[layers.length - 1] as LayerPlan;
+    const buffer = (layers.length - 1) % 2;
+    const { f32 } = this.#heap;
+    const hidden = scratch.hidden / 4;
+    // A text's row never lies before its number, so no row is overwritten that is still to be moved.
+    picked.forEach((row, text) => {
+      f32.copyWithin(hidden + text * stride, hidden + row * stride, hidden + (row + 1) * stride);
+    });
+    const end = roundUp(picked.length, 4);
+    for (let row = 0; row < end; row += chunkRows) {
+      const rows = Math.min(chunkRows, end - row);
+      const { input, inputParams } = scratch;
+      const from = scratch.hidden + row * stride * 4;
+      this.#kernels.quantize(from, stride * 4, rows, 0, layer.qkv.address, 0, stride, input, inputParams);
+      this.#project(layer.qkv, { scratch, buffer, row, rows }, { first: 0, last: queryPanels(this.#plan) });
+    }
+    this.#attention.runPicked(scratch, { buffer, offsets, picked });
+    for (let row = 0; row < end; row += chunkRows) {
+      this.#feedForward(layer, undefined, { scratch, row, rows: Math.min(chunkRows, end - row) });
+    }
   }
 
-  #attend(offsets: Int32Array, scratch: Scratch, part: { buffer: number; from: number; to: number }): void {
-    const { plan, i32 } = { plan: this.#plan, i32: this.#heap.i32 };
-    const rowBytes = plan.stride * 4;
-    const headBytes = plan.heads * (plan.depth / 8) * scratch.panelRows * 32;
-    const job = scratch.job / 4;
-    i32[job + layout.ATTEND_PANEL_STRIDE / 4] = scratch.panelRows * 32;
-    i32[job + layout.ATTEND_HEADS / 4] = plan.heads;
-    i32[job + layout.ATTEND_HEAD_SIZE / 4] = plan.headSize;
-    i32[job + layout.ATTEND_OUT_STRIDE / 4] = rowBytes;
-    i32[job + layout.ATTEND_BIAS / 4] = plan.bias?.address ?? 0;
-    i32[job + layout.ATTEND_BIAS_STRIDE / 4] = plan.bias?.strideBytes ?? 0;
-    i32[job + layout.ATTEND_SCRATCH / 4] = scratch.attention;
-    this.#heap.f32[job + layout.ATTEND_SCALE / 4] = Math.LOG2E / Math.sqrt(plan.headSize);
-    for (let text = 0; text + 1 < offsets.length; text++) {
-      const first = offsets[text] as number;
-      const last = offsets[text + 1] as number;
-      if (last <= part.from || first >= part.to || first === last) continue;
-      const query = (scratch.qkv[part.buffer] as number) + first * 32;
-      i32[job + layout.ATTEND_QUERY / 4] = query;
-      i32[job + layout.ATTEND_KEY / 4] = query + headBytes;
-      i32[job + layout.ATTEND_VALUE / 4] = query + 2 * headBytes;
-      i32[job + layout.ATTEND_TOKENS / 4] = last - first;
-      i32[job + layout.ATTEND_FIRST / 4] = Math.max(part.from, first) - first;
-      i32[job + layout.ATTEND_LAST / 4] = Math.min(part.to, last) - first;
-      i32[job + layout.ATTEND_OUT / 4] = scratch.context + first * rowBytes;
-      this.#kernels.attend(scratch.job);
-    }
+  /** Queries, keys and values of a layer; where only picked rows ask in it, all rows' keys and values. */
+  #projectNext({ scratch, picked }: Pass, index: number, { row, rows }: { row: number; rows: number }): void {
+    const { layers } = this.#plan;
+    const linear = layers[index]?.qkv;
+    if (linear === undefined) return;
+    const first = picked !== null && index === layers.length - 1 ? queryPanels(this.#plan) : 0;
+    this.#project(linear, { scratch, buffer: index % 2, row, rows }, { first, last: linear.panels });
+  }
+
+  /** Some panels of queries, keys and values of some rows from their quantised input (f32: from the hidden values). */
+  #project(
+    linear: LinearPlan,
+    place: { scratch: Scratch; buffer: number; row: number; rows: number },
+    { first, last }: { first: number; last: number },
+  ): void {
+    const { scratch, buffer, row, rows } = place;
+    const input = linear.form === 'f32' ? scratch.hidden + row * this.#plan.stride * 4 : scratch.input;
+    const panelBytes = scratch.panelRows * 32;
+    const out = (scratch.qkv[buffer] as number) + first * panelBytes + row * 32;
+    const gemm = this.#gemm(linear.form);
+    gemm(linear.address, input, scratch.inputParams, out, rows, 32, panelBytes, first, last);
   }
 
   /** Everything of a layer behind attention, for rows that are in the cache together. */
@@ -245,6 +283,12 @@ export class Encoder {
       out.set(this.#heap.f32.subarray(at, at + hidden), row * hidden);
     }
   }
+}
+
+/** The one row of every text that makes up its result, or null when it takes more than one. */
+export function pickRows(offsets: Int32Array, pooling: Pooling): Int32Array | null {
+  if (pooling === 'mean') return null;
+  return Int32Array.from({ length: offsets.length - 1 }, (_, text) => pooledRows(offsets, text, pooling, 0)[0]);
 }
 
 /** First and last row (exclusive) that make up a text's vector. */
