@@ -10,7 +10,7 @@ import { type BenchBrowser, startBrowser } from '../browser.js';
 import { startServer } from '../server.js';
 import type { KernelResult } from './measure.js';
 
-const forms: readonly GemmForm[] = ['quad', 'pair', 'single', 'add', 'i16', 'f32'];
+const forms: readonly GemmForm[] = ['quad', 'pair', 'single', 'add', 'i16', 'w16', 'f32'];
 
 export async function main(): Promise<number> {
   const executable = findChromium();

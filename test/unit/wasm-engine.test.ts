@@ -1,7 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { describeModel, type EncoderDescription } from '../../src/backend/wasm/architectures.js';
-import { fitChannel, laneLimit, laneSpan, largestLaneSum, quantizeChannel } from '../../src/backend/wasm/channel.js';
-import { convertedForms, isWideSum, pickForm, plainForms } from '../../src/backend/wasm/features.js';
+import {
+  fitChannel,
+  laneLimit,
+  laneSpan,
+  largestLaneSum,
+  quantizeChannel,
+  quantizeWords,
+} from '../../src/backend/wasm/channel.js';
+import {
+  convertedForms,
+  isWideSum,
+  isX86NotANumber,
+  pickExactForm,
+  pickForm,
+  plainForms,
+} from '../../src/backend/wasm/features.js';
 import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
 import * as layout from '../../src/backend/wasm/kernels/layout.js';
 import { LinearPacker } from '../../src/backend/wasm/pack.js';
@@ -84,10 +98,39 @@ describe('a channel of 8-bit weights', () => {
   });
 });
 
+describe('a channel of 16-bit weights', () => {
+  const wild = Float32Array.from({ length: 200 }, (_, k) => Math.sin(k * 7.3) ** 3 + (k % 50 === 0 ? 2 : 0));
+  const even = new Float32Array(200).fill(-0.03);
+
+  it.each([
+    ['of many sizes', wild],
+    ['of one size', even],
+    ['of which one is large', Float32Array.from(even, (weight, k) => (k === 70 ? 5 : weight))],
+  ])('%s keeps every block within its length, and every weight within half a step', (_, weights) => {
+    const { codes, scale } = quantizeWords(weights, 64);
+    for (let start = 0; start < codes.length; start += 64) {
+      expect(Math.hypot(...codes.subarray(start, start + 64)) ** 2).toBeLessThan(2 ** 31);
+    }
+    weights.forEach((weight, k) => {
+      expect(Math.abs((codes[k] ?? 0) * scale - weight)).toBeLessThanOrEqual(scale / 2 + 1e-9);
+    });
+  });
+
+  it('has as many digits as its block allows', () => {
+    expect(quantizeWords(even, 64).codes[0]).toBe(-Math.round(layout.WORD_LENGTH / 8));
+    expect(quantizeWords(Float32Array.of(0, 2, -0.1), 64).codes).toEqual(Int16Array.of(0, 32_767, -1638));
+  });
+
+  it('takes weights that are all zero', () => {
+    expect(quantizeWords(new Float32Array(16), 16)).toEqual({ codes: new Int16Array(16), scale: 1 });
+  });
+});
+
 describe('the form of the 8-bit product', () => {
   const host = (exact: readonly string[], wide = false) => ({
     isExact: (form: string) => exact.includes(form),
     addsWide: () => wide,
+    dotsWords: () => true,
   });
   const all = ['quad', 'pair', 'single', 'add'];
 
@@ -116,6 +159,24 @@ describe('the form of the 8-bit product', () => {
     ['wrapping pairs of ARM without SDOT', 2 * -254, 2 * -32_768, false],
   ])('is told by the sums of %s whether the add-dot adds in 32 bits', (_, ofOnes, ofLeast, wide) => {
     expect(isWideSum(16 * ofOnes, 16 * ofLeast)).toBe(wide);
+  });
+});
+
+describe('the form of the exact mode', () => {
+  it('is of whole numbers where their dot product is one instruction, else of floats', () => {
+    expect(pickExactForm({ dotsWords: () => true })).toBe('w16');
+    expect(pickExactForm({ dotsWords: () => false })).toBe('f32');
+  });
+
+  // What 0 * infinity gives, and the like with a payload that an addition has passed on.
+  it.each([
+    ['x86', 0xffc00000, true],
+    ['x86, with a payload', 0xffc00001, true],
+    ['ARM', 0x7fc00000, false],
+    ['a machine that makes all ones of it', 0x7fffffff, false],
+    ['zero', 0, false],
+  ])('is told by the not-a-number of %s', (_, bits, isX86) => {
+    expect(isX86NotANumber(bits | 0)).toBe(isX86);
   });
 });
 

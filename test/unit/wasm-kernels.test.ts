@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
+import { pickExactForm, probeArithmetic } from '../../src/backend/wasm/features.js';
 import type { GemmForm } from '../../src/backend/wasm/plan.js';
 import { checkActivations, checkAll, checkAttention, checkExactProducts, checkNorm } from '../wasm/kernel-checks.js';
 
@@ -13,8 +14,12 @@ beforeAll(async () => {
 }, 60_000);
 
 describe('the kernels for plain SIMD', () => {
-  it.each(['i16', 'f32'] as const)('multiply whole numbers exactly in %s', (form: GemmForm) => {
+  it.each(['w16', 'i16', 'f32'] as const)('multiply whole numbers exactly in %s', (form: GemmForm) => {
     expect(checkExactProducts(module, { form, rows: 7, width: 208, columns: 20, block: 208 })).toEqual([]);
+  });
+
+  it('tell x86, where 16-bit numbers are multiplied faster than floats', () => {
+    expect(pickExactForm(probeArithmetic(module, false))).toBe(process.arch === 'x64' ? 'w16' : 'f32');
   });
 
   it('attend to one text and see nothing of its neighbours', () => {
@@ -31,6 +36,6 @@ describe('the kernels for plain SIMD', () => {
   });
 
   it('agree with plain arithmetic over shapes, tails, lengths and extreme values', () => {
-    expect(checkAll(module, ['i16', 'f32'])).toEqual([]);
+    expect(checkAll(module, ['w16', 'i16', 'f32'])).toEqual([]);
   }, 60_000);
 });

@@ -2,12 +2,12 @@
  * Every kernel against plain arithmetic, over shapes, tails and extreme values. Runs where the kernels run: in Node for
  * plain SIMD, in Chromium's worker for relaxed SIMD. Each check returns what is wrong, nothing when all is right.
  */
-import { laneLimit, laneSpan, largestLaneSum } from '../../src/backend/wasm/channel.js';
+import { type Channel, laneLimit, laneSpan, largestLaneSum, quantizeWords } from '../../src/backend/wasm/channel.js';
 import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
 import * as layout from '../../src/backend/wasm/kernels/layout.js';
 import { instantiate, type Kernels } from '../../src/backend/wasm/kernels.js';
 import { isU7, LinearPacker } from '../../src/backend/wasm/pack.js';
-import { type GemmForm, roundUp } from '../../src/backend/wasm/plan.js';
+import { type GemmForm, inputBytes, isI16, roundUp } from '../../src/backend/wasm/plan.js';
 import { activate, layerNorm, softmax } from '../../src/backend/wasm/reference-math.js';
 
 interface Bench {
@@ -37,17 +37,22 @@ function numbers(seed: number): () => number {
   };
 }
 
-/** Integer products must be exact: scales of 1, no bias, sums below 2^24. */
+/**
+ * Integer products must be exact: no scales but those of the weights, no bias. Sums are below 2^24, so that f32 holds them; those of `w16` go
+ * up to 2^31 and are rounded once a block.
+ */
 export function checkExactProducts(module: WebAssembly.Module, shape: GemmShape): string[] {
   const { heap, kernels } = open(module);
   const { form, rows, width, columns } = shape;
   const random = numbers(rows * 1_000 + width + columns);
   const packer = new LinearPacker(heap, { ...shape, columns: roundUp(columns, 8), smooth: false });
-  const weights = Array.from({ length: columns }, (_, column) => codes(form, width, column, random));
-  weights.forEach((channel, column) => {
+  const weights = Array.from({ length: columns }, (_, column) => {
+    if (form === 'w16') return writeWords(packer, width, column, random);
+    const channel = codes(form, width, column, random);
     packer.writeCodes(column, channel);
+    return { codes: channel, scale: 1 };
   });
-  const most = inputLimit(form);
+  const most = largestInput(form, packer.plan.block);
   const least = isU7(form) ? 0 : -most;
   const padded = roundUp(rows, 4);
   const inputs = Array.from({ length: rows * width }, (_, i) =>
@@ -62,13 +67,36 @@ export function checkExactProducts(module: WebAssembly.Module, shape: GemmShape)
   const wrong: string[] = [];
   for (let row = 0; row < rows; row++) {
     weights.forEach((channel, column) => {
-      const expected = channel.reduce((sum, code, k) => sum + code * (inputs[row * width + k] as number), 0);
+      const sum = sumBlocks(channel.codes, inputs.slice(row * width, (row + 1) * width), packer.plan.block);
+      const expected = Math.fround(sum * Math.fround(channel.scale));
       const actual = heap.f32[out / 4 + row * panels * 8 + column];
       if (actual !== expected)
         wrong.push(`${form} ${rows}x${width}x${columns} [${row}, ${column}]: ${actual}, not ${expected}`);
     });
   }
   return wrong.slice(0, 5);
+}
+
+/** The sum of all products, exact within blocks and rounded to f32 at the end of each. */
+function sumBlocks(codes: Int8Array | Int16Array, inputs: readonly number[], block: number): number {
+  let total = 0;
+  for (let start = 0; start < inputs.length; start += block) {
+    let sum = 0;
+    for (let k = start; k < Math.min(inputs.length, start + block); k++)
+      sum += (codes[k] as number) * (inputs[k] as number);
+    total = Math.fround(total + Math.fround(sum));
+  }
+  return total;
+}
+
+/** Packs weights of one size, whose blocks are as long as they may be, then one large one among small ones, then any. */
+function writeWords(packer: LinearPacker, width: number, column: number, random: () => number): Channel<Int16Array> {
+  const weights = Float32Array.from({ length: width }, (_, k) => {
+    if (column < 2) return column === 0 ? 1 : -1;
+    return column === 2 && k !== 3 ? 0.001 : random() - 0.5;
+  });
+  packer.writeFloats(column, weights);
+  return quantizeWords(weights, packer.plan.block);
 }
 
 /** Codes at the form's limit, of one sign, then random ones that fit its lanes. */
@@ -88,9 +116,10 @@ function codes(form: GemmForm, width: number, column: number, random: () => numb
   return channel;
 }
 
-// f32 sums must stay whole numbers below 2^24, so f32 inputs are small.
-function inputLimit(form: GemmForm): number {
+// Sums that are not rounded to f32 at the end of a block must stay whole numbers below 2^24, so the inputs are small.
+function largestInput(form: GemmForm, block: number): number {
   if (form === 'f32') return 60;
+  if (form === 'w16') return Math.floor(layout.WORD_LENGTH / Math.sqrt(block));
   return form === 'i16' ? 100 : 127;
 }
 
@@ -99,9 +128,9 @@ function writeInputs(
   given: { form: GemmForm; inputs: readonly number[]; rows: number; width: number; stride: number },
 ): number {
   const { form, inputs, rows, width, stride } = given;
-  const size = form === 'f32' ? 4 : form === 'i16' ? 2 : 1;
+  const size = inputBytes(form);
   const address = heap.allocate(rows * stride * size);
-  const view = form === 'f32' ? heap.f32 : form === 'i16' ? heap.i16 : heap.i8;
+  const view = form === 'f32' ? heap.f32 : isI16(form) ? heap.i16 : heap.i8;
   inputs.forEach((value, i) => {
     view[address / size + Math.floor(i / width) * stride + (i % width)] = value;
   });
@@ -159,13 +188,17 @@ function roundingBound(values: readonly number[], block: number, form: GemmForm)
   const padded = [...values, ...new Array<number>(roundUp(values.length, 16) - values.length).fill(0)];
   const half = (part: readonly number[]): number => {
     if (form === 'f32') return 1e-5;
-    if (form === 'i16') return (Math.max(...padded.map(Math.abs)) / 4095) * 0.51;
+    if (isI16(form)) return wordStep(form === 'i16' ? padded : part) * 0.51 + 1e-6;
     return ((Math.max(...part) - Math.min(...part)) / 127) * 0.51 + 1e-5;
   };
-  return values.map((_, k) => {
-    const start = Math.floor(k / block) * block;
-    return half(padded.slice(start, start + block));
-  });
+  const halves: number[] = [];
+  for (let start = 0; start < padded.length; start += block) halves.push(half(padded.slice(start, start + block)));
+  return values.map((_, k) => halves[Math.floor(k / block)] as number);
+}
+
+/** What a step of 16-bit inputs is worth in a block. */
+function wordStep(block: readonly number[]): number {
+  return Math.max(Math.max(...block.map(Math.abs)) / layout.WORD_LIMIT, Math.hypot(...block) / layout.WORD_LENGTH);
 }
 
 export interface AttentionShape {
@@ -315,6 +348,43 @@ export function checkActivations(module: WebAssembly.Module): string[] {
   return wrong.slice(0, 5);
 }
 
+/** Rows of embedding tables in all three sizes, added up. */
+export function checkTables(module: WebAssembly.Module, width: number): string[] {
+  const { heap, kernels } = open(module);
+  const random = numbers(width);
+  const stride = roundUp(width, 16);
+  const rows = 5;
+  const ids = heap.allocate(rows * 4);
+  const out = heap.allocate(rows * stride * 4);
+  heap.f32.fill(Number.NaN, out / 4, out / 4 + rows * stride);
+  const expected = new Float64Array(rows * stride);
+  [1, 2, 4].forEach((size, index) => {
+    const table = heap.allocate(layout.TABLE_BYTES);
+    const values = heap.allocate(rows * width * size);
+    const scales = heap.allocate(rows * 4);
+    heap.i32.set([values, scales, size], table / 4);
+    const view = size === 1 ? heap.i8 : size === 2 ? heap.i16 : heap.f32;
+    for (let row = 0; row < rows; row++) {
+      const id = (row * 3 + index) % rows;
+      heap.i32[ids / 4 + row] = id;
+      const scale = size === 4 ? 1 : 2 ** -id;
+      heap.f32[scales / 4 + id] = size === 4 ? Number.NaN : scale;
+      for (let column = 0; column < width; column++) {
+        const value = Math.round((random() - 0.5) * (size === 1 ? 255 : 65_535));
+        view[values / size + id * width + column] = value;
+        expected[row * stride + column] = (expected[row * stride + column] as number) + value * scale;
+      }
+    }
+    kernels.embed(table, ids, rows, width, out, stride * 4, index);
+  });
+  const wrong: string[] = [];
+  expected.forEach((sum, at) => {
+    const actual = heap.f32[out / 4 + at] as number;
+    if (actual !== sum) wrong.push(`table of ${width} columns [${at}]: ${actual}, not ${sum}`);
+  });
+  return wrong.slice(0, 5);
+}
+
 /** Everything that a build must get right, over the shapes where mistakes hide. */
 export function checkAll(module: WebAssembly.Module, forms: readonly GemmForm[]): string[] {
   const wrong: string[] = [];
@@ -352,6 +422,7 @@ export function checkAll(module: WebAssembly.Module, forms: readonly GemmForm[])
   for (const width of [5, 16, 20, 64, 312, 384]) {
     for (const mean of [0, 30]) wrong.push(...checkNorm(module, { rows: 5, width, mean }));
   }
+  for (const width of [5, 16, 24, 384]) wrong.push(...checkTables(module, width));
   wrong.push(...checkActivations(module));
   return wrong;
 }

@@ -2,6 +2,7 @@
  * One output channel of a linear in 8 bits: symmetric codes and their scale, small enough for the 16-bit sums of the
  * kernels. Owns the rule on lane sums; where codes lie in memory is in `pack.ts`.
  */
+import { WORD_LENGTH, WORD_LIMIT } from './kernels/layout.js';
 import type { GemmForm } from './plan.js';
 
 /** 127 times this stays below 32,768: weights of one sign that share a 16-bit sum may add up to it. */
@@ -10,8 +11,8 @@ export const laneLimit = 258;
 /** Input columns that share a scale in converted files, unless they say otherwise. */
 export const convertedBlock = 128;
 
-export interface Channel {
-  codes: Int8Array;
+export interface Channel<Codes extends Int8Array | Int16Array = Int8Array> {
+  codes: Codes;
   /** weight = scale * code. */
   scale: number;
 }
@@ -27,6 +28,7 @@ export function laneSpan(form: GemmForm): number {
     case 'add':
       return 4;
     case 'i16':
+    case 'w16':
     case 'f32':
       return 0;
     default:
@@ -86,4 +88,25 @@ export function fitChannel(codes: Int8Array, form: GemmForm): Channel {
   // Lanes of two codes cannot overflow.
   if (span <= 4 || largestLaneSum(codes, span) <= laneLimit) return { codes, scale: 1 };
   return quantizeChannel(Float32Array.from(codes), form);
+}
+
+/** Rounds a channel to 16 bits with the finest scale that keeps every block of inputs within its length. */
+export function quantizeWords(weights: Float32Array, block: number): Channel<Int16Array> {
+  const { length } = weights;
+  let most = 0;
+  let mostSquares = 0;
+  for (let start = 0; start < length; start += block) {
+    let squares = 0;
+    for (let k = start; k < Math.min(length, start + block); k++) {
+      const size = Math.abs(weights[k] as number);
+      if (size > most) most = size;
+      squares += size * size;
+    }
+    mostSquares = Math.max(mostSquares, squares);
+  }
+  const scale = Math.max(most / WORD_LIMIT, Math.sqrt(mostSquares) / WORD_LENGTH) || 1;
+  const inverse = 1 / scale;
+  const codes = new Int16Array(length);
+  for (let k = 0; k < length; k++) codes[k] = (((weights[k] as number) * inverse + 32_768.5) | 0) - 32_768;
+  return { codes, scale };
 }

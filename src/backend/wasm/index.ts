@@ -20,7 +20,7 @@ import { bindNames, describeModel, type EncoderDescription } from './architectur
 import { convertedBlock } from './channel.js';
 import { type ModelSetup, widthOf } from './computer.js';
 import type { Tap } from './encoder.js';
-import { convertedForms, pickForm, plainForms, probeArithmetic } from './features.js';
+import { convertedForms, pickExactForm, pickForm, plainForms, probeArithmetic } from './features.js';
 import { createMemory, Heap } from './heap.js';
 import { takeHost, type WasmHost } from './host.js';
 import { type PoolOptions, type ThreadConnection, ThreadPool } from './pool.js';
@@ -31,6 +31,8 @@ export { supportsArchitecture, supportsModel } from './supports.js';
 
 /** Columns of an input that share a scale where no conversion has smoothed the inputs and fitted the weights. */
 const plainBlock = 32;
+/** The same where inputs and weights have 16 bits: an outlier costs its neighbours their digits. */
+const exactBlock = 128;
 export const loadWasmBackend = (async (request, options): Promise<WasmBackend> => {
   const host = takeHost(request);
   try {
@@ -190,15 +192,16 @@ function memoryLimit({ sizeBytes }: Safetensors): number {
   return 2 * sizeBytes + 2 ** 31;
 }
 
-/** The fastest form that keeps the cosine to f32 above 0.998. */
+/** The fastest form that keeps the cosine to f32 above 0.998, in the exact mode above 0.999998. */
 function choosePrecision(
   { dtype }: BackendRequest,
   { host, module, weights }: { host: WasmHost; module: WebAssembly.Module; weights: Safetensors },
 ): Precision {
-  if (dtype === 'f32' || dtype === 'f16') return { form: 'f32', block: convertedBlock };
+  const arithmetic = probeArithmetic(module, host.shared);
+  if (dtype === 'f32' || dtype === 'f16') return { form: pickExactForm(arithmetic), block: exactBlock };
   const block = convertedBlockOf(weights);
   const forms = block === null ? plainForms : convertedForms;
-  const form = host.level === 'simd' ? 'i16' : pickForm(forms, probeArithmetic(module, host.shared));
+  const form = host.level === 'simd' ? 'i16' : pickForm(forms, arithmetic);
   return { form, block: block ?? plainBlock };
 }
 
@@ -224,7 +227,7 @@ function inform(
   { form, block }: Precision,
   { host, pool, weights }: { host: WasmHost; pool: ThreadPool; weights: Safetensors },
 ): BackendInfo {
-  const dtype: Dtype = form === 'f32' ? 'f32' : 'q8';
+  const dtype: Dtype = form === 'f32' || form === 'w16' ? 'f32' : 'q8';
   const file = convertedBlockOf(weights) === null ? 'model.safetensors' : 'model.safetensors (converted)';
   return {
     backend: 'wasm',

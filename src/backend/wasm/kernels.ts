@@ -49,6 +49,7 @@ export interface Kernels {
 type Exports = Omit<Kernels, 'gemm'> & {
   gemmF32: Gemm;
   gemmI16: Gemm;
+  gemmW16: Gemm;
   gemmAdd?: Gemm;
   gemmSingle?: Gemm;
   gemmPair?: Gemm;
@@ -63,11 +64,12 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
   const missing: Gemm = () => {
     throw new TypeError('This build of the kernels has no relaxed SIMD.');
   };
-  const { gemmF32, gemmI16, gemmAdd, gemmSingle, gemmPair, gemmQuad, attend, embed, mean, normalize, quantize } =
-    exports;
+  const { gemmF32, gemmW16, gemmI16, gemmAdd, gemmSingle, gemmPair, gemmQuad } = exports;
+  const { attend, embed, mean, normalize, quantize } = exports;
   return {
     gemm: {
       f32: gemmF32,
+      w16: gemmW16,
       i16: gemmI16,
       add: gemmAdd ?? missing,
       single: gemmSingle ?? missing,

@@ -2,10 +2,10 @@
  * Writes one linear into the engine's memory in the order in which its kernel reads it: panels of 8 output columns.
  * Takes channels (rows of the weight) one by one in any order, so that a file is packed while it streams in.
  */
-import { type Channel, fitChannel, quantizeChannel } from './channel.js';
+import { type Channel, fitChannel, quantizeChannel, quantizeWords } from './channel.js';
 import type { Heap } from './heap.js';
 import * as layout from './kernels/layout.js';
-import { blockCount, type GemmForm, type LinearPlan, roundUp } from './plan.js';
+import { blockCount, type GemmForm, isI16, type LinearPlan, roundUp, weightBytes } from './plan.js';
 
 export interface LinearShape {
   form: GemmForm;
@@ -13,7 +13,7 @@ export interface LinearShape {
   columns: number;
   /** Input columns as the file has them. */
   width: number;
-  /** Input columns that share a scale, for 7-bit inputs. */
+  /** Input columns that share a scale; f32 inputs have none, and those of `i16` one for the whole row. */
   block: number;
   /** The input is multiplied before it is quantised. */
   smooth: boolean;
@@ -30,10 +30,10 @@ export class LinearPacker {
   constructor(heap: Heap, shape: LinearShape) {
     const width = roundUp(shape.width, 16);
     const panels = shape.columns / 8;
-    const block = isU7(shape.form) ? Math.min(shape.block, width) : width;
+    const block = isU7(shape.form) || shape.form === 'w16' ? Math.min(shape.block, width) : width;
     this.#heap = heap;
     this.plan = { address: heap.allocate(layout.LINEAR_BYTES), form: shape.form, panels, width, block };
-    this.#weights = heap.allocate(panels * width * 8 * (shape.form === 'f32' ? 4 : 1));
+    this.#weights = heap.allocate(panels * width * 8 * weightBytes(shape.form));
     this.#columns = heap.allocate(panels * 64);
     this.#sums = isU7(shape.form) ? heap.allocate(panels * blockCount(this.plan) * 32) : 0;
     this.#smooth = shape.smooth ? heap.allocate(width * 4) : 0;
@@ -43,14 +43,18 @@ export class LinearPacker {
 
   /** A channel of floating-point weights. */
   writeFloats(column: number, weights: Float32Array): void {
-    if (this.plan.form === 'f32') this.#putFloats(column, weights);
-    else this.#putChannel(column, quantizeChannel(weights, this.plan.form));
+    const { form, block } = this.plan;
+    if (form === 'f32') this.#putFloats(column, weights);
+    else if (form === 'w16') this.#putChannel(column, quantizeWords(weights, block));
+    else this.#putChannel(column, quantizeChannel(weights, form));
   }
 
   /** A channel of 8-bit codes; its scale comes with `multiplyScale`, before or after. */
   writeCodes(column: number, codes: Int8Array): void {
-    if (this.plan.form === 'f32') this.#putFloats(column, Float32Array.from(codes));
-    else this.#putChannel(column, fitChannel(codes, this.plan.form));
+    const { form } = this.plan;
+    if (form === 'f32') this.#putFloats(column, Float32Array.from(codes));
+    else if (form === 'w16') this.#putChannel(column, { codes: Int16Array.from(codes), scale: 1 });
+    else this.#putChannel(column, fitChannel(codes, form));
   }
 
   multiplyScale(column: number, scale: number): void {
@@ -92,14 +96,15 @@ export class LinearPacker {
     put(layout.LINEAR_INPUT, inputKind(form));
   }
 
-  #putChannel(column: number, channel: Channel): void {
-    if (this.plan.form === 'i16') this.#putPairs(column, channel.codes);
-    else this.#putFours(column, channel.codes);
-    if (this.#sums !== 0) this.#putSums(column, channel.codes);
-    this.#scaleBy(column, channel.scale, false);
+  #putChannel(column: number, { codes, scale }: Channel | Channel<Int16Array>): void {
+    const bytes = new Int8Array(codes.buffer, codes.byteOffset, codes.byteLength);
+    if (this.plan.form === 'i16') this.#putPairs(column, bytes);
+    else this.#putFours(column, bytes);
+    if (this.#sums !== 0) this.#putSums(column, bytes);
+    this.#scaleBy(column, scale, false);
   }
 
-  /** Four consecutive inputs of a column lie together. */
+  /** Four consecutive bytes of a column lie together: four inputs, or two of 16 bits. */
   #putFours(column: number, codes: Int8Array): void {
     const words = codes.length >> 2;
     const base = this.#panelAddress(column) + (column & 7) * 4;
@@ -146,15 +151,15 @@ export class LinearPacker {
   }
 
   #panelAddress(column: number): number {
-    return this.#weights + (column >> 3) * this.plan.width * 8;
+    return this.#weights + (column >> 3) * this.plan.width * 8 * weightBytes(this.plan.form);
   }
 }
 
 export function isU7(form: GemmForm): boolean {
-  return form !== 'f32' && form !== 'i16';
+  return form !== 'f32' && !isI16(form);
 }
 
 function inputKind(form: GemmForm): number {
   if (form === 'f32') return layout.INPUT_F32;
-  return form === 'i16' ? layout.INPUT_I16 : layout.INPUT_U7;
+  return isI16(form) ? layout.INPUT_I16 : layout.INPUT_U7;
 }

@@ -3,8 +3,11 @@
  * the weights nor the arithmetic.
  */
 
-/** How a linear's products are computed: f32, exact 16-bit, or 7-bit inputs in one of four forms (see `gemm-u7.ts`). */
-export type GemmForm = 'f32' | 'i16' | 'add' | 'single' | 'pair' | 'quad';
+/**
+ * How a linear's products are computed: f32, 16-bit inputs and weights (`w16`), 16-bit inputs and 8-bit weights (`i16`),
+ * or 7-bit inputs and 8-bit weights in one of four forms (see `gemm-u7.ts`).
+ */
+export type GemmForm = 'f32' | 'w16' | 'i16' | 'add' | 'single' | 'pair' | 'quad';
 
 /** A packed linear. */
 export interface LinearPlan {
@@ -67,7 +70,18 @@ export interface ModelPlan {
 /** Bytes of one value of a linear's quantised input. */
 export function inputBytes(form: GemmForm): number {
   if (form === 'f32') return 4;
-  return form === 'i16' ? 2 : 1;
+  return isI16(form) ? 2 : 1;
+}
+
+/** Whether a form takes symmetric inputs of 16 bits. */
+export function isI16(form: GemmForm): boolean {
+  return form === 'i16' || form === 'w16';
+}
+
+/** Bytes of one packed weight. */
+export function weightBytes(form: GemmForm): number {
+  if (form === 'f32') return 4;
+  return form === 'w16' ? 2 : 1;
 }
 
 /** Scales of one row of a linear's input. */

@@ -83,9 +83,8 @@ function placeOwn(plan: ModelPlan, size: ScratchSize, place: (bytes: number) => 
   const rows = Math.min(chunkRows, roundUp(size.tokens, 4));
   const rowBytes = plan.stride * 4;
   const keyRows = roundUp(size.longest, 8);
-  const wholeRows = plan.layers.some(({ down }) => down.form === 'f32' || down.form === 'i16');
   const block = Math.max(1, ...plan.layers.map(({ down }) => down.block));
-  const columns = wholeRows ? plan.intermediate : Math.min(plan.intermediate, roundUp(upColumns, block));
+  const columns = Math.min(plan.intermediate, roundUp(upColumns, block));
   const narrow = plan.layers.flatMap(({ qkv, attentionOutput, up }) => [qkv, attentionOutput, up]);
   const wide = plan.layers.map(({ down }) => down);
   return {

@@ -14,11 +14,11 @@ import {
   type LayerNames,
   type NormNames,
 } from './architectures.js';
-import { quantizeChannel } from './channel.js';
+import { quantizeChannel, quantizeWords } from './channel.js';
 import type { Heap } from './heap.js';
 import * as layout from './kernels/layout.js';
 import { LinearPacker, type LinearShape } from './pack.js';
-import { type GemmForm, type HeadPlan, type LayerPlan, type ModelPlan, roundUp } from './plan.js';
+import { type GemmForm, type HeadPlan, type LayerPlan, type ModelPlan, roundUp, weightBytes } from './plan.js';
 
 /** How a model's products are to be computed. */
 export interface Precision {
@@ -84,9 +84,9 @@ class WeightLoader {
       maxTokens,
       vocabSize,
       typeCount: typeEmbeddings === null ? 0 : (this.#shape(typeEmbeddings)[0] as number),
-      words: this.#table(wordEmbeddings, this.#precision.form !== 'f32'),
-      positions: this.#table(positionEmbeddings, false),
-      types: typeEmbeddings === null ? 0 : this.#table(typeEmbeddings, false),
+      words: this.#table(wordEmbeddings, weightBytes(this.#precision.form)),
+      positions: this.#table(positionEmbeddings, 4),
+      types: typeEmbeddings === null ? 0 : this.#table(typeEmbeddings, 4),
       embeddingNorm: this.#norm(embeddingNorm),
       layers: layers.map((layer) => this.#layer(layer)),
       bias: this.#relativeBias(),
@@ -225,40 +225,46 @@ class WeightLoader {
     });
   }
 
-  /** An embedding table as floats, or as 8-bit rows with a scale each (always so when the file has it so). */
-  #table(name: string, quantize: boolean): number {
+  /**
+   * An embedding table with values of `bytes` bytes: floats, or whole numbers with a scale a row. Of 8 bits when the file
+   * has it so.
+   */
+  #table(name: string, bytes: number): number {
     const [rows, width] = this.#shape(name) as [number, number];
     this.#expect(name, [rows, this.#description.hidden]);
     const integers = this.#file.tensors.get(name)?.dtype === 'I8';
+    const size = integers ? 1 : bytes;
     const address = this.#heap.allocate(layout.TABLE_BYTES);
-    const values = this.#heap.allocate(rows * width * (integers || quantize ? 1 : 4));
-    const scales = integers || quantize ? this.#heap.allocate(rows * 4) : 0;
+    const values = this.#heap.allocate(rows * width * size);
+    const scales = size < 4 ? this.#heap.allocate(rows * 4) : 0;
     this.#heap.i32[(address + layout.TABLE_VALUES) / 4] = values;
     this.#heap.i32[(address + layout.TABLE_SCALES) / 4] = scales;
+    this.#heap.i32[(address + layout.TABLE_SIZE) / 4] = size;
     if (integers) {
       this.#vector(`${name}_scale`, rows, (part, start) => this.#heap.f32.set(part, scales / 4 + start));
     }
     this.#sinks.set(name, (chunk) => {
-      if (integers) {
-        this.#heap.i8.set(
-          new Int8Array(chunk.bytes.buffer, chunk.bytes.byteOffset, chunk.bytes.length),
-          values + chunk.row * width,
-        );
-        return;
-      }
-      const floats = decodeFloats(chunk.tensor, chunk.bytes);
-      if (!quantize) this.#heap.f32.set(floats, values / 4 + chunk.row * width);
-      else this.#quantizeRows(floats, width, { values: values + chunk.row * width, scales: scales + chunk.row * 4 });
+      const start = chunk.row * width;
+      if (integers) this.#heap.i8.set(chunk.bytes, values + start);
+      else if (size === 4) this.#heap.f32.set(decodeFloats(chunk.tensor, chunk.bytes), values / 4 + start);
+      else this.#quantizeRows(decodeFloats(chunk.tensor, chunk.bytes), width, { values, scales, row: chunk.row, size });
     });
     return address;
   }
 
-  #quantizeRows(floats: Float32Array, width: number, target: { values: number; scales: number }): void {
-    const { i8, f32 } = this.#heap;
-    for (let row = 0; row * width < floats.length; row++) {
-      const { codes, scale } = quantizeChannel(floats.subarray(row * width, (row + 1) * width), 'i16');
-      i8.set(codes, target.values + row * width);
-      f32[target.scales / 4 + row] = scale;
+  #quantizeRows(
+    floats: Float32Array,
+    width: number,
+    target: { values: number; scales: number; row: number; size: number },
+  ): void {
+    const words = target.size === 2;
+    for (let start = 0; start < floats.length; start += width) {
+      const row = target.row + start / width;
+      const weights = floats.subarray(start, start + width);
+      const { codes, scale } = words ? quantizeWords(weights, 1) : quantizeChannel(weights, 'i16');
+      const view = words ? this.#heap.i16 : this.#heap.i8;
+      view.set(codes, target.values / target.size + row * width);
+      this.#heap.f32[target.scales / 4 + row] = scale;
     }
   }
 

@@ -1,7 +1,13 @@
 /** The WASM engine inside a worker of a page, as the compute worker uses it: runs what a test asks for. */
 import type { TokenBatch } from '../../../src/backend/backend.js';
 import { loadKernels } from '../../../src/backend/wasm/assets.js';
-import { convertedForms, detectLevel, pickForm, probeArithmetic } from '../../../src/backend/wasm/features.js';
+import {
+  convertedForms,
+  detectLevel,
+  pickExactForm,
+  pickForm,
+  probeArithmetic,
+} from '../../../src/backend/wasm/features.js';
 import { loadWasmBackend } from '../../../src/backend/wasm/index.js';
 import type { GemmForm } from '../../../src/backend/wasm/plan.js';
 import { openModelFiles } from '../../../src/models/files.js';
@@ -28,7 +34,8 @@ async function answer(question: Question): Promise<unknown> {
   if (question.ask === 'form') {
     const host = probeArithmetic(module, false);
     const exact = convertedForms.filter((form) => host.isExact(form));
-    return { level, form: pickForm(convertedForms, host), exact, addsWide: host.addsWide() };
+    const [form, exactForm] = [pickForm(convertedForms, host), pickExactForm(host)];
+    return { level, form, exactForm, exact, addsWide: host.addsWide() };
   }
   return { level, wrong: checkAll(module, question.forms) };
 }

@@ -57,11 +57,22 @@ export const INPUT_F32 = 0;
 export const INPUT_U7 = 1;
 export const INPUT_I16 = 2;
 
+// Blocks of 16-bit numbers, inputs and weights alike.
+/** The largest size of a number. */
+export const WORD_LIMIT = 32767;
+/**
+ * The largest length (root of the sum of squares) of a block before it is rounded. The sum of products of two blocks is
+ * at most the product of their lengths, which stays below 2^31: rounding adds half the root of the count, at most 40.
+ */
+export const WORD_LENGTH = 46300;
+
 // An embedding table.
 export const TABLE_VALUES = 0;
-/** One f32 a row for tables of 8-bit values, or 0 for tables of f32. */
+/** One f32 a row for tables of whole numbers, or 0 for tables of f32. */
 export const TABLE_SCALES = 4;
-export const TABLE_BYTES = 8;
+/** Bytes of one value: 1, 2 or 4. */
+export const TABLE_SIZE = 8;
+export const TABLE_BYTES = 12;
 
 // What attention needs of one text, for all heads.
 export const ATTEND_QUERY = 0;

@@ -1,4 +1,4 @@
-// Rows of f32 become the input of a linear: 7 bits per block of columns, 16 bits per row, or f32 as they are.
+// Rows of f32 become the input of a linear: 7 or 16 bits per block of columns, or f32 as they are.
 import {
   INPUT_I16,
   INPUT_U7,
@@ -9,11 +9,10 @@ import {
   LINEAR_WIDTH,
   LEVEL_MASK,
   ROUNDER,
+  WORD_LENGTH,
+  WORD_LIMIT,
 } from './layout';
-import { activateRow, larger, maxLanes, minLanes, smaller, sumLanes } from './math';
-
-/** Bits of a symmetric input beside its sign: 127 * 4095 * 4096 columns stay below 2^31. */
-const I16_LIMIT: f32 = 4095;
+import { activateRow, larger, madd, maxLanes, minLanes, smaller, sumLanes } from './math';
 
 /** One row; bytes from `input` on are taken as stored by the linear's kind of input. */
 // @ts-ignore: decorator
@@ -60,15 +59,22 @@ function blockToU7(x: usize, smooth: usize, count: usize, input: usize, params: 
   }
 }
 
-/** A whole row: x = scale * q with |q| <= 4095. */
-function rowToI16(x: usize, smooth: usize, count: usize, input: usize, params: usize): void {
+/** A block: x = scale * q with q as large as its own size and the block's length allow. */
+function blockToI16(x: usize, smooth: usize, count: usize, input: usize, params: usize): void {
   const bytes = count << 2;
   let most = f32x4.splat(0);
-  for (let i: usize = 0; i < bytes; i += 16) most = larger(most, f32x4.abs(smoothed(x + i, smooth ? smooth + i : 0)));
+  let squares = f32x4.splat(0);
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const value = smoothed(x + i, smooth ? smooth + i : 0);
+    most = larger(most, f32x4.abs(value));
+    squares = madd(value, value, squares);
+  }
   const range = maxLanes(most);
-  store<f32>(params, range / I16_LIMIT);
+  const scale = max(range / <f32>WORD_LIMIT, Mathf.sqrt(sumLanes(squares)) / <f32>WORD_LENGTH);
+  store<f32>(params, scale);
   store<f32>(params, 0, 4);
-  const factor = f32x4.splat(range > 1e-30 ? I16_LIMIT / range : 0);
+  // Squares of what is smaller vanish, and with them the length.
+  const factor = f32x4.splat(range > 1e-15 ? 1 / scale : 0);
   const rounder = v128.load(ROUNDER);
   for (let i: usize = 0; i < bytes; i += 32) {
     const by = smooth ? smooth + i : 0;
@@ -85,16 +91,21 @@ function quantizeRow(x: usize, linear: usize, column: usize, count: usize, input
   const kind = load<i32>(linear, LINEAR_INPUT);
   let smooth = load<usize>(linear, LINEAR_SMOOTH);
   if (smooth) smooth += column << 2;
+  const block = load<usize>(linear, LINEAR_BLOCK);
+  params += (column / block) << 3;
   if (kind == INPUT_U7) {
-    const block = load<usize>(linear, LINEAR_BLOCK);
-    params += (column / block) << 3;
     input += column;
     for (let c: usize = 0; c < count; c += block) {
       blockToU7(x + (c << 2), smooth ? smooth + (c << 2) : 0, min(block, count - c), input + c, params);
       params += 8;
     }
   } else if (kind == INPUT_I16) {
-    rowToI16(x, smooth, count, input, params);
+    input += column << 1;
+    for (let c: usize = 0; c < count; c += block) {
+      const by = smooth ? smooth + (c << 2) : 0;
+      blockToI16(x + (c << 2), by, min(block, count - c), input + (c << 1), params);
+      params += 8;
+    }
   }
 }
 

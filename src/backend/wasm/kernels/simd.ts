@@ -1,6 +1,6 @@
 // The build for hosts with plain 128-bit SIMD; `relaxed.ts` adds to it.
 export { gemmF32 } from './gemm-f32';
-export { gemmI16 } from './gemm-i16';
+export { gemmI16, gemmW16 } from './gemm-i16';
 export { attend } from './attention';
 export { embed, mean } from './embed';
 export { normalize, quantize } from './quantize';
