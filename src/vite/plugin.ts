@@ -8,6 +8,7 @@ import { serveModels } from './models.js';
 import { toMounts, type VecinityPluginOptions } from './options.js';
 
 export type { Folders, VecinityPluginOptions } from './options.js';
+export { type PwaOptions, withVecinity } from './pwa.js';
 
 const serviceWorkerFile = 'vecinity-sw.js';
 
