@@ -8,6 +8,7 @@ import type { ModelFiles, ReadOptions } from '../models/files.js';
 import type { ModelSpec } from '../models/spec.js';
 import { readOptionalJson } from '../models/spec-files.js';
 import type { EngineInput, Token } from './engine.js';
+import { checkChars, type TokenizedPart, tokenizeEnough } from './long-text.js';
 import { fillTemplate, findTemplate, type Template } from './template.js';
 import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
 import { cutPair, type PairLimits } from './truncation.js';
@@ -23,7 +24,7 @@ export interface Encoding {
   /** Segment ids; null for models that have none, and where all are zero. */
   typeIds: Int32Array | null;
   truncated: boolean;
-  /** Tokens before truncation, special tokens included. */
+  /** Tokens before truncation, special tokens included; of a giant text, as many as were looked at. */
   totalTokens: number;
   /** Leading tokens that pooling leaves out; more than 0 only for models that do not pool their prompt. */
   skippedTokens: number;
@@ -133,19 +134,19 @@ class ModelTokenizer implements Tokenizer {
 
   encode(text: string, options: EncodeOptions = {}): Encoding {
     const prompt = options.prompt ?? '';
-    const content = this.#contentIds(prompt + text);
+    const left = options.truncateSide === 'left';
     const room = this.#limit(options.maxTokens, this.#single) - this.#single.specials;
+    const { ids: content, whole } = this.#someIds(prompt + text, room, left);
     const totalTokens = content.length + this.#single.specials;
     const excess = Math.max(0, content.length - room);
     if (excess > 0 && !options.truncate) throw this.#tooLong(totalTokens, room + this.#single.specials, options);
-    const left = options.truncateSide === 'left';
     const kept = left ? content.slice(excess) : content.slice(0, content.length - excess);
     return {
       inputIds: fillTemplate(this.#single, kept).inputIds,
       typeIds: null,
       truncated: excess > 0,
       totalTokens,
-      skippedTokens: this.#skippedTokens(prompt, left ? excess : 0, kept.length),
+      skippedTokens: this.#skippedTokens(prompt, left ? (whole ? excess : Number.POSITIVE_INFINITY) : 0, kept.length),
     };
   }
 
@@ -154,13 +155,14 @@ class ModelTokenizer implements Tokenizer {
     if (document === '') return this.#encodeQueryAlone(query, options);
     const limit = this.#limit(options.maxTokens, this.#pair);
     const first = this.#queryIds(query);
-    const second = this.#contentIds(document);
+    const room = limit - this.#pair.specials;
+    const { ids: second, whole } = this.#someIds(document, room, false);
     const limits: PairLimits = {
-      room: limit - this.#pair.specials,
+      room,
       second: options.maxTokensPerDocument ?? Number.POSITIVE_INFINITY,
       strategy: options.strategy ?? 'only_second',
     };
-    const kept = cutPair(first.length, second.length, limits);
+    const kept = cutPair(first.length, whole ? second.length : Number.POSITIVE_INFINITY, limits);
     const totalTokens = first.length + second.length + this.#pair.specials;
     if (kept === null) throw this.#queryTooLong(first.length + this.#pair.specials, limit);
     if (kept.overflow && !options.truncate) throw this.#tooLong(totalTokens, limit, options, 'document');
@@ -168,7 +170,7 @@ class ModelTokenizer implements Tokenizer {
     return {
       inputIds: filled.inputIds,
       typeIds: this.#hasSegments ? filled.typeIds : null,
-      truncated: kept.first < first.length || kept.second < second.length,
+      truncated: !whole || kept.first < first.length || kept.second < second.length,
       totalTokens,
       skippedTokens: 0,
     };
@@ -235,8 +237,14 @@ class ModelTokenizer implements Tokenizer {
     return this.#tokenizer.id_to_token(id) ?? '';
   }
 
+  /** All tokens of a text, or at least `enough` from one end of a giant one. */
+  #someIds(text: string, enough: number, fromEnd: boolean): TokenizedPart {
+    return tokenizeEnough(text, { enough, fromEnd, tokenize: (part) => this.#contentIds(part) });
+  }
+
   #contentIds(text: string): number[] {
     if (text === '') return [];
+    checkChars(text);
     const input = this.#spec.lowercase ? text.toLowerCase() : text;
     const { ids } = this.#tokenizer.encode(input, { add_special_tokens: false });
     // A vocabulary without an unknown token yields undefined for what it lacks; such characters have no token.
