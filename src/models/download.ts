@@ -3,7 +3,7 @@
  * Going on after a break is in `transfer.ts`; knows nothing of stores and of which files a model has.
  */
 import { abortError, VecinityError } from '../errors.js';
-import { htmlError, isHtml, isPointer, pointerError } from './content.js';
+import { htmlError, isHtml, isPointer, maxBytesOf, pointerError, tooLargeError } from './content.js';
 import type { ReadOptions } from './files.js';
 import { createReporter } from './progress.js';
 
@@ -145,6 +145,7 @@ export async function* readBody(
       if (length === 0) checkStart(request, response, value ?? new Uint8Array(0));
       if (done) break;
       length += value.length;
+      if (length > maxBytesOf(request.path)) throw tooLargeError(request.path, request.url);
       yield value;
     }
   } finally {
