@@ -2,9 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import { runnerImport } from 'vite';
 
-const servers = ['handler', 'load'];
+const commands = ['handler', 'load', 'memory'];
 const [first = '', ...rest] = process.argv.slice(2);
-const [name, args] = servers.includes(first) ? [first, rest] : ['main', process.argv.slice(2)];
+const [name, args] = commands.includes(first) ? [first, rest] : ['main', process.argv.slice(2)];
 const { module } = await runnerImport(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), {
   configFile: false,
   logLevel: 'error',

@@ -149,9 +149,9 @@ function allModels(context: ApiContext): ModelStatus[] {
   return [...presentModels(context), ...(context.remote?.names.map(toRemoteStatus) ?? [])];
 }
 
-/** Those that take memory here. */
+/** Those that take memory here, now or in a moment. */
 function listRunning({ context }: Call): Response {
-  const running = presentModels(context).filter(({ state }) => state === 'ready');
+  const running = presentModels(context).filter(({ state }) => state === 'ready' || state === 'loading');
   return list(running, (model) => toRunning(model, context));
 }
 

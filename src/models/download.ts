@@ -3,7 +3,8 @@
  * Going on after a break is in `transfer.ts`; knows nothing of stores and of which files a model has.
  */
 import { abortError, VecinityError } from '../errors.js';
-import { htmlError, isHtml, isPointer, maxBytesOf, pointerError, tooLargeError } from './content.js';
+import { openBody } from './body-reader.js';
+import { htmlError, isHtml, isPointer, pointerError } from './content.js';
 import type { ReadOptions } from './files.js';
 import { createReporter } from './progress.js';
 
@@ -22,6 +23,8 @@ export interface DownloadRequest extends ReadOptions {
   fetch: typeof fetch;
   /** Bytes `start` (inclusive) to `end` (exclusive, may be infinite) only; such a read reports no progress. */
   range?: { start: number; end: number };
+  /** See `openBody`; for readers that are through with a piece when they ask for the next. */
+  pieceBytes?: number;
 }
 
 /** A server that says nothing for so long is given up, and asked again. */
@@ -136,16 +139,15 @@ export async function* readBody(
   request: DownloadRequest,
   response: Response,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-  const reader = (response.body ?? new Blob([]).stream()).getReader();
+  const reader = openBody(response.body, request.pieceBytes);
   const cancel = (): void => void reader.cancel().catch(() => {});
   let length = 0;
   try {
     for (;;) {
       const { done, value } = await untilStalled(request, reader.read(), cancel);
       if (length === 0) checkStart(request, response, value ?? new Uint8Array(0));
-      if (done) break;
+      if (done || value === undefined) break;
       length += value.length;
-      if (length > maxBytesOf(request.path)) throw tooLargeError(request.path, request.url);
       yield value;
     }
   } finally {

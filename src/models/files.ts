@@ -42,7 +42,10 @@ export interface ModelFiles {
   readBytes(path: string, options?: ReadOptions): Promise<Uint8Array | null>;
   /** Bytes `start` (inclusive) to `end` (exclusive), or null when the file does not exist. */
   readRange(path: string, start: number, end: number, options?: ReadOptions): Promise<Uint8Array | null>;
-  /** The whole file front to back, or null when it does not exist; for files too large to be held twice. */
+  /**
+   * The whole file front to back, or null when it does not exist; for files too large to be held twice. A piece is valid
+   * until the next one is asked for.
+   */
   readStream?(path: string, options?: ReadOptions): Promise<ReadableStream<Uint8Array> | null>;
   /**
    * Forgets a kept copy that its reader cannot use, so that the next read fetches it again. False when none was kept,

@@ -6,6 +6,9 @@ import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
 import { createReporter } from './progress.js';
 import { openTransfer, type Transfer } from './transfer.js';
 
+/** Fewer would cost more time than they save memory. */
+const pieceBytes = 512 * 1024;
+
 const nothingYet = { sizeBytes: 0, version: { etag: null, totalBytes: null } };
 
 export class UrlFiles implements ModelFiles {
@@ -32,7 +35,7 @@ export class UrlFiles implements ModelFiles {
   }
 
   async readStream(path: string, options: ReadOptions = {}): Promise<ReadableStream<Uint8Array> | null> {
-    const request = this.request(path, options);
+    const request = { ...this.request(path, options), pieceBytes };
     const transfer = await openTransfer(request, nothingYet);
     return transfer && toStream(reportPieces(request, transfer));
   }
