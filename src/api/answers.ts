@@ -47,6 +47,14 @@ export const embeddingsAnswer = z.strictObject({
   usage,
 });
 
+/** Jina's, with a vector for every token. */
+export const multiVectorAnswer = z.strictObject({
+  model: modelName,
+  object: z.literal('list'),
+  usage,
+  data: z.array(z.strictObject({ object: z.literal('embeddings'), index, embeddings: z.array(vector) })),
+});
+
 export const rerankAnswer = z.strictObject({
   id: textLike('rerank-1'),
   object: z.optional(z.literal('rerank')),
@@ -75,6 +83,23 @@ export const cohereEmbedAnswer = z.strictObject({
   texts: z.array(passage),
   meta: cohereMeta,
 });
+/** Of `/v1/embed`: vectors alone, or by type where the request names types. */
+export const cohereEmbedV1Answer = z.union([
+  z.strictObject({
+    id: textLike('embd-1'),
+    response_type: z.literal('embeddings_floats'),
+    embeddings: z.array(vector),
+    texts: z.array(passage),
+    meta: cohereMeta,
+  }),
+  z.strictObject({
+    id: textLike('embd-1'),
+    response_type: z.literal('embeddings_by_type'),
+    embeddings: cohereVectors,
+    texts: z.array(passage),
+    meta: cohereMeta,
+  }),
+]);
 export const cohereRerankAnswer = z.strictObject({
   id: textLike('rerank-1'),
   results: z.array(z.strictObject({ index, relevance_score: score })),
@@ -172,3 +197,7 @@ export const ollamaEmbedAnswer = z.strictObject({
   prompt_eval_count: z.optional(tokens),
 });
 export const ollamaPromptAnswer = z.strictObject({ model: z.optional(modelName), embedding: vector });
+export const ollamaRerankAnswer = z.strictObject({
+  model: modelName,
+  results: z.array(z.strictObject({ index, relevance_score: score, document: z.optional(passage) })),
+});

@@ -1,5 +1,6 @@
 /** What every dialect's classify route comes to: labels with their scores, from a cross-encoder's head. */
 import type { ClassifyResult } from '../core/engine.js';
+import { type Computed, withCompute } from './compute.js';
 import { useModel } from './keep-alive.js';
 import type { CallContext } from './route.js';
 import { toMaxTokens } from './truncation.js';
@@ -23,8 +24,8 @@ export interface LabelScore {
 }
 
 /** Throws what the engine throws. */
-export async function classifyTexts(wish: ClassifyWish, context: CallContext): Promise<ClassifyResult> {
-  return await useModel(wish.model, { task: 'rerank', context }, async (model) =>
+export async function classifyTexts(wish: ClassifyWish, context: CallContext): Promise<Computed<ClassifyResult>> {
+  const result = await useModel(wish.model, { task: 'rerank', context }, async (model) =>
     context.engine.classify({
       model: model.id,
       inputs: wish.inputs,
@@ -37,6 +38,7 @@ export async function classifyTexts(wish: ClassifyWish, context: CallContext): P
       onProgress: context.onProgress,
     }),
   );
+  return withCompute(result, wish.inputs.flat(), context);
 }
 
 /** The labels of each input in the model's order. */

@@ -1,8 +1,8 @@
-/** Cohere's routes: `/v2/embed` with several types of vectors at once, and `/v2/rerank`, which returns no documents. */
+/** Cohere's routes: `/v1/embed` and `/v2/embed`, with several types of vectors at once, and `/v2/rerank`, which returns no documents. */
 import * as z from 'zod/mini';
 import type { EmbedResult } from '../core/engine.js';
 import type { VecinityError } from '../errors.js';
-import { cohereEmbedAnswer, cohereRerankAnswer, json } from './answers.js';
+import { cohereEmbedAnswer, cohereEmbedV1Answer, cohereRerankAnswer, json } from './answers.js';
 import { embedInputs } from './embed-inputs.js';
 import { type JsonPart, writeJson } from './embeddings-json.js';
 import { toOpenaiError } from './error-response.js';
@@ -61,6 +61,17 @@ export const cohere: Dialect = [
   },
   {
     method: 'POST',
+    paths: ['/v1/embed'],
+    summary: 'Embeds texts as the first version of Cohere’s API does.',
+    body: embedBody,
+    examples: [{ texts: ['Lima', 'Quito'] }, { texts: ['Lima'], embedding_types: ['int8'] }],
+    answers: json(cohereEmbedV1Answer),
+    guarded: true,
+    formatError,
+    handle: embedV1,
+  },
+  {
+    method: 'POST',
     paths: ['/v2/rerank'],
     summary: 'Sorts documents as Cohere does: places and scores only.',
     body: rerankBody,
@@ -72,7 +83,25 @@ export const cohere: Dialect = [
   },
 ];
 
-async function embed({ body, context }: Call): Promise<Response> {
+async function embed(call: Call): Promise<Response> {
+  const { result, texts, types } = await embedTexts(call);
+  const id = createId('embd-');
+  const tail = { texts, meta: embedMeta('2', result) };
+  const parts = [`{"id":"${id}","embeddings":`, ...toParts(result, types ?? ['float']), tailOf(tail)];
+  return jsonResponse(await writeJson(parts), { headers: timingHeaders(result) });
+}
+
+/** Bare vectors, unless the request names types. */
+async function embedV1(call: Call): Promise<Response> {
+  const { result, texts, types } = await embedTexts(call);
+  const head = { id: createId('embd-'), response_type: types ? 'embeddings_by_type' : 'embeddings_floats' };
+  const vectors = types ? toParts(result, types) : ['[', toTypedRows(result, 'float'), ']'];
+  const start = `${JSON.stringify(head).slice(0, -1)},"embeddings":`;
+  const parts = [start, ...vectors, tailOf({ texts, meta: embedMeta('1', result) })];
+  return jsonResponse(await writeJson(parts), { headers: timingHeaders(result) });
+}
+
+async function embedTexts({ body, context }: Call) {
   const parsed = parseBody(embedBody, body);
   const texts = parsed.texts ?? parsed.inputs?.map(({ content }) => content.map(({ text }) => text).join('\n'));
   if (!texts) throw invalidField(['texts'], `${allowedTexts} (or \`inputs\` must hold texts)`, undefined);
@@ -89,19 +118,22 @@ async function embed({ body, context }: Call): Promise<Response> {
     },
     context,
   );
-  const bytes = await writeJson(toParts(result, texts, parsed.embedding_types ?? ['float']));
-  return jsonResponse(bytes, { headers: timingHeaders(result) });
+  return { result, texts, types: parsed.embedding_types ?? null };
 }
 
-/** `{"id", "embeddings": {"float": [...], "int8": [...]}, "texts", "meta"}` */
-function toParts(result: EmbedResult, texts: readonly string[], types: readonly VectorType[]): JsonPart[] {
+/** `{"float": [...], "int8": [...]}` */
+function toParts(result: EmbedResult, types: readonly VectorType[]): JsonPart[] {
   const vectors = [...new Set(types)].flatMap((type, place): JsonPart[] => [
     `${place > 0 ? ',' : ''}"${type}":[`,
     toTypedRows(result, type),
     ']',
   ]);
-  const tail = { texts, meta: meta(result.usage.promptTokens, { input_tokens: result.usage.promptTokens }) };
-  return [`{"id":"${createId('embd-')}","embeddings":{`, ...vectors, `},${JSON.stringify(tail).slice(1)}`];
+  return ['{', ...vectors, '}'];
+}
+
+/** The fields after the vectors. */
+function tailOf(fields: object): string {
+  return `,${JSON.stringify(fields).slice(1)}`;
 }
 
 async function rerank({ body, context }: Call): Promise<Response> {
@@ -118,11 +150,15 @@ async function rerank({ body, context }: Call): Promise<Response> {
   );
   const results = rank(result.scores, parsed.top_n).map(({ index, score }) => ({ index, relevance_score: score }));
   const { promptTokens } = result.usage;
-  const answer = { id: createId('rerank-'), results, meta: meta(promptTokens, { search_units: 1 }) };
+  const answer = { id: createId('rerank-'), results, meta: meta('2', promptTokens, { search_units: 1 }) };
   return jsonResponse(answer, { headers: timingHeaders(result) });
 }
 
+function embedMeta(version: string, { usage }: EmbedResult) {
+  return meta(version, usage.promptTokens, { input_tokens: usage.promptTokens });
+}
+
 /** What Cohere would bill, and the tokens that were really read. */
-function meta(tokens: number, billed: Record<string, number>) {
-  return { api_version: { version: '2' }, billed_units: billed, tokens: { input_tokens: tokens } };
+function meta(version: string, tokens: number, billed: Record<string, number>) {
+  return { api_version: { version }, billed_units: billed, tokens: { input_tokens: tokens } };
 }

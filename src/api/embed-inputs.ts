@@ -1,6 +1,7 @@
 /** What every dialect's embedding route comes to: which model, which prompt, which limits, and the engine's answer. */
 import type { EmbedResult, EmbedTokensRequest, EmbedTokensResult, EngineInput, ModelStatus } from '../core/engine.js';
 import { checkDimensions } from './compat.js';
+import { type Computed, withCompute } from './compute.js';
 import { useModel } from './keep-alive.js';
 import { choosePrompt, type PromptWish } from './prompts.js';
 import { remoteNameOf } from './remote.js';
@@ -27,10 +28,10 @@ export interface EmbedWish {
 }
 
 /** Throws what the engine throws, and `invalid_request` for a prompt that is not known. */
-export async function embedInputs(wish: EmbedWish, context: CallContext): Promise<EmbedResult> {
+export async function embedInputs(wish: EmbedWish, context: CallContext): Promise<Computed<EmbedResult>> {
   const remote = remoteNameOf(wish.model, context);
-  if (remote !== null) return await embedRemotely(wish, remote, context);
-  return await useModel(wish.model, { task: 'embedding', context }, async (model) => {
+  if (remote !== null) return withCompute(await embedRemotely(wish, remote, context), wish.inputs, context);
+  const result = await useModel(wish.model, { task: 'embedding', context }, async (model) => {
     await checkDimensions(wish.dimensions, model, context);
     return await context.engine.embed({
       ...(await toTokensRequest(wish, model, context)),
@@ -39,16 +40,18 @@ export async function embedInputs(wish: EmbedWish, context: CallContext): Promis
       ...(wish.lateChunking ? { lateChunking: true } : {}),
     });
   });
+  return withCompute(result, wish.inputs, context);
 }
 
 /** The vectors of every token. Throws as `embedInputs` does. */
 export async function embedTokens(
   wish: Omit<EmbedWish, 'dimensions' | 'normalize' | 'lateChunking'>,
   context: CallContext,
-): Promise<EmbedTokensResult> {
-  return await useModel(wish.model, { task: 'embedding', context }, async (model) =>
+): Promise<Computed<EmbedTokensResult>> {
+  const result = await useModel(wish.model, { task: 'embedding', context }, async (model) =>
     context.engine.embedTokens(await toTokensRequest(wish, model, context)),
   );
+  return withCompute(result, wish.inputs, context);
 }
 
 async function toTokensRequest(wish: EmbedWish, model: ModelStatus, context: CallContext): Promise<EmbedTokensRequest> {

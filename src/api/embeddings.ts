@@ -3,10 +3,11 @@ import * as z from 'zod/mini';
 import type { EmbedResult, EmbedTokensResult } from '../core/engine.js';
 import type { EmbeddingsResponse } from '../protocol.js';
 import { checkTexts } from './compat.js';
+import type { Computed } from './compute.js';
 import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
 import type { BytesFormat } from './embeddings-bytes.js';
 import { embeddingAt } from './embeddings-json.js';
-import { choice, flag, inputs, oneOrMore, positiveInteger, text } from './fields.js';
+import { choice, choiceOf, flag, inputs, oneOrMore, positiveInteger, text } from './fields.js';
 import type { CallContext } from './route.js';
 import { truncationFields } from './truncation.js';
 import { invalidField, parseBody } from './validate.js';
@@ -29,20 +30,23 @@ export const embeddingsBody = z.object({
   truncate: z.nullish(flag()),
   truncation_direction: z.nullish(choice(['right', 'left', 'Right', 'Left'])),
   normalize: z.nullish(flag()),
+  // llama.cpp's word; its other norms are none that an answer here has.
+  embd_normalize: z.nullish(choiceOf([-1, 2])),
   // Jina's words.
   embedding_type: z.nullish(oneOrMore(vectorTypes)),
   embedding_types: z.nullish(oneOrMore(vectorTypes)),
   normalized: z.nullish(flag()),
   late_chunking: z.nullish(flag()),
-  return_multivector: z.nullish(z.literal(false, 'false: an input has one vector here')),
+  return_multivector: z.nullish(flag()),
   // vLLM's words.
+  use_activation: z.nullish(flag()),
   ...truncationFields,
 });
 
 type EmbeddingsBody = z.output<typeof embeddingsBody>;
 
 export interface Embedded {
-  result: EmbedResult;
+  result: Computed<EmbedResult>;
   /** How the vectors are asked for; one type, unless Jina's words named several. */
   types: readonly [VectorType, ...VectorType[]];
   /** Not null when the whole answer shall be bytes instead of JSON. */
@@ -52,6 +56,8 @@ export interface Embedded {
 /** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
 export async function embedBody(body: unknown, context: CallContext): Promise<Embedded> {
   const parsed = parseBody(embeddingsBody, body);
+  if (parsed.return_multivector)
+    throw invalidField(['return_multivector'], 'false where an input has one vector', true);
   checkTexts(parsed.input, context);
   const result = await embedInputs(
     {
@@ -59,7 +65,7 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
       inputs: parsed.input,
       prompt: toPromptWish(parsed),
       dimensions: parsed.dimensions ?? null,
-      normalize: parsed.normalize ?? parsed.normalized ?? null,
+      normalize: toNormalize(parsed),
       lateChunking: parsed.late_chunking ?? false,
       ...toTruncation(parsed, context.api.compat === 'infinity'),
     },
@@ -72,11 +78,16 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
   return { result, types: [first, ...more], bytes };
 }
 
+const whereTokens = 'where every token has a vector';
+
 /** The vectors of all tokens of the inputs. Throws as `embedBody` does, and for fields that shape one vector an input. */
-export async function embedBodyTokens(body: unknown, context: CallContext): Promise<EmbedTokensResult> {
+export async function embedBodyTokens(body: unknown, context: CallContext): Promise<Computed<EmbedTokensResult>> {
   const parsed = parseBody(embeddingsBody, body);
+  const { encoding_format: format, embedding_type: type = parsed.embedding_types } = parsed;
+  if (format && format !== 'float') throw invalidField(['encoding_format'], `"float" ${whereTokens}`, format);
+  if (type?.some((name) => name !== 'float')) throw invalidField(['embedding_type'], `"float" ${whereTokens}`, type);
   const unfit = (['dimensions', 'late_chunking', 'normalize'] as const).find((field) => parsed[field]);
-  if (unfit) throw invalidField([unfit], 'left out where every token has a vector', parsed[unfit]);
+  if (unfit) throw invalidField([unfit], `left out ${whereTokens}`, parsed[unfit]);
   checkTexts(parsed.input, context);
   const wish = { model: parsed.model ?? null, inputs: parsed.input, prompt: toPromptWish(parsed) };
   return await embedTokens({ ...wish, ...toTruncation(parsed, context.api.compat === 'infinity') }, context);
@@ -99,6 +110,11 @@ export async function createEmbeddings(body: unknown, context: CallContext): Pro
 /** Usage in OpenAI's words. */
 export function toUsage({ usage }: Pick<EmbedResult, 'usage'>): EmbeddingsResponse['usage'] {
   return { prompt_tokens: usage.promptTokens, total_tokens: usage.promptTokens };
+}
+
+/** Whether vectors get the length 1, in whichever dialect's words; null leaves it to the model. */
+function toNormalize({ normalize, normalized, use_activation, embd_normalize }: EmbeddingsBody): boolean | null {
+  return normalize ?? normalized ?? use_activation ?? (embd_normalize == null ? null : embd_normalize === 2);
 }
 
 /** Whoever says to how many tokens wants to have inputs cut. */

@@ -33,6 +33,15 @@ export function choice<const Values extends readonly string[]>(values: Values) {
   return z.enum(values, `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`);
 }
 
+/** One of a few numbers. */
+export function choiceOf(values: readonly number[]) {
+  const allowed = `one of ${values.join(', ')}`;
+  return z.union(
+    values.map((value) => z.literal(value, allowed)),
+    allowed,
+  );
+}
+
 /** One of a few words or an array of them; comes out as an array. */
 export function oneOrMore<const Values extends readonly string[]>(values: Values) {
   const word = choice(values);

@@ -16,6 +16,7 @@ import { errorResponse } from './error-response.js';
 import { correlationHeaders, traceHeaders } from './ids.js';
 import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
+import { multiVector } from './multi-vector.js';
 import { ollama } from './ollama.js';
 import { openai } from './openai.js';
 import { nameAsAsked } from './params.js';
@@ -41,7 +42,7 @@ export interface HandlerOptions {
 /** A path that no route has: what is not below the prefix is not ours. */
 const nowhere = '//';
 
-const described: readonly Dialect[] = [openai, cohere, shared, tei, ollama, vllm, system];
+const described: readonly Dialect[] = [openai, cohere, shared, multiVector, tei, ollama, vllm, system];
 
 /** Every dialect that is answered, and what describes them. */
 export const dialects: readonly Dialect[] = [...described, documentsOf(described)];

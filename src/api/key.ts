@@ -1,4 +1,4 @@
-/** The API key: `Authorization: Bearer <key>`. */
+/** The API key: `Authorization: Bearer <key>`, or llama.cpp's `X-Api-Key`. */
 import { VecinityError } from '../errors.js';
 
 const encoder = new TextEncoder();
@@ -7,7 +7,7 @@ const encoder = new TextEncoder();
 export function checkKey(request: Request, apiKey: string | null): void {
   if (apiKey === null) return;
   const authorization = request.headers.get('authorization');
-  const given = /^bearer\s+(.+)$/i.exec(authorization ?? '')?.[1];
+  const given = /^bearer\s+(.+)$/i.exec(authorization ?? '')?.[1] ?? request.headers.get('x-api-key') ?? undefined;
   if (given !== undefined && isSame(given, apiKey)) return;
   const message = given === undefined ? 'An API key is needed: send it' : 'The API key is wrong: send the right one';
   throw new VecinityError('invalid_api_key', `${message} as \`Authorization: Bearer <key>\`.`);

@@ -105,7 +105,7 @@ async function rerank({ body, context }: Call): Promise<Response> {
 
 async function tokenize({ body, context }: Call): Promise<Response> {
   const { model = null, content, add_special, with_pieces } = parseBody(tokenizeBody, body);
-  const { tokens } = await tokenizeTexts({ model, texts: [content], addSpecialTokens: add_special ?? false }, context);
-  const found = tokens[0] ?? [];
-  return jsonResponse({ tokens: found.map(({ id, text: piece }) => (with_pieces ? { id, piece } : id)) });
+  const result = await tokenizeTexts({ model, texts: [content], addSpecialTokens: add_special ?? false }, context);
+  const tokens = (result.tokens[0] ?? []).map(({ id, text: piece }) => (with_pieces ? { id, piece } : id));
+  return jsonResponse({ tokens }, { headers: timingHeaders(result) });
 }

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { version } from '../../package.json';
 import type { EmbedResult, ModelStatus } from '../core/engine.js';
 import type { VecinityError } from '../errors.js';
-import { json, ollamaEmbedAnswer, ollamaPromptAnswer } from './answers.js';
+import { json, ollamaEmbedAnswer, ollamaPromptAnswer, ollamaRerankAnswer } from './answers.js';
 import { embedInputs } from './embed-inputs.js';
 import { toJsonRows, writeJson } from './embeddings-json.js';
 import { flag, integerFrom, maxInputs, positiveInteger, text } from './fields.js';
@@ -13,6 +13,7 @@ import { toRemoteStatus } from './models.js';
 import { findModel, presentModels, resolveModel, unknownModel } from './names.js';
 import { lineType, pull, pullBody } from './ollama-pull.js';
 import { namedRemote, remoteNameOf } from './remote.js';
+import { rerankBody, rerankBodyDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { ApiContext, Call, Dialect, Route } from './route.js';
 import { count, invalidField, parseBody } from './validate.js';
@@ -53,6 +54,11 @@ export const ollama: Dialect = [
   {
     ...post('/api/embeddings', 'Embeds one text as older clients of Ollama ask for it.', embedPrompt),
     ...{ body: promptBody, examples: [{ prompt: 'Lima' }], answers: json(ollamaPromptAnswer) },
+  },
+  {
+    ...post('/api/rerank', 'Sorts documents by their relevance to a query, for clients of Ollama.', rerank),
+    ...{ body: rerankBody, examples: [{ query: 'capital of Peru', documents: ['Lima', 'Quito'] }] },
+    answers: json(ollamaRerankAnswer),
   },
   {
     ...post('/api/pull', 'Loads a model and tells how far it is, a line a step.', pull),
@@ -118,6 +124,18 @@ async function embedPrompt({ body, context }: Call): Promise<Response> {
   const result = await embedInputs(wish, context);
   await applyKeepAlive(keep_alive, result.model, context);
   return jsonResponse({ embedding: Array.from(result.embeddings) }, { headers: timingHeaders(result) });
+}
+
+/** Ollama has no such route yet; clients that expect one send and read what Jina's does, without ids and usage. */
+async function rerank({ body, context }: Call): Promise<Response> {
+  const named = typeof body === 'object' && body !== null ? Reflect.get(body, 'model') : null;
+  const model = typeof named === 'string' ? toName(named) : named;
+  const { result, response } = await rerankBodyDocuments({ ...Object(body), model }, context);
+  const results = response.results.map(({ index, relevance_score, document }) => ({
+    ...{ index, relevance_score },
+    ...(document ? { document: document.text } : {}),
+  }));
+  return jsonResponse({ model: response.model, results }, { headers: timingHeaders(result) });
 }
 
 function show({ body, context }: Call): Response {

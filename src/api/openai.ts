@@ -4,15 +4,15 @@
  */
 import { embeddingsAnswer, json, rerankAnswer } from './answers.js';
 import { toPlainDocuments } from './compat.js';
-import { embedBody, embeddingsBody, toUsage } from './embeddings.js';
+import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from './embeddings.js';
 import { bytesResponse } from './embeddings-bytes.js';
-import { writeEmbeddings } from './embeddings-json.js';
+import { toTokenParts, writeEmbeddings, writeJson } from './embeddings-json.js';
 import { modelAnswer, modelsAnswer } from './model-answers.js';
 import { listModels, retrieveModel } from './models.js';
 import { passedOn } from './remote.js';
 import { rerankBody, rerankBodyDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
-import type { Call, Dialect } from './route.js';
+import type { Call, CallContext, Dialect } from './route.js';
 import type { Variant } from './shared-route.js';
 import { toManyTypedRows, toTypedRows } from './vector-codes.js';
 
@@ -82,11 +82,25 @@ export const openaiRerank: Variant = {
 };
 
 async function embeddings({ body, context }: Call): Promise<Response> {
+  if (asksForTokens(body)) return await tokenEmbeddings(body, context);
   const { result, types, bytes: format } = await embedBody(body, context);
   if (format !== null) return bytesResponse(result, format);
   const tail = { model: result.model, usage: toUsage(result) };
   const rows = types.length > 1 ? toManyTypedRows(result, types) : toTypedRows(result, types[0]);
   const bytes = await writeEmbeddings(rows, tail);
+  return jsonResponse(bytes, { headers: timingHeaders(result) });
+}
+
+/** Jina's word for a vector a token; everything else about the body is checked where it is read. */
+function asksForTokens(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && Reflect.get(body, 'return_multivector') === true;
+}
+
+async function tokenEmbeddings(body: unknown, context: CallContext): Promise<Response> {
+  const result = await embedBodyTokens(body, context);
+  const items = toTokenParts(result, (index) => [`{"object":"embedding","index":${index},"embedding":`, '}']);
+  const tail = JSON.stringify({ model: result.model, usage: toUsage(result) }).slice(1);
+  const bytes = await writeJson(['{"object":"list","data":[', ...items, `],${tail}`]);
   return jsonResponse(bytes, { headers: timingHeaders(result) });
 }
 

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import type { RerankResult } from '../core/engine.js';
 import type { RerankResponse } from '../protocol.js';
+import { type Computed, withCompute } from './compute.js';
 import { toUsage } from './embeddings.js';
 import { flag, maxInputs, positiveInteger, text, textOrObject } from './fields.js';
 import { createId } from './ids.js';
@@ -40,7 +41,7 @@ export const rerankBody = z.object({
 type RerankBody = z.output<typeof rerankBody>;
 
 export interface Reranked {
-  result: RerankResult;
+  result: Computed<RerankResult>;
   response: RerankResponse;
   /** What the request says of documents in the answer; null says nothing. */
   documentsAsked: boolean | null;
@@ -84,11 +85,12 @@ export interface RerankWish {
 }
 
 /** What every dialect's rerank route comes to. Throws what the engine throws. */
-export async function scoreDocuments(wish: RerankWish, context: CallContext): Promise<RerankResult> {
+export async function scoreDocuments(wish: RerankWish, context: CallContext): Promise<Computed<RerankResult>> {
+  const texts = [wish.query, ...wish.documents];
   const remote = remoteNameOf(wish.model, context);
-  if (remote !== null) return await scoreRemotely(wish, remote, context);
+  if (remote !== null) return withCompute(await scoreRemotely(wish, remote, context), texts, context);
   const { rawScores = null, maxTokensPerDocument = null, truncate = true } = wish;
-  return await useModel(wish.model, { task: 'rerank', context }, async (model) =>
+  const result = await useModel(wish.model, { task: 'rerank', context }, async (model) =>
     context.engine.rerank({
       model: model.id,
       query: wish.query,
@@ -102,6 +104,7 @@ export async function scoreDocuments(wish: RerankWish, context: CallContext): Pr
       onProgress: context.onProgress,
     }),
   );
+  return withCompute(result, texts, context);
 }
 
 /** Best first; equal scores keep the order of the documents. */

@@ -1,5 +1,6 @@
 /** What every successful answer shares: the JSON response and the timing headers. */
 import type { Timing, Usage } from '../core/engine.js';
+import type { Compute } from './compute.js';
 
 /** A JSON response; bytes are sent as they are. */
 export function jsonResponse(
@@ -10,10 +11,18 @@ export function jsonResponse(
   return new Response(content, { status, headers: { 'content-type': 'application/json', ...headers } });
 }
 
-/** Where one inference request spent its time, in ms, under the names that TEI gave these headers. */
-export function timingHeaders(done: { timing: Timing; usage: Usage; truncated: number }): Record<string, string> {
+/** What one request has cost, times in ms, under the names that TEI gave these headers. */
+export function timingHeaders(done: {
+  timing: Timing;
+  usage: Usage;
+  truncated: number;
+  compute?: Compute;
+}): Record<string, string> {
   const { tokenizeMs, queueMs, inferenceMs, totalMs } = done.timing;
+  const { type = null, characters = null } = done.compute ?? {};
   return {
+    ...(type === null ? {} : { 'x-compute-type': type }),
+    ...(characters === null ? {} : { 'x-compute-characters': String(characters) }),
     'x-compute-time': milliseconds(tokenizeMs + inferenceMs),
     'x-compute-tokens': String(done.usage.promptTokens),
     'x-total-time': milliseconds(totalMs),

@@ -202,13 +202,15 @@ async function similarity({ body, context }: Call): Promise<Response> {
 async function tokenize({ body, context }: Call): Promise<Response> {
   const { model = null, inputs, add_special_tokens, prompt_name } = parseBody(tokenizeBody, body);
   const wish = { model, texts: inputs, addSpecialTokens: add_special_tokens ?? true, promptName: prompt_name ?? null };
-  return jsonResponse((await tokenizeTexts(wish, context)).tokens);
+  const result = await tokenizeTexts(wish, context);
+  return jsonResponse(result.tokens, { headers: timingHeaders(result) });
 }
 
 async function decode({ body, context }: Call): Promise<Response> {
   const { model = null, ids, skip_special_tokens } = parseBody(decodeBody, body);
   const wish = { model, ids, skipSpecialTokens: skip_special_tokens ?? true };
-  return jsonResponse((await decodeIds(wish, context)).texts);
+  const result = await decodeIds(wish, context);
+  return jsonResponse(result.texts, { headers: timingHeaders(result) });
 }
 
 async function predict({ body, context }: Call): Promise<Response> {

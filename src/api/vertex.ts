@@ -15,7 +15,7 @@ export const vertexBody = z.object({
 });
 
 /** Headers that add up over requests; of the others, which are times, the longest counts. */
-const summed: ReadonlySet<string> = new Set(['x-compute-tokens', 'x-truncated-inputs']);
+const summed: ReadonlySet<string> = new Set(['x-compute-tokens', 'x-compute-characters', 'x-truncated-inputs']);
 
 /** Answers every instance; one that fails fails the request, as in TEI. */
 export async function vertex(call: Call, ownTask: Route['handle']): Promise<Response> {
@@ -27,12 +27,13 @@ export async function vertex(call: Call, ownTask: Route['handle']): Promise<Resp
 }
 
 function joinHeaders(responses: readonly Response[]): Record<string, string> {
-  const joined = new Map<string, number>();
+  const joined = new Map<string, number | string>();
   for (const { headers } of responses) {
     for (const [name, value] of headers) {
       if (!name.startsWith('x-')) continue;
-      const before = joined.get(name) ?? 0;
-      joined.set(name, summed.has(name) ? before + Number(value) : Math.max(before, Number(value)));
+      const before = Number(joined.get(name) ?? 0);
+      if (Number.isNaN(Number(value))) joined.set(name, value);
+      else joined.set(name, summed.has(name) ? before + Number(value) : Math.max(before, Number(value)));
     }
   }
   return Object.fromEntries([...joined].map(([name, value]) => [name, String(value)]));

@@ -1,9 +1,10 @@
 /** vLLM's routes for pooling models: scores of pairs in their order, pooled vectors, classes, and its words for tokens. */
 import * as z from 'zod/mini';
 import type { RerankResult, Timing } from '../core/engine.js';
-import type { VecinityError } from '../errors.js';
+import { VecinityError } from '../errors.js';
 import { classifyAnswer, detokenizeAnswer, json, poolingAnswer, scoreAnswer, vllmTokenizeAnswer } from './answers.js';
 import { classifyTexts, labelScores } from './classify.js';
+import type { Computed } from './compute.js';
 import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from './embeddings.js';
 import { bytesResponse } from './embeddings-bytes.js';
 import { type JsonRows, toTokenParts, writeJson } from './embeddings-json.js';
@@ -129,6 +130,8 @@ async function score({ body, context }: Call): Promise<Response> {
 async function pooling({ body, context }: Call): Promise<Response> {
   const { task, ...rest } = parseBody(z.looseObject({ task: z.nullish(text()) }), body);
   if (task === 'token_embed') return await poolNothing(rest, context);
+  if (task === 'classify') return await poolClasses(rest, context);
+  if (task === 'token_classify' || task === 'plugin') throw unsupportedTask(task);
   const { result, types, bytes } = await embedBody(task === 'embed' ? rest : body, context);
   if (bytes !== null) return bytesResponse(result, bytes);
   const { row, count, rowBytes } = toTypedRows(result, types[0]);
@@ -146,16 +149,22 @@ async function poolNothing(body: unknown, context: CallContext): Promise<Respons
   return jsonResponse(await writeJson([`${head},"data":[`, ...items, ']}']), { headers: timingHeaders(result) });
 }
 
+/** The probabilities of each input's labels, in the model's order. */
+async function poolClasses(body: unknown, context: CallContext): Promise<Response> {
+  const result = await classifyBodyTexts(body, context);
+  const data = labelScores(result).map((labels, index) => {
+    return { index, object: 'pooling', data: labels.map((entry) => entry.score) };
+  });
+  return list('pool-', { model: result.model, data, result });
+}
+
+function unsupportedTask(task: string): VecinityError {
+  const message = `Unsupported task: '${task}'. Supported tasks: embed, classify, token_embed.`;
+  return new VecinityError('unsupported_task', message, { param: 'task' });
+}
+
 async function classify({ body, context }: Call): Promise<Response> {
-  const { model = null, input, truncation_side, truncate_prompt_tokens, ...flags } = parseBody(classifyBody, body);
-  const wish = {
-    model,
-    inputs: input,
-    rawScores: toRawScores(flags) ?? false,
-    truncateSide: truncation_side ?? 'right',
-    truncateTo: truncate_prompt_tokens ?? null,
-  };
-  const result = await classifyTexts(wish, context);
+  const result = await classifyBodyTexts(body, context);
   if (context.api.compat === 'infinity') {
     const body = { ...frame('classify-'), object: 'classify', model: result.model, data: labelScores(result) };
     return jsonResponse({ ...body, usage: toUsage(result) }, { headers: timingHeaders(result) });
@@ -167,22 +176,36 @@ async function classify({ body, context }: Call): Promise<Response> {
   return list('classify-', { model: result.model, data, result });
 }
 
+async function classifyBodyTexts(body: unknown, context: CallContext) {
+  const { model = null, input, truncation_side, truncate_prompt_tokens, ...flags } = parseBody(classifyBody, body);
+  const wish = {
+    model,
+    inputs: input,
+    rawScores: toRawScores(flags) ?? false,
+    truncateSide: truncation_side ?? 'right',
+    truncateTo: truncate_prompt_tokens ?? null,
+  };
+  return await classifyTexts(wish, context);
+}
+
 async function tokenize({ body, context }: Call): Promise<Response> {
   const { model = null, prompt, add_special_tokens, return_token_strs } = parseBody(tokenizeBody, body);
   const wish = { model, texts: [prompt], addSpecialTokens: add_special_tokens ?? true };
-  const { tokens, maxTokens } = await tokenizeTexts(wish, context);
+  const result = await tokenizeTexts(wish, context);
+  const { tokens, maxTokens } = result;
   const found = tokens[0] ?? [];
   const strings = return_token_strs ? found.map((token) => token.text) : null;
   const ids = found.map(({ id }) => id);
-  return jsonResponse({ count: ids.length, max_model_len: maxTokens, tokens: ids, token_strs: strings });
+  const answer = { count: ids.length, max_model_len: maxTokens, tokens: ids, token_strs: strings };
+  return jsonResponse(answer, { headers: timingHeaders(result) });
 }
 
 /** llama.cpp has this route too, and calls the text `content`. */
 async function detokenize({ body, context }: Call): Promise<Response> {
   const { model = null, tokens } = parseBody(detokenizeBody, body);
-  const { texts: found } = await decodeIds({ model, ids: tokens, skipSpecialTokens: false }, context);
-  const content = found.join('');
-  return jsonResponse({ prompt: content, content });
+  const result = await decodeIds({ model, ids: tokens, skipSpecialTokens: false }, context);
+  const content = result.texts.join('');
+  return jsonResponse({ prompt: content, content }, { headers: timingHeaders(result) });
 }
 
 interface Pairs {
@@ -200,7 +223,7 @@ function toPairs(body: Record<string, unknown>): Pairs {
   throw invalidField([names[0]], allowed, queries);
 }
 
-type Scored = Pick<RerankResult, 'model' | 'usage' | 'truncated' | 'timing'> & { scores: ArrayLike<number> };
+type Scored = Computed<Pick<RerankResult, 'model' | 'usage' | 'truncated' | 'timing'>> & { scores: ArrayLike<number> };
 
 /** One query with many documents is one request to the engine; pairs are one each, which its queue puts together. */
 async function scorePairs(
@@ -219,6 +242,10 @@ async function scorePairs(
     usage: { promptTokens: results.reduce((sum, { usage }) => sum + usage.promptTokens, 0) },
     truncated: results.reduce((sum, { truncated }) => sum + truncated, 0),
     timing: results.map(({ timing }) => timing).reduce(longest),
+    compute: {
+      type: results[0]?.compute.type ?? null,
+      characters: results.reduce((sum, { compute }) => sum + compute.characters, 0),
+    },
   };
 }
 
@@ -232,7 +259,7 @@ function frame(idPrefix: string) {
 
 function list(
   idPrefix: string,
-  { model, data, result }: { model: string; data: object[]; result: Pick<Scored, 'usage' | 'timing' | 'truncated'> },
+  { model, data, result }: { model: string; data: object[]; result: Omit<Scored, 'scores' | 'model'> },
 ): Response {
   const body = { ...frame(idPrefix), model, data, usage: toUsage(result) };
   return jsonResponse(body, { headers: timingHeaders(result) });

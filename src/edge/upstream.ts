@@ -137,7 +137,14 @@ class UpstreamServer {
 /** The answer piece by piece, as the client takes it: a large one is never held here. */
 function passOn(response: Response, wait: UpstreamWait): Response {
   const headers = new Headers();
-  for (const name of ['content-type', 'metadata', 'x-compute-time', 'x-compute-tokens', 'x-inference-time']) {
+  for (const name of [
+    'content-type',
+    'metadata',
+    'x-compute-type',
+    'x-compute-time',
+    'x-compute-tokens',
+    'x-inference-time',
+  ]) {
     const value = response.headers.get(name);
     if (value !== null) headers.set(name, value);
   }

@@ -1,5 +1,5 @@
 /** Cohere's routes, with the official `cohere-ai` package where it can say it, and raw. */
-import { CohereClientV2, CohereError } from 'cohere-ai';
+import { CohereClient, CohereClientV2, CohereError } from 'cohere-ai';
 import { describe, expect, it } from 'vitest';
 import { createApi } from './api-client.js';
 import { FakeEngine, fakeEmbedding, fakeModel } from './api-engine.js';
@@ -127,4 +127,29 @@ it('POST /v2/rerank prefers a reranker and cuts documents where it is told to', 
   const { post } = createApi({}, engine);
   await post('/v2/rerank', { model: 'rerank-v3.5', query: 'q', documents: ['a'], max_tokens_per_doc: 9 });
   expect(engine.rerankRequests[0]).toMatchObject({ model: 'ranker', maxTokensPerDocument: 9, truncate: true });
+});
+
+describe('/v1/embed', () => {
+  it('answers bare vectors to the first version of the package', async () => {
+    const { url } = await serveApi();
+    const client = new CohereClient({ token: 'none', baseUrl: url, maxRetries: 0 });
+    const answer = await client.embed({
+      model: 'embed-english-v3.0',
+      texts: ['one', 'three'],
+      inputType: 'search_query',
+    });
+    expect(answer).toMatchObject({
+      responseType: 'embeddings_floats',
+      embeddings: [[...fakeEmbedding('one', 4)], [...fakeEmbedding('three', 4)]],
+      texts: ['one', 'three'],
+    });
+  });
+
+  it('answers vectors by type where the request names types', async () => {
+    const { post } = createApi();
+    const answer = await (await post('/v1/embed', { texts: ['one'], embedding_types: ['float', 'int8'] })).json();
+    expect(answer).toMatchObject({ response_type: 'embeddings_by_type', meta: { api_version: { version: '1' } } });
+    expect(answer.embeddings.float).toEqual([[...fakeEmbedding('one', 4)]]);
+    expect(Object.keys(answer.embeddings)).toEqual(['float', 'int8']);
+  });
 });

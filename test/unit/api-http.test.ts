@@ -190,6 +190,12 @@ describe('the API key', () => {
     expect((await createApi(api).post(path, body, { headers: { authorization } })).status).toBe(200);
   });
 
+  it('can come as llama.cpp’s clients send it', async () => {
+    const statusFor = async (key: string) =>
+      (await createApi(api).post(path, body, { headers: { 'x-api-key': key } })).status;
+    expect([await statusFor('sk-right'), await statusFor('sk-wrong')]).toEqual([200, 401]);
+  });
+
   it('leaves /health open', async () => {
     expect((await createApi(api).get('/health')).status).toBe(200);
   });

@@ -60,7 +60,9 @@ describe('Jina’s embeddings', () => {
     [{ input: 'a', embedding_type: [] }, 'embedding_type'],
     [{ input: 'a', embedding_type: 5 }, 'embedding_type'],
     [{ input: 'a', late_chunking: 'yes' }, 'late_chunking'],
-    [{ input: 'a', return_multivector: true }, 'return_multivector'],
+    [{ input: 'a', return_multivector: true, embedding_type: 'int8' }, 'embedding_type'],
+    [{ input: 'a', return_multivector: true, encoding_format: 'base64' }, 'encoding_format'],
+    [{ input: 'a', embd_normalize: 1 }, 'embd_normalize'],
     [{ input: 'a', truncate_prompt_tokens: -2 }, 'truncate_prompt_tokens'],
   ])('refuse %j by naming %s', async (body, param) => {
     expect(await errorOf(await createApi().post(path, body))).toMatchObject({ status: 400, param });
@@ -89,4 +91,41 @@ describe.each(['/v1/classify', '/classify'])('POST %s with labels', (route) => {
   ])('refuses %j by naming %s', async (body, param) => {
     expect(await errorOf(await createApi().post(route, body))).toMatchObject({ status: 400, param });
   });
+});
+
+describe('vectors of tokens', () => {
+  it('come for `return_multivector`, a row a token', async () => {
+    const { post, engine } = createApi();
+    const body = { input: ['ab', 'c'], return_multivector: true, task: 'retrieval.query' };
+    const answer = await (await post('/v1/embeddings', body)).json();
+    expect(
+      answer.data.map(({ index, embedding }: { index: number; embedding: number[][] }) => [index, embedding]),
+    ).toEqual([
+      [0, [[...fakeEmbedding('a', 4)], [...fakeEmbedding('b', 4)]]],
+      [1, [[...fakeEmbedding('c', 4)]]],
+    ]);
+    expect(answer.usage.prompt_tokens).toBe(3);
+    expect(engine.tokensRequests[0]?.promptName).toBe('query');
+  });
+
+  it('come from /v1/multi-vector under its own names', async () => {
+    const { post, engine } = createApi();
+    const answer = await (await post('/v1/multi-vector', { input: ['ab'], input_type: 'document' })).json();
+    expect(answer.data).toEqual([
+      { object: 'embeddings', index: 0, embeddings: [[...fakeEmbedding('a', 4)], [...fakeEmbedding('b', 4)]] },
+    ]);
+    expect(engine.tokensRequests[0]).toMatchObject({ promptName: 'passage', truncate: false });
+  });
+});
+
+it.each([
+  [{ embd_normalize: -1 }, false],
+  [{ embd_normalize: 2 }, true],
+  [{ use_activation: false }, false],
+  [{ normalized: true, use_activation: false }, true],
+  [{}, null],
+])('%j asks for the length 1: %s', async (words, normalize) => {
+  const { post, engine } = createApi();
+  await post('/v1/embeddings', { input: 'a', ...words });
+  expect(engine.embedRequests[0]?.normalize).toBe(normalize);
 });

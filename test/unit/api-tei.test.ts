@@ -300,3 +300,25 @@ describe('GET /metrics', () => {
     expect((await createApi({ apiKey: 'k' }).get('/metrics')).headers.get('content-type')).toMatch(/version=0\.0\.4/);
   });
 });
+
+describe('what a request has cost', () => {
+  it.each<[string, object, string, string]>([
+    ['/embed', { inputs: ['ab', [1, 2]] }, '2', '8'],
+    ['/rerank', { query: 'ab', texts: ['abc'] }, '5', '7'],
+    ['/predict', { inputs: [['ab', 'c']] }, '3', '9'],
+    ['/tokenize', { inputs: ['ab', 'c'] }, '3', '7'],
+    ['/tokenize', { prompt: 'ab' }, '2', '4'],
+    ['/tokenize', { content: 'ab' }, '2', '2'],
+    ['/decode', { ids: [97, 98] }, '2', '2'],
+    ['/detokenize', { tokens: [97, 98] }, '2', '2'],
+    ['/score', { text_1: ['a', 'b'], text_2: ['ab', 'c'] }, '5', '14'],
+    ['/vertex', { instances: [{ inputs: 'ab' }, { inputs: 'c' }] }, '3', '7'],
+  ])('is told of %s in its headers', async (path, body, characters, tokens) => {
+    const { headers } = await createApi().post(path, body);
+    const names = ['x-compute-type', 'x-compute-characters', 'x-compute-tokens'];
+    expect(names.map((name) => headers.get(name))).toEqual(['cpu', characters, tokens]);
+    for (const name of ['compute', 'total', 'tokenization', 'queue', 'inference']) {
+      expect(headers.get(`x-${name}-time`), name).toMatch(/^\d+(?:\.\d+)?$/);
+    }
+  });
+});

@@ -60,6 +60,23 @@ it('POST /pooling calls the vectors data', async () => {
 });
 
 describe('the task of /pooling', () => {
+  it('classify gives the probabilities of the labels', async () => {
+    const answer = await (await createApi().post('/pooling', { input: ['a', 'b'], task: 'classify' })).json();
+    expect(answer.data).toEqual([
+      { index: 0, object: 'pooling', data: [0.75, 0.25] },
+      { index: 1, object: 'pooling', data: [0.125, 0.875] },
+    ]);
+  });
+
+  it.each(['token_classify', 'plugin'])('%s is refused with the tasks that there are', async (task) => {
+    const response = await createApi().post('/pooling', { input: 'a', task });
+    const { error } = await response.json();
+    expect([response.status, error.message]).toEqual([
+      400,
+      expect.stringMatching(/^Unsupported task: .* embed, classify/),
+    ]);
+  });
+
   it('token_embed gives a vector a token', async () => {
     const answer = await (await createApi().post('/pooling', { input: ['ab', 'c'], task: 'token_embed' })).json();
     const tokens = (text: string) => [...text].map((letter) => [...fakeEmbedding([letter], 4)]);
