@@ -44,6 +44,7 @@ export function openTab(group: string, startEngine: () => EngineLine): BrowserTa
     follow: (receive) => converse(nameOf(id), receive),
     serve: (follower, receive) => converse(nameOf(follower), receive),
     contend: (candidacy) => contend(`${group}:leader`, candidacy),
+    holder: () => holderOf(`${group}:leader`),
     watch: (follower, onGone) => watch(nameOf(follower), onGone),
     close() {
       all.close();
@@ -103,6 +104,11 @@ function contend(name: string, { steal, onGranted, onStolen }: Candidacy): () =>
     wait.abort();
     release();
   };
+}
+
+async function holderOf(name: string): Promise<string | null> {
+  const { held = [] } = await navigator.locks.query();
+  return held.find((lock) => lock.name === name)?.clientId ?? null;
 }
 
 function watch(name: string, onGone: () => void): () => void {

@@ -8,13 +8,10 @@ import type { CallLife, EngineCall, EngineLine } from '../wire/engine-line.js';
 import type { Announcement, ToFollower, ToLeader } from './messages.js';
 import { Requests } from './requests.js';
 import { Service } from './service.js';
+import { Silence } from './silence.js';
 
 /** Between two looks at a leader that has our requests, and at ourselves while we lead unseen. */
 const lookMs = 1_000;
-/** Looks in a row without a sign of the leading tab before its lock is taken; a busy page may answer late. */
-const missedLooks = 10;
-/** The same for a tab that the user does not see. */
-const missedLooksUnseen = 30;
 const betweenStealsMs = 30_000;
 /** Looks at an unseen and idle leader before a tab that is seen shall lead. */
 const quietLooks = 5;
@@ -49,6 +46,8 @@ export interface Surroundings {
   serve(follower: string, receive: (message: ToLeader) => void): Conversation<ToFollower>;
   /** Asks for the leader's lock without a time limit; the result gives the lock or the wait up. */
   contend(candidacy: Candidacy): () => void;
+  /** Who holds the leader's lock, in the browser's words; null when nobody does. */
+  holder(): Promise<string | null>;
   /** Calls back once the tab is gone; the result stops the watch. */
   watch(follower: string, onGone: () => void): () => void;
   startEngine(): EngineLine;
@@ -68,7 +67,8 @@ export class Member {
   #withdraw: () => void = () => {};
   #stopLooks: (() => void) | null = null;
   #replay = new AbortController();
-  #missed = 0;
+  readonly #silence: Silence;
+  #isSuspended = false;
   #quiet = 0;
   #stolenAt = Number.NEGATIVE_INFINITY;
   #pauseMs = shortestPauseMs;
@@ -76,6 +76,12 @@ export class Member {
 
   constructor(surroundings: Surroundings) {
     this.#around = surroundings;
+    const { isVisible, now, holder } = surroundings;
+    this.#silence = new Silence({
+      ...{ isVisible, now, holder },
+      ping: () => this.#ping(),
+      onGone: () => this.#despair(),
+    });
     this.#conversation = surroundings.follow((message) => this.#hear(message));
     this.#contend(false);
     this.#greet();
@@ -95,8 +101,13 @@ export class Member {
   /** Hears what a tab says to all. */
   heed(message: Announcement): void {
     if (this.#ended || message.from === this.#around.id) return;
-    if (message.type === 'hello') this.#welcome(message.from, message.visible);
-    else if (!this.#service && message.epoch >= this.#latestEpoch) this.#expect(message.epoch);
+    if (message.type === 'hello') {
+      this.#welcome(message.from, message.visible);
+      return;
+    }
+    // Our lock was taken while this tab slept: the word of it comes later than the announcement.
+    if (this.#service && message.epoch > this.#service.epoch) this.#stepDown();
+    if (!this.#service && message.epoch >= this.#latestEpoch) this.#expect(message);
   }
 
   /** The user sees this tab, or no longer does. */
@@ -104,6 +115,23 @@ export class Member {
     if (this.#ended) return;
     this.#quiet = 0;
     if (!this.#service) this.#greet();
+    this.#look();
+  }
+
+  /** The page is about to sleep, or to go: whoever is awake shall lead, and hears of it while we can still speak. */
+  suspend(): void {
+    if (this.#ended || this.#isSuspended) return;
+    this.#isSuspended = true;
+    this.#resign();
+    this.#look();
+  }
+
+  /** The page goes on after all. */
+  resume(): void {
+    if (this.#ended || !this.#isSuspended) return;
+    this.#isSuspended = false;
+    this.#contend(false);
+    this.#greet();
     this.#look();
   }
 
@@ -130,20 +158,21 @@ export class Member {
     this.#withdraw();
     this.#withdraw = this.#around.contend({
       steal,
-      onGranted: () => this.#lead(),
+      onGranted: () => this.#lead(steal),
       onStolen: () => this.#stepDown(),
     });
   }
 
   /** Begins a leadership: the engine's models are asked for before any tab can ask for something else. */
-  #lead(): void {
+  #lead(stolen: boolean): void {
     const { id } = this.#around;
+    this.#leave({ inPeace: stolen });
     const epoch = nextEpoch(this.#latestEpoch, this.#around);
     const service = new Service({ epoch, engine: this.#around.startEngine() });
     this.#service = service;
     this.#quiet = 0;
     service.join(id, { visible: false, send: (message) => this.#hear(message) });
-    this.#around.announce({ type: 'leader', from: id, epoch });
+    this.#around.announce({ type: 'leader', from: id, epoch, stolen });
   }
 
   #stepDown(): void {
@@ -198,28 +227,36 @@ export class Member {
   }
 
   /** Another tab has begun to lead. */
-  #expect(epoch: string): void {
+  #expect({ epoch, stolen }: { epoch: string; stolen: boolean }): void {
     if (epoch === this.#epoch) return;
     this.#latestEpoch = epoch;
-    this.#leave();
+    this.#leave({ inPeace: stolen });
     this.#greet();
   }
 
   #hear(message: ToFollower): void {
     if (this.#ended) return;
     if (message.type === 'welcome') this.#follow(message.epoch);
-    if (message.epoch !== this.#epoch) return;
-    this.#missed = 0;
-    if (message.type === 'bye') this.#leave();
-    if (message.type === 'takeover' && this.#around.isVisible()) this.#contend(true);
     this.#requests.receive(message);
+    // The next leader may be heard of before the last word of the one before.
+    if (message.type === 'bye' && this.#epoch === null) this.#requests.pardon();
+    if (message.epoch !== this.#epoch) return;
+    this.#silence.end();
+    if (message.type === 'bye') this.#leave({ inPeace: true });
+    if (message.type === 'takeover') this.#accept(message.at);
+  }
+
+  /** An offer of long ago, heard by a tab that slept, is no longer true. */
+  #accept(offeredAt: number): void {
+    const isFresh = this.#around.now() - offeredAt < lookMs;
+    if (isFresh && this.#around.isVisible() && !this.#isSuspended) this.#contend(true);
   }
 
   #follow(epoch: string): void {
     if (epoch === this.#epoch || epoch < this.#latestEpoch) return;
     const own = this.#service;
     if (own && own.epoch !== epoch) return;
-    this.#leave();
+    this.#leave({ inPeace: false });
     this.#epoch = epoch;
     this.#latestEpoch = epoch;
     this.#askForModels();
@@ -242,11 +279,12 @@ export class Member {
     );
   }
 
-  #leave(): void {
+  #leave({ inPeace }: { inPeace: boolean }): void {
     this.#epoch = null;
-    this.#missed = 0;
+    this.#silence.end();
     this.#replay.abort();
     this.#requests.leave();
+    if (inPeace) this.#requests.pardon();
   }
 
   /** Looks after the leader, or ourselves, for as long as there is a reason. */
@@ -262,36 +300,33 @@ export class Member {
   #rest(): void {
     this.#stopLooks?.();
     this.#stopLooks = null;
-    this.#missed = 0;
+    this.#silence.end();
   }
 
   #lookOnce(): void {
     this.#look();
     if (!this.#stopLooks) return;
     if (this.#service) this.#lookAtOurselves(this.#service);
-    else this.#lookAtLeader();
+    else this.#silence.look();
   }
 
   #lookAtOurselves(service: Service): void {
     this.#quiet = service.isIdle ? this.#quiet + 1 : 0;
     if (this.#quiet < quietLooks) return;
     this.#quiet = 0;
-    service.offer();
+    service.offer(this.#around.now());
   }
 
-  #lookAtLeader(): void {
-    const allowed = this.#around.isVisible() ? missedLooks : missedLooksUnseen;
-    if (this.#missed >= allowed) this.#despair();
-    this.#missed += 1;
+  #ping(): void {
     if (this.#epoch === null) this.#greet();
     else this.#conversation.send({ type: 'ping', epoch: this.#epoch });
   }
 
-  /** The lock is held, but its holder is silent: a suspended tab, or one whose page is stuck. */
+  /** The lock is held, but its holder is silent. */
   #despair(): void {
-    this.#leave();
+    this.#leave({ inPeace: true });
     const now = this.#around.now();
-    if (now - this.#stolenAt < betweenStealsMs) return;
+    if (this.#isSuspended || now - this.#stolenAt < betweenStealsMs) return;
     this.#stolenAt = now;
     this.#contend(true);
   }

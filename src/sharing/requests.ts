@@ -1,15 +1,19 @@
 /**
  * The asking side of a tab: every request that is open, sent again to the next leader until it is answered, once.
- * Requests change nothing that a second run would change again, so each may be run more than once.
+ * Requests change nothing that a second run would change again, so each may be run more than once; one that leaders
+ * keep dying of is given up.
  */
 
 import { abortError, fromErrorData, toVecinityError, VecinityError } from '../errors.js';
-import type { CallLife, EngineCall } from '../wire/engine-line.js';
+import type { CallLife, EngineCall, Operation } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
 import type { ToFollower, ToLeader } from './messages.js';
 
-/** Engines that may be lost to one request. */
-const attempts = 3;
+/** Engines and leading tabs that may die over one request: a crashed tab does not say what it died of. */
+const maxDeaths = 3;
+
+/** What the answer of any leader is right for: the others depend on what that leader has loaded. */
+const pureOperations: ReadonlySet<Operation> = new Set(['embeddings', 'rerank', 'exchange']);
 
 /** Where requests go at the moment. */
 export interface LeaderLine {
@@ -17,12 +21,16 @@ export interface LeaderLine {
   send(message: ToLeader): void;
 }
 
+/** A message before it is known which leadership it goes to. */
+type Unaddressed<M> = M extends unknown ? Omit<M, 'epoch'> : never;
+
 interface OpenRequest {
   id: number;
   call: EngineCall;
   life: CallLife;
-  /** Leaders and engines that took this request; the last one may still be at work. */
-  taken: number;
+  /** Engines and leading tabs that died while they worked on this request. */
+  deaths: number;
+  /** A leader has it, and has not been pardoned since. */
   atWork: boolean;
   settle(outcome: { value: unknown } | { error: VecinityError }): void;
 }
@@ -37,7 +45,7 @@ export class Requests {
     return this.#open.size;
   }
 
-  /** Settles with the engine's answer, `aborted`, `engine_crashed` after three lost engines, or what `end` was given. */
+  /** Settles with the engine's answer, `aborted`, `engine_crashed` when engines died of it, or what `end` was given. */
   add(call: EngineCall, life: CallLife = {}): Promise<unknown> {
     const { signal } = life;
     return new Promise((resolve, reject) => {
@@ -46,7 +54,7 @@ export class Requests {
       const id = this.#lastId;
       const onAbort = () => this.#abort(id, signal);
       const request: OpenRequest = {
-        ...{ id, call, life, taken: 0, atWork: false },
+        ...{ id, call, life, deaths: 0, atWork: false },
         settle: (outcome) => {
           this.#open.delete(id);
           signal?.removeEventListener('abort', onAbort);
@@ -60,30 +68,42 @@ export class Requests {
     });
   }
 
-  /** Sends everything that is open to this leader; models come first, because the rest needs them. */
+  /**
+   * Sends everything that is open to this leader; models come first, because the rest needs them. A leader that is gone
+   * without a word may have died of what it had.
+   */
   follow(leader: LeaderLine): void {
-    this.leave();
+    for (const request of [...this.#open.values()]) if (request.atWork) this.#countDeath(request);
+    this.pardon();
     this.#leader = leader;
     const isLoad = ({ call }: OpenRequest) => call.operation === 'load';
     const open = [...this.#open.values()];
     for (const request of [...open.filter(isLoad), ...open.filter((other) => !isLoad(other))]) this.#send(request);
   }
 
-  /** The leader is gone: what it had taken is lost, everything waits for the next one. */
+  /** Everything waits for the next leader. */
   leave(): void {
     this.#leader = null;
-    for (const request of [...this.#open.values()]) if (request.atWork) this.#lose(request);
   }
 
-  /** Reads what a leader says; the words of one that was left are not heard. */
+  /** The leader that was left did not die: what it had is not to blame. */
+  pardon(): void {
+    for (const request of this.#open.values()) request.atWork = false;
+  }
+
+  /** Reads what a leader says. Of one that was left only answers count: they are as right as the next one's. */
   receive(message: ToFollower): void {
-    const request = 'id' in message && message.epoch === this.#leader?.epoch ? this.#open.get(message.id) : undefined;
+    const request = 'id' in message ? this.#open.get(message.id) : undefined;
     if (!request) return;
-    if (message.type === 'accepted') this.#take(request);
+    if (message.epoch !== this.#leader?.epoch) {
+      this.#hearLate(request, message);
+      return;
+    }
+    if (message.type === 'accepted') request.atWork = true;
     if (message.type === 'progress') report(request, message.progress);
     if (message.type === 'result') request.settle({ value: message.value });
     if (message.type === 'error') request.settle({ error: fromErrorData(message.error) });
-    if (message.type === 'lost' && this.#lose(request)) this.#send(request);
+    if (message.type === 'died') this.#countDeath(request);
   }
 
   /** Rejects everything that is open. */
@@ -98,22 +118,21 @@ export class Requests {
     if (signal) this.#open.get(id)?.settle({ error: abortError(signal) });
   }
 
-  #take(request: OpenRequest): void {
-    if (!request.atWork) request.taken += 1;
-    request.atWork = true;
+  #hearLate(request: OpenRequest, message: ToFollower): void {
+    if (message.type !== 'result' || !pureOperations.has(request.call.operation)) return;
+    this.#tell({ type: 'cancel', id: request.id });
+    request.settle({ value: message.value });
   }
 
-  /** Whether the request may be given to another engine; otherwise it has ended. */
-  #lose(request: OpenRequest): boolean {
-    request.atWork = false;
-    if (request.taken < attempts) return true;
-    request.settle({ error: poisonError(request.taken) });
-    return false;
+  #countDeath(request: OpenRequest): void {
+    request.deaths += 1;
+    if (request.deaths >= maxDeaths) request.settle({ error: poisonError(request.deaths) });
   }
 
   #send(request: OpenRequest): void {
     try {
-      this.#tell({ type: 'request', id: request.id, call: request.call });
+      const { id, call, deaths } = request;
+      this.#tell({ type: 'request', id, call, deaths });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const message = `The request holds something that cannot be posted to another tab: ${reason}`;
@@ -121,7 +140,7 @@ export class Requests {
     }
   }
 
-  #tell(message: { type: 'request'; id: number; call: EngineCall } | { type: 'cancel'; id: number }): void {
+  #tell(message: Unaddressed<Extract<ToLeader, { id: number }>>): void {
     const leader = this.#leader;
     leader?.send({ ...message, epoch: leader.epoch });
   }

@@ -1,11 +1,18 @@
 /**
  * The answering side of one leadership: the requests of every tab, given to the leader's engine, each once at a time.
- * A tab that closes takes its work with it; a model goes when the last tab that loaded it lets it go.
+ * A tab that closes takes its work with it; a model goes when the last tab that loaded it lets it go. What was at work
+ * when an engine died is tried once more, one request at a time, so that only the guilty one ends with an error.
  */
 
-import { toErrorData, toVecinityError } from '../errors.js';
-import type { EngineCall, EngineLine } from '../wire/engine-line.js';
+import { toErrorData, toVecinityError, type VecinityError } from '../errors.js';
+import type { CallLife, EngineCall, EngineLine } from '../wire/engine-line.js';
+import { poisonError } from '../wire/engine-port.js';
 import type { ToFollower, ToLeader } from './messages.js';
+
+/** Engines that a request may kill before it is given up. */
+const maxDeaths = 2;
+
+type Asked = Extract<ToLeader, { type: 'request' }>;
 
 interface Client {
   readonly id: string;
@@ -24,6 +31,8 @@ export class Service {
   readonly epoch: string;
   readonly #engine: EngineLine;
   readonly #clients = new Map<string, Client>();
+  /** The end of the last request that is tried again. */
+  #suspects: Promise<unknown> = Promise.resolve();
 
   constructor({ epoch, engine }: ServiceOptions) {
     this.epoch = epoch;
@@ -48,7 +57,7 @@ export class Service {
     if (!client || message.epoch !== this.epoch) return;
     if (message.type === 'ping') client.send({ type: 'pong', epoch: this.epoch });
     if (message.type === 'cancel') cancel(client, message.id);
-    if (message.type === 'request') void this.#answer(client, message.id, message.call);
+    if (message.type === 'request') void this.#answer(client, message);
   }
 
   /** The tab is gone: nobody waits for its answers. */
@@ -59,9 +68,9 @@ export class Service {
   }
 
   /** Asks a tab that the user sees to lead; nothing is said when there is none. */
-  offer(): void {
+  offer(at: number): void {
     const seen = [...this.#clients.values()].find(({ visible }) => visible);
-    seen?.send({ type: 'takeover', epoch: this.epoch });
+    seen?.send({ type: 'takeover', epoch: this.epoch, at });
   }
 
   /** Ends the leadership and its engine; the tabs ask the next leader. */
@@ -75,35 +84,57 @@ export class Service {
     this.#engine.dispose();
   }
 
-  async #answer(client: Client, id: number, call: EngineCall): Promise<void> {
+  async #answer(client: Client, asked: Asked): Promise<void> {
+    const { id } = asked;
     // A tab that took a slow leader for a dead one asks again: the answer is on its way.
     if (client.open.has(id)) return;
     const controller = new AbortController();
     client.open.set(id, controller);
     client.send({ type: 'accepted', epoch: this.epoch, id });
-    const outcome = await this.#work(client, { id, call, signal: controller.signal });
+    const outcome = await this.#work(client, asked, controller.signal);
     if (client.open.get(id) !== controller) return;
     client.open.delete(id);
     client.send(outcome);
   }
 
-  async #work(
-    client: Client,
-    { id, call, signal }: { id: number; call: EngineCall; signal: AbortSignal },
-  ): Promise<ToFollower> {
+  async #work(client: Client, { id, call, deaths }: Asked, signal: AbortSignal): Promise<ToFollower> {
     const { epoch } = this;
-    const onProgress = (progress: Extract<ToFollower, { type: 'progress' }>['progress']) => {
+    const onProgress: CallLife['onProgress'] = (progress) => {
       if (!signal.aborted) client.send({ type: 'progress', epoch, id, progress });
     };
+    const run = () => this.#run(client, call, { signal, onProgress, client: client.id });
+    // A model that cannot be loaded is the answer; anything else may fare better with the next engine.
+    const isFinal = ({ code }: VecinityError) => code !== 'worker_died' || call.operation === 'load';
+    const onDeath = () => client.send({ type: 'died', epoch, id });
     try {
-      const value = await this.#run(client, call, { signal, onProgress, client: client.id });
-      return { type: 'result', epoch, id, value };
+      return { type: 'result', epoch, id, value: await this.#try(run, { deaths, isFinal, onDeath }) };
     } catch (thrown) {
-      const error = toVecinityError(thrown);
-      // A model that cannot be loaded is the answer; anything else may fare better with the next engine.
-      const isLost = error.code === 'worker_died' && call.operation !== 'load';
-      return isLost ? { type: 'lost', epoch, id } : { type: 'error', epoch, id, error: toErrorData(error) };
+      return { type: 'error', epoch, id, error: toErrorData(thrown) };
     }
+  }
+
+  async #try(
+    run: () => Promise<unknown>,
+    { deaths, isFinal, onDeath }: { deaths: number; isFinal(error: VecinityError): boolean; onDeath(): void },
+  ): Promise<unknown> {
+    for (let died = deaths; ; ) {
+      try {
+        return await (died === 0 ? run() : this.#alone(run));
+      } catch (thrown) {
+        const error = toVecinityError(thrown);
+        if (isFinal(error)) throw error;
+        died += 1;
+        if (died >= maxDeaths) throw poisonError(died);
+        onDeath();
+      }
+    }
+  }
+
+  /** One suspect after the other; what is new goes on beside it and has not been there before. */
+  async #alone(run: () => Promise<unknown>): Promise<unknown> {
+    const turn = this.#suspects.then(run);
+    this.#suspects = turn.catch(() => {});
+    return await turn;
   }
 
   async #run(client: Client, call: EngineCall, life: Parameters<EngineLine['run']>[1]): Promise<unknown> {

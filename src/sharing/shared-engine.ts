@@ -20,6 +20,7 @@ export class SharedEngine implements EngineLine {
   #tab: BrowserTab | null = null;
   #member: Member | null = null;
   #ended: VecinityError | null = null;
+  readonly #unlisten = new AbortController();
 
   constructor(options: SharedEngineOptions) {
     this.#joined = this.#join(options);
@@ -45,12 +46,10 @@ export class SharedEngine implements EngineLine {
 
   dispose(): void {
     this.#ended ??= new VecinityError('disposed', 'This Vecinity was disposed; create a new one.');
-    document.removeEventListener('visibilitychange', this.#onVisibilityChange);
+    this.#unlisten.abort();
     this.#member?.end(this.#ended);
     this.#tab?.close();
   }
-
-  readonly #onVisibilityChange = () => this.#member?.visibilityChanged();
 
   async #join({ setup, startEngine }: SharedEngineOptions): Promise<Member> {
     const group = await groupOf(setup);
@@ -64,8 +63,18 @@ export class SharedEngine implements EngineLine {
     const member = new Member(tab);
     this.#member = member;
     tab.listen((message) => member.heed(message));
-    document.addEventListener('visibilitychange', this.#onVisibilityChange);
+    this.#listen(member);
     return member;
+  }
+
+  /** A page that goes or is frozen says so while it can; one that comes back out of the history goes on. */
+  #listen(member: Member): void {
+    const { signal } = this.#unlisten;
+    document.addEventListener('visibilitychange', () => member.visibilityChanged(), { signal });
+    document.addEventListener('freeze', () => member.suspend(), { signal });
+    document.addEventListener('resume', () => member.resume(), { signal });
+    window.addEventListener('pagehide', () => member.suspend(), { signal });
+    window.addEventListener('pageshow', () => member.resume(), { signal });
   }
 }
 

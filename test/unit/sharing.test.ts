@@ -29,7 +29,8 @@ interface Schedule extends Partial<Faults> {
   ends?: number;
 }
 
-const load = { operation: 'load', argument: { model: 'model' } } as const;
+const embed = (argument: unknown) => ({ operation: 'embeddings', argument }) as const;
+const loadCall = { operation: 'load', argument: { model: 'model' } } as const;
 
 /** One schedule, played to its end. The first tab lives to the end, so that somebody can answer. */
 class Play {
@@ -37,6 +38,8 @@ class Play {
   readonly #schedule: Schedule;
   readonly #random: () => number;
   readonly #members = new Map<string, Member>();
+  /** Each tab's model, once it is loaded; a load that failed is tried again by the next who needs it. */
+  readonly #loads = new Map<string, Promise<unknown>>();
   readonly #asked: Asked[] = [];
 
   constructor(schedule: Schedule) {
@@ -63,9 +66,9 @@ class Play {
       ends = 0,
     } = this.#schedule;
     for (let at = 0; at < tabs; at += 1) this.#open(`tab-${at}`, at === 0 ? 0 : 5_000);
-    this.#often(requests, 0, (tab, at) => this.#ask(tab, `text ${at}`));
-    this.#often(poisons, 0, (tab, at) => this.#ask(tab, `poison ${at}`));
-    this.#often(aborts, 0, (tab, at) => this.#ask(tab, `aborted ${at}`, this.browser.between(0, 500)));
+    this.#often(requests, 0, (tab, at) => this.#ask(tab, `${tab} text ${at}`));
+    this.#often(poisons, 0, (tab, at) => this.#ask(tab, `${tab} poison ${at}`));
+    this.#often(aborts, 0, (tab, at) => this.#ask(tab, `${tab} aborted ${at}`, this.browser.between(0, 500)));
     this.#often(deaths, 1, (tab) => this.browser.kill(tab));
     this.#often(ends, 1, (tab) => this.browser.dispose(tab));
     this.#often(hidings, 0, (tab) => this.browser.show(tab, this.#random() < 0.5));
@@ -83,8 +86,15 @@ class Play {
     this.browser.after(this.browser.between(0, withinMs), () => {
       const member = this.browser.open(tab, visible);
       this.#members.set(tab, member);
-      member.run(load).catch(() => {});
+      this.#load(tab, member).catch(() => {});
     });
+  }
+
+  #load(tab: string, member: Member): Promise<unknown> {
+    const earlier = this.#loads.get(tab);
+    const load = (earlier ?? Promise.reject(new Error('It was not asked for.'))).catch(() => member.run(loadCall));
+    this.#loads.set(tab, load);
+    return load;
   }
 
   /** Does something with a tab that is there, at random times. */
@@ -107,11 +117,13 @@ class Play {
     const outcomes: string[] = [];
     this.#asked.push({ tab, text, aborted: abortedAfterMs !== null, outcomes });
     const member = this.#members.get(tab);
-    const controller = new AbortController();
-    if (abortedAfterMs !== null) this.browser.after(abortedAfterMs, () => controller.abort());
-    member
-      ?.run(load)
-      .then(() => member.run({ operation: 'embeddings', argument: text }, { signal: controller.signal }))
+    if (!member) throw new Error(`${tab} is not open.`);
+    const controller = abortedAfterMs === null ? null : new AbortController();
+    if (controller) this.browser.after(abortedAfterMs ?? 0, () => controller.abort());
+    this.#load(tab, member)
+      .then(() =>
+        member.run({ operation: 'embeddings', argument: text }, controller ? { signal: controller.signal } : {}),
+      )
       .then(
         (value) => outcomes.push(String(value)),
         (error: VecinityError) => outcomes.push(error.code),
@@ -120,27 +132,31 @@ class Play {
 }
 
 /** What is wrong with how a request ended; null when nothing is. */
-function faultOf({ tab, text, aborted, outcomes }: Asked, browser: Browser, mayFailToLoad: boolean): string | null {
+function faultOf({ tab, text, aborted, outcomes }: Asked, browser: Browser, schedule: Schedule): string | null {
+  const { loadFails = 0, engineDies = 0, deaths: crashes = 0 } = schedule;
   const [outcome] = outcomes;
   if (outcomes.length !== 1) return `${text} ended ${outcomes.length} times`;
-  if (outcome === text && !text.startsWith('poison')) return null;
+  const isPoison = text.includes('poison');
+  // A tab cannot know whether a leader that went had begun with its request, nor at once that it went in peace.
+  const deaths = (browser.deaths.get(text) ?? 0) + browser.departures;
+  if (outcome === text && !isPoison) return null;
   if (aborted && outcome === 'aborted') return null;
   if (outcome === 'disposed' && browser.isDisposed(tab)) return null;
-  if (mayFailToLoad && outcome === 'download_failed') return null;
-  if (outcome === 'engine_crashed' && (browser.runs.get(text) ?? 0) >= 3) return null;
-  return `${text} ended with ${outcome} after ${browser.runs.get(text)} runs`;
+  if (loadFails > 0 && outcome === 'download_failed') return null;
+  const isToBlame = isPoison || engineDies > 0 || crashes > 0;
+  if (outcome === 'engine_crashed' && deaths >= 2 && isToBlame) return null;
+  return `${text} ended with ${outcome} after ${browser.runs.get(text)} runs and ${deaths} deaths`;
 }
 
 async function judge(schedule: Schedule): Promise<string[]> {
   const { browser, asked } = await new Play(schedule).run();
-  const mayFailToLoad = (schedule.loadFails ?? 0) > 0;
-  const faults = asked.map((request) => faultOf(request, browser, mayFailToLoad)).filter((fault) => fault !== null);
+  const faults = asked.map((request) => faultOf(request, browser, schedule)).filter((fault) => fault !== null);
   return [...browser.breaches, ...faults].map((fault) => `seed ${schedule.seed}: ${fault}`);
 }
 
-async function judgeMany(count: number, schedule: Omit<Schedule, 'seed'>): Promise<string[]> {
+async function judgeMany(count: number, schedule: Omit<Schedule, 'seed'>, firstSeed = 1): Promise<string[]> {
   const faults: string[] = [];
-  for (let seed = 1; seed <= count && faults.length < 5; seed += 1)
+  for (let seed = firstSeed; seed < firstSeed + count && faults.length < 5; seed += 1)
     faults.push(...(await judge({ ...schedule, seed })));
   return faults;
 }
@@ -149,9 +165,9 @@ async function judgeMany(count: number, schedule: Omit<Schedule, 'seed'>): Promi
 async function openTwo(): Promise<{ browser: Browser; first: Member; second: Member }> {
   const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0 });
   const first = browser.open('first', true);
-  await answerOf(browser, first.run(load));
+  await answerOf(browser, first.run(loadCall));
   const second = browser.open('second', true);
-  await answerOf(browser, second.run(load));
+  await answerOf(browser, second.run(loadCall));
   return { browser, first, second };
 }
 
@@ -186,10 +202,10 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
     expect(await judgeMany(150, { tabs: 4, freezes: 4 })).toEqual([]);
   });
 
-  it('give a request up that has killed three engines, and no other', async () => {
-    expect(await judgeMany(150, { tabs: 4, poisons: 1, requests: 8 })).toEqual([]);
-    const { browser } = await new Play({ seed: 1, tabs: 4, poisons: 1, requests: 0 }).run();
-    expect(browser.runs.get('poison 0')).toBe(3);
+  it('give a request up that has killed two engines, and no other', async () => {
+    expect(await judgeMany(150, { tabs: 4, poisons: 1, requests: 30 })).toEqual([]);
+    const { browser, asked } = await new Play({ seed: 1, tabs: 4, poisons: 1, requests: 0 }).run();
+    expect(asked.map(({ text, outcomes }) => [browser.runs.get(text), ...outcomes])).toEqual([[2, 'engine_crashed']]);
   });
 
   it('lose nothing when the one that leads is hidden and another takes over', async () => {
@@ -206,13 +222,32 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
   it('take the lead from a tab that never wakes, and answer that tab when it does', async () => {
     const { browser, first, second } = await openTwo();
     browser.freeze('first');
-    expect(await answerOf(browser, second.run({ operation: 'embeddings', argument: 'asked meanwhile' }))).toBe(
-      'asked meanwhile',
-    );
+    expect(await answerOf(browser, second.run(embed('second text')))).toBe('second text');
     browser.thaw('first');
-    expect(await answerOf(browser, first.run({ operation: 'embeddings', argument: 'asked later' }))).toBe(
-      'asked later',
-    );
+    expect(await answerOf(browser, first.run(embed('first text')))).toBe('first text');
+    expect([...browser.leaders.values()]).toEqual(['first', 'second']);
+    expect(browser.breaches).toEqual([]);
+  });
+
+  it('leave the lead to a tab that was only asleep together with the one that waits', async () => {
+    const { browser, second } = await openTwo();
+    const answer = second.run(embed('second text'));
+    for (const tab of ['first', 'second']) browser.sleep(tab);
+    await browser.run(browser.now + 3_600_000, () => false);
+    for (const tab of ['second', 'first']) browser.thaw(tab);
+    expect(await answerOf(browser, answer)).toBe('second text');
+    expect([...browser.leaders.values()]).toEqual(['first']);
+  });
+
+  it('hear at once of a leader that is closed or put to sleep', async () => {
+    const { browser, first, second } = await openTwo();
+    const answer = second.run(embed('second text'));
+    first.suspend();
+    const asked = browser.now;
+    expect(await answerOf(browser, answer)).toBe('second text');
+    expect(browser.now - asked).toBeLessThan(2_000);
+    first.resume();
+    expect(await answerOf(browser, first.run(embed('first text')))).toBe('first text');
     expect([...browser.leaders.values()]).toEqual(['first', 'second']);
   });
 
@@ -223,10 +258,10 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
       browser,
       first.run(unload).then(() => 'done'),
     );
-    expect(browser.runs.has('model')).toBe(false);
-    expect(await answerOf(browser, second.run({ operation: 'embeddings', argument: 'text' }))).toBe('text');
+    expect(browser.unloads).toEqual([]);
+    expect(await answerOf(browser, second.run(embed('second text')))).toBe('second text');
     await answerOf(browser, second.run(unload));
-    expect(browser.runs.get('model')).toBe(1);
+    expect(browser.unloads).toEqual(['model']);
   });
 
   it('say why a model cannot be loaded, and try again in another tab', async () => {
@@ -242,15 +277,25 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
     expect(await judgeMany(500, everything)).toEqual([]);
   });
 
-  // Two tabs come to lead in the same millisecond.
-  it.each([796, 1_751])('keep the leaderships of one moment apart, as in schedule %i', async (seed) => {
-    expect(await judge({ ...everything, seed })).toEqual([]);
+  const seed = Number(process.env.VECINITY_SEED ?? Date.now() % 1_000_000_000);
+
+  it(`end every request once in schedules that nobody has seen, from seed ${seed} on`, async () => {
+    expect(await judgeMany(1_000, everything, seed)).toEqual([]);
+  });
+
+  it('keep the leaderships of one moment apart', async () => {
+    const epochs: string[] = [];
+    for (const tab of ['first', 'second']) {
+      const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0 });
+      await answerOf(browser, browser.open(tab, true).run(loadCall));
+      epochs.push(...browser.leaders.keys());
+    }
+    const [times, tabs] = [epochs.map((epoch) => epoch.slice(0, 16)), epochs.map((epoch) => epoch.slice(16))];
+    expect([new Set(times).size, new Set(tabs).size]).toEqual([1, 2]);
   });
 });
 
 describe('the requests of a tab', () => {
-  const embed = (argument: unknown) => ({ operation: 'embeddings', argument }) as const;
-
   it('refuse what cannot be posted, and go on', async () => {
     const requests = new Requests();
     const sent: ToLeader[] = [];
@@ -262,14 +307,27 @@ describe('the requests of a tab', () => {
     expect(sent.map(({ type }) => type)).toEqual(['request']);
   });
 
-  it('do not hear a leader that was left', async () => {
+  it('take the answer of a leader that was left, and call the next one off', async () => {
     const requests = new Requests();
+    const sent: ToLeader[] = [];
     const answer = requests.add(embed('text'));
     requests.follow({ epoch: '1', send: () => {} });
-    requests.follow({ epoch: '2', send: () => {} });
+    requests.follow({ epoch: '2', send: (message) => void sent.push(message) });
+    requests.receive({ type: 'result', epoch: '1', id: 1, value: 'a vector' });
+    requests.receive({ type: 'result', epoch: '2', id: 1, value: 'a later one' });
+    expect(await answer).toBe('a vector');
+    expect(sent.map(({ type }) => type)).toEqual(['request', 'cancel']);
+  });
+
+  it('do not take the word of a leader that was left for what the next one has loaded, nor its errors', async () => {
+    const requests = new Requests();
+    const [load, text] = [requests.add(loadCall), requests.add(embed('text'))];
+    for (const epoch of ['1', '2']) requests.follow({ epoch, send: () => {} });
+    const error = { code: 'disposed', message: 'gone', param: null, retryAfterMs: null } as const;
     requests.receive({ type: 'result', epoch: '1', id: 1, value: 'old' });
-    requests.receive({ type: 'result', epoch: '2', id: 1, value: 'new' });
-    expect(await answer).toBe('new');
+    requests.receive({ type: 'error', epoch: '1', id: 2, error });
+    for (const id of [1, 2]) requests.receive({ type: 'result', epoch: '2', id, value: 'new' });
+    expect(await Promise.all([load, text])).toEqual(['new', 'new']);
   });
 
   it('end with what a progress callback throws, each on its own', async () => {

@@ -4,14 +4,9 @@ import { abortError, VecinityError } from '../../src/errors.js';
 import { type Candidacy, type Conversation, Member, type Surroundings } from '../../src/sharing/member.js';
 import type { Announcement } from '../../src/sharing/messages.js';
 import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../../src/wire/engine-line.js';
+import { VirtualTime } from './virtual-time.js';
 
 export type Random = () => number;
-
-interface Turn {
-  at: number;
-  order: number;
-  work: () => void;
-}
 
 interface LockRequest {
   tab: Tab;
@@ -29,10 +24,16 @@ interface Tab {
   id: string;
   visible: boolean;
   frozen: boolean;
+  /** It was told beforehand that it would be frozen. */
+  told: boolean;
+  /** When it woke last, or was shown. */
+  awakeSince: number;
   dead: boolean;
   disposed: boolean;
   backlog: (() => void)[];
   member: Member | null;
+  /** Runs of its engines; two of them may be of the same text. */
+  readonly atWork: Set<{ text: unknown }>;
 }
 
 export interface Faults {
@@ -44,21 +45,30 @@ export interface Faults {
 
 const model = 'model';
 
+/** Longer than any word in this browser is on its way. */
+const graceMs = 200;
+
 export class Browser {
-  now = 1_000;
+  readonly time = new VirtualTime(1_000);
   /** Which tab has announced each epoch, and every breach of the rules. */
   readonly leaders = new Map<string, string>();
   readonly breaches: string[] = [];
   /** Engines' runs of each text, also those that end while the model is loading. */
   readonly runs = new Map<unknown, number>();
+  readonly unloads: unknown[] = [];
+  /** Engines that died while they worked on a text. */
+  readonly deaths = new Map<unknown, number>();
+  /** Tabs that went or fell asleep. */
+  departures = 0;
   readonly #random: Random;
   readonly #faults: Faults;
   readonly #tabs = new Map<string, Tab>();
   readonly #locks = new Map<string, LockRequest[]>();
   readonly #channels = new Map<string, Set<ChannelEnd>>();
+  /** When the leader's lock changed hands last. */
+  #grantedAt = 0;
   readonly #lastDelivery = new Map<string, number>();
-  #turns: Turn[] = [];
-  #order = 0;
+  #newest = { epoch: '', at: 0 };
 
   constructor(random: Random, faults: Faults) {
     this.#random = random;
@@ -67,7 +77,10 @@ export class Browser {
 
   /** Opens a tab that takes part. */
   open(id: string, visible: boolean): Member {
-    const tab: Tab = { id, visible, frozen: false, dead: false, disposed: false, backlog: [], member: null };
+    const tab: Tab = {
+      ...{ id, visible, frozen: false, told: false, awakeSince: this.now, dead: false, disposed: false },
+      ...{ backlog: [], member: null, atWork: new Set() },
+    };
     this.#tabs.set(id, tab);
     this.#request(`life:${id}`, { tab, onGranted: () => {}, onStolen: () => {} }, false);
     const member = new Member(this.#surroundingsOf(tab));
@@ -79,9 +92,12 @@ export class Browser {
     return this.#tabs.get(id)?.dead === false;
   }
 
-  /** The tab is gone without a word; the browser frees its locks a little later. */
+  /** The tab is closed, of which it hears, or crashes; the browser frees its locks a little later. */
   kill(id: string): void {
     const tab = this.#tab(id);
+    this.departures += 1;
+    if (!tab.frozen && this.#random() < 0.5) tab.member?.suspend();
+
     tab.dead = true;
     for (const name of this.#locks.keys()) this.after(this.between(0, 400), () => this.#forget(name, tab));
   }
@@ -98,18 +114,40 @@ export class Browser {
     return this.#tab(id).disposed;
   }
 
+  /** The tab sleeps and hears of it before, or does not. */
   freeze(id: string): void {
+    const tab = this.#tab(id);
+    if (tab.frozen) return;
+    tab.told = this.#random() < 0.5;
+    this.departures += 1;
+    if (tab.told) tab.member?.suspend();
+    tab.frozen = true;
+  }
+
+  /** The machine sleeps: no tab hears of it. */
+  sleep(id: string): void {
     this.#tab(id).frozen = true;
   }
 
   thaw(id: string): void {
     const tab = this.#tab(id);
+    if (!tab.frozen) return;
     tab.frozen = false;
+    tab.awakeSince = this.now;
+    if (tab.told) this.#inTab(tab, 0, () => tab.member?.resume());
     for (const work of tab.backlog.splice(0)) this.#inTab(tab, 0, work);
+  }
+
+  /** Counts a death for every text that the tab's engine worked on. */
+  mourn(tab: { id: string }): void {
+    const { atWork } = this.#tab(tab.id);
+    for (const { text } of atWork) this.deaths.set(text, (this.deaths.get(text) ?? 0) + 1);
+    atWork.clear();
   }
 
   show(id: string, visible: boolean): void {
     const tab = this.#tab(id);
+    if (visible && !tab.visible) tab.awakeSince = this.now;
     tab.visible = visible;
     this.#inTab(tab, 0, () => tab.member?.visibilityChanged());
   }
@@ -118,25 +156,17 @@ export class Browser {
     return least + Math.floor(this.#random() * (most - least + 1));
   }
 
+  get now(): number {
+    return this.time.now;
+  }
+
   after(delayMs: number, work: () => void): () => void {
-    const turn = { at: this.now + delayMs, order: this.#order++, work };
-    const next = this.#turns.findIndex(({ at }) => at > turn.at);
-    this.#turns.splice(next === -1 ? this.#turns.length : next, 0, turn);
-    return () => {
-      turn.work = () => {};
-    };
+    return this.time.after(delayMs, work);
   }
 
   /** Runs one turn after the other until the condition holds, time is up, or nothing is left to do. */
   async run(untilMs: number, isDone: () => boolean): Promise<void> {
-    while (!isDone()) {
-      const turn = this.#turns.shift();
-      if (!turn || turn.at > untilMs) return;
-      this.now = turn.at;
-      turn.work();
-      // Everything that promises do between two turns.
-      await new Promise(setImmediate);
-    }
+    await this.time.run(untilMs, isDone);
   }
 
   #tab(id: string): Tab {
@@ -148,13 +178,14 @@ export class Browser {
   /** A turn of a tab: lost when it is dead, late when it is frozen. */
   #inTab(tab: Tab, delayMs: number, work: () => void): () => void {
     let isOver = false;
-    this.after(delayMs, () => {
-      if (isOver || tab.dead) return;
+    const callOff = this.after(delayMs, () => {
+      if (tab.dead) return;
       if (tab.frozen) tab.backlog.push(() => isOver || work());
       else work();
     });
     return () => {
       isOver = true;
+      callOff();
     };
   }
 
@@ -170,6 +201,7 @@ export class Browser {
       follow: (receive) => this.#converse(life, tab, receive),
       serve: (follower, receive) => this.#converse(`life:${follower}`, tab, receive),
       contend: (candidacy) => this.#contend(tab, candidacy),
+      holder: () => this.#holder(tab),
       watch: (follower, onGone) =>
         this.#request(`life:${follower}`, { tab, onGranted: onGone, onStolen: () => {} }, false),
       startEngine: () => new SimulatedEngine(this, tab, this.#faults, this.#random),
@@ -197,6 +229,7 @@ export class Browser {
     const other = this.leaders.get(epoch);
     if (other !== undefined) this.breaches.push(`${from} and ${other} lead epoch ${epoch}`);
     this.leaders.set(epoch, from);
+    this.#newest = { epoch, at: this.now };
   }
 
   /** Messages of one tab to another keep their order. */
@@ -231,18 +264,39 @@ export class Browser {
 
   #checkServer(tab: Tab, epoch: string): void {
     if (this.leaders.get(epoch) !== tab.id) this.breaches.push(`${tab.id} serves the epoch ${epoch} of another`);
+    const isOld = epoch !== this.#newest.epoch && this.now - Math.max(this.#newest.at, tab.awakeSince) > graceMs;
+    if (isOld) this.breaches.push(`${tab.id} still serves ${epoch} although ${this.#newest.epoch} has begun`);
   }
 
   #contend(tab: Tab, { steal, onGranted, onStolen }: Candidacy): () => void {
+    if (steal) this.#checkThief(tab);
     return this.#request('leader', { tab, onGranted, onStolen }, steal);
+  }
+
+  /** A leader that the user sees and that is awake keeps its lock. */
+  #checkThief(thief: Tab): void {
+    const holder = this.#locks.get('leader')?.[0]?.tab;
+    if (!holder || holder.dead || holder.frozen || !holder.visible) return;
+    if (this.now - Math.max(holder.awakeSince, this.#grantedAt) > graceMs)
+      this.breaches.push(`${thief.id} robs ${holder.id}, which is awake`);
+  }
+
+  #holder(tab: Tab): Promise<string | null> {
+    return new Promise((resolve) => {
+      this.#inTab(tab, this.between(0, 20), () => resolve(this.#locks.get('leader')?.[0]?.tab.id ?? null));
+    });
   }
 
   #request(name: string, { tab, onGranted, onStolen }: LockRequest, steal: boolean): () => void {
     let isOver = false;
+    const grant = () => {
+      if (name === 'leader') this.#grantedAt = this.now;
+      inTab(onGranted);
+    };
     const inTab = (work: () => void) => {
       this.#inTab(tab, this.between(0, 20), () => isOver || work());
     };
-    const request = { tab, onGranted: () => inTab(onGranted), onStolen: () => inTab(onStolen) };
+    const request = { tab, onGranted: grant, onStolen: () => inTab(onStolen) };
     const queue = this.#locks.get(name) ?? [];
     this.#locks.set(name, queue);
     if (steal) queue.splice(0, 1, request)[0]?.onStolen();
@@ -266,6 +320,16 @@ export class Browser {
     if (at === 0) queue[0]?.onGranted();
   }
 
+  /** A text goes into the engine of a tab; the result takes it out again. */
+  begin(tab: { id: string }, text: unknown, client: string | undefined): () => void {
+    if (!String(text).startsWith(`${client} `)) this.breaches.push(`${text} runs in the name of ${client}`);
+    this.runs.set(text, (this.runs.get(text) ?? 0) + 1);
+    const { atWork } = this.#tab(tab.id);
+    const run = { text };
+    atWork.add(run);
+    return () => atWork.delete(run);
+  }
+
   /** Work of an engine in a tab. */
   work(tab: { id: string }, delayMs: number, work: () => void): void {
     this.#inTab(this.#tab(tab.id), delayMs, work);
@@ -276,7 +340,7 @@ function hear(end: ChannelEnd, message: unknown): void {
   if (end.isOpen) end.receive(message);
 }
 
-/** Answers a text with itself, once its model is loaded; the text `poison` kills it. */
+/** Answers a text with itself, once its model is loaded; a text with `poison` in it kills it. */
 class SimulatedEngine implements EngineLine {
   readonly #browser: Browser;
   readonly #tab: { id: string };
@@ -306,18 +370,27 @@ class SimulatedEngine implements EngineLine {
     this.#end(new VecinityError('disposed', 'The engine was disposed.'));
   }
 
-  async #answer({ operation, argument }: EngineCall, { signal }: CallLife): Promise<unknown> {
+  async #answer({ operation, argument }: EngineCall, { signal, client }: CallLife): Promise<unknown> {
     if (operation === 'load') {
       this.#loaded ??= this.#load();
       return await this.#loaded;
     }
-    this.#browser.runs.set(argument, (this.#browser.runs.get(argument) ?? 0) + 1);
-    if (!this.#loaded) throw new VecinityError('model_not_loaded', 'The model was not asked for.');
-    await this.#loaded;
-    const isDeadly = String(argument).startsWith('poison') || this.#random() < this.#faults.engineDies;
+    if (operation === 'unload') return this.#browser.unloads.push(argument);
+    const leave = this.#browser.begin(this.#tab, argument, client);
+    try {
+      if (!this.#loaded) throw new VecinityError('model_not_loaded', 'The model was not asked for.');
+      await this.#loaded;
+      return await this.#compute(argument, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  async #compute(text: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+    const isDeadly = String(text).includes('poison') || this.#random() < this.#faults.engineDies;
     const durationMs = this.#browser.between(1, 300);
     if (isDeadly) this.#browser.work(this.#tab, durationMs, () => this.#die());
-    return await this.#wait(durationMs + (isDeadly ? 1 : 0), argument, signal);
+    return await this.#wait(durationMs + (isDeadly ? 1 : 0), text, signal);
   }
 
   async #load(): Promise<unknown> {
@@ -329,6 +402,7 @@ class SimulatedEngine implements EngineLine {
 
   /** The worker is replaced and loads its models again, as `EngineLink` does it. */
   #die(): void {
+    if (!this.#disposed) this.#browser.mourn(this.#tab);
     this.#end(new VecinityError('worker_died', 'The engine worker died.'));
   }
 

@@ -1,0 +1,72 @@
+/**
+ * When a silent leader counts as gone although its lock is held: a suspended tab, or one whose page is stuck. Two levels
+ * have to fail: several pings over a while, then more of them while the browser says that the same tab holds the lock.
+ */
+
+/** Without a sign for this long a leader is suspected; a busy page may answer late. */
+const patienceMs = 7_000;
+/** The same for a tab that the user does not see. */
+const patienceUnseenMs = 27_000;
+/** Pings to a suspect: time for a tab that has just been woken, perhaps together with us, to say so. */
+const lastPings = 3;
+
+export interface SilenceOptions {
+  isVisible(): boolean;
+  now(): number;
+  /** Who holds the leader's lock, in the browser's words; null when nobody does. */
+  holder(): Promise<string | null>;
+  /** Asks the leader, whoever it is, for a sign. */
+  ping(): void;
+  /** Both levels have failed. */
+  onGone(): void;
+}
+
+/** A holder of the lock that did not answer, and the pings that it got since. */
+interface Suspect {
+  holder: string;
+  pings: number;
+}
+
+export class Silence {
+  readonly #options: SilenceOptions;
+  #since: number | null = null;
+  #suspect: Suspect | null = null;
+  /** Replaced with every sign of life, so that what was asked before it is known to be old. */
+  #silence = {};
+
+  constructor(options: SilenceOptions) {
+    this.#options = options;
+  }
+
+  /** There was a sign of life, or there is nobody to hear from. */
+  end(): void {
+    this.#since = null;
+    this.#suspect = null;
+    this.#silence = {};
+  }
+
+  /** Looks once more at somebody from whom we wait for something; to be called about every second. */
+  look(): void {
+    const { isVisible, now, ping } = this.#options;
+    this.#since ??= now();
+    if (this.#suspect) this.#suspect.pings += 1;
+    ping();
+    const isLong = now() - this.#since >= (isVisible() ? patienceMs : patienceUnseenMs);
+    if (isLong) void this.#judge();
+  }
+
+  async #judge(): Promise<void> {
+    const silence = this.#silence;
+    const holder = await this.#options.holder();
+    if (silence !== this.#silence) return;
+    // Nobody, or somebody new: the leader is changing without us.
+    if (holder === null || (this.#suspect && this.#suspect.holder !== holder)) {
+      this.end();
+      return;
+    }
+    this.#suspect ??= { holder, pings: 0 };
+    if (this.#suspect.pings < lastPings) return;
+    this.end();
+    this.#options.onGone();
+  }
+}

@@ -1,0 +1,82 @@
+/** Virtual time: pieces of work at their moments, in order, with the promises between them. Nothing waits for a clock. */
+
+interface Turn {
+  at: number;
+  /** Work of the same moment keeps the order in which it was planned. */
+  order: number;
+  /** Null once it was called off. */
+  work: (() => void) | null;
+}
+
+/** Chains of promises between two turns are shorter than this; the rest of a longer one would run a turn later. */
+const promiseHops = 12;
+
+export class VirtualTime {
+  now: number;
+  /** Turns that were taken so far. */
+  turns = 0;
+  /** A binary heap: each turn is no later than the two at twice its place. */
+  readonly #heap: Turn[] = [];
+  #order = 0;
+
+  constructor(now: number) {
+    this.now = now;
+  }
+
+  /** Plans work; the result calls it off. */
+  after(delayMs: number, work: () => void): () => void {
+    const turn: Turn = { at: this.now + delayMs, order: this.#order++, work };
+    this.#push(turn);
+    return () => {
+      turn.work = null;
+    };
+  }
+
+  /** Takes one turn after the other until the condition holds, time is up, or nothing is left to do. */
+  async run(untilMs: number, isDone: () => boolean): Promise<void> {
+    while (!isDone()) {
+      const turn = this.#pop();
+      if (!turn || turn.at > untilMs) return;
+      this.now = turn.at;
+      if (!turn.work) continue;
+      this.turns += 1;
+      turn.work();
+      for (let hop = 0; hop < promiseHops; hop += 1) await null;
+    }
+  }
+
+  #push(turn: Turn): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const above = heap[parent];
+      if (!above || isBefore(above, turn)) break;
+      heap[at] = above;
+      at = parent;
+    }
+    heap[at] = turn;
+  }
+
+  #pop(): Turn | undefined {
+    const heap = this.#heap;
+    const first = heap[0];
+    const last = heap.pop();
+    if (!last || first === last) return first;
+    let at = 0;
+    for (let child = 1; child < heap.length; child = 2 * at + 1) {
+      const [left, right] = [heap[child], heap[child + 1]];
+      const next = left && right && isBefore(right, left) ? child + 1 : child;
+      const below = heap[next];
+      if (!below || isBefore(last, below)) break;
+      heap[at] = below;
+      at = next;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+function isBefore(a: Turn, b: Turn): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
