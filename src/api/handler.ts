@@ -35,6 +35,8 @@ export interface HandlerOptions {
   api?: Partial<ApiConfig>;
   /** Models that other servers answer. */
   remote?: RemoteModels;
+  /** Names of models that `/health` waits for, once; left out: any model will do. */
+  awaited?: Iterable<string>;
   /** Who sent a request, for the queue's fair shares; without it all requests are of one client. */
   clientOf?: (request: Request) => string | undefined;
 }
@@ -48,10 +50,15 @@ const described: readonly Dialect[] = [openai, cohere, shared, multiVector, tei,
 export const dialects: readonly Dialect[] = [...described, documentsOf(described)];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
-export function createHandler({ engine, api = {}, remote, clientOf }: HandlerOptions): Handler {
+export function createHandler({ engine, api = {}, remote, awaited = [], clientOf }: HandlerOptions): Handler {
   const metrics = new Metrics();
   const config = { ...defaultApiConfig, ...api };
-  const context: ApiContext = { engine: metrics.watch(engine), api: config, ...(remote && { remote }) };
+  const context: ApiContext = {
+    engine: metrics.watch(engine),
+    api: config,
+    awaited: new Set(awaited),
+    ...(remote && { remote }),
+  };
   checkOptions(context.api);
   const app = createApp(context, metrics, clientOf);
   return async (request) => {

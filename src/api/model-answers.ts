@@ -47,6 +47,9 @@ const progress = z.nullable(
     phase: z.enum(['download', 'compile', 'check', 'ready']),
     loaded_bytes: bytes,
     total_bytes: z.nullable(bytes),
+    resumed_bytes: bytes,
+    bytes_per_second: z.nullable(z.number()),
+    remaining_ms: z.nullable(z.number()),
     files: z.array(z.strictObject({ file: z.string(), loaded_bytes: bytes, total_bytes: z.nullable(bytes) })),
   }),
 );

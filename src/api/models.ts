@@ -47,7 +47,7 @@ export function retrieveModel(name: string, context: ApiContext): ModelCard {
   const { queue } = context.engine.status();
   if (namedRemote(name, context) !== null) return toRemoteCard(name, queue);
   const model = findModel(name, context);
-  if (!model || model.state === 'unloaded') throw unknownModel(name, context);
+  if (!model) throw unknownModel(name, context);
   return toCard(model, name, queue);
 }
 

@@ -34,9 +34,9 @@ export function findModel(name: string, { engine, api }: ApiContext): ModelStatu
   return models.find((model) => isOwnName(model, api.aliases[name] ?? '')) ?? null;
 }
 
-/** Models that are loaded, loading, or failed to load, but not those that were unloaded. */
+/** Models that are loaded, loading, failed to load, or went and come back with the next request for them. */
 export function presentModels({ engine }: ApiContext): ModelStatus[] {
-  return engine.status().models.filter(({ state }) => state !== 'unloaded');
+  return engine.status().models;
 }
 
 /** Aliases whose model is present, with that model. */

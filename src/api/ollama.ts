@@ -167,9 +167,9 @@ function allModels(context: ApiContext): ModelStatus[] {
   return [...presentModels(context), ...(context.remote?.names.map(toRemoteStatus) ?? [])];
 }
 
-/** Those that take memory here, now or in a moment. */
+/** Those that take memory here. */
 function listRunning({ context }: Call): Response {
-  const running = presentModels(context).filter(({ state }) => state === 'ready' || state === 'loading');
+  const running = presentModels(context).filter(({ state }) => state === 'ready');
   return list(running, (model) => toRunning(model, context));
 }
 

@@ -12,6 +12,8 @@ export interface ApiContext {
   api: ApiConfig;
   /** Models that another server answers; absent where there are none. */
   remote?: RemoteModels;
+  /** Models that were asked for at the start and have not been ready yet. */
+  awaited?: Set<string>;
 }
 
 /** Other servers that answer for chosen models. */

@@ -7,8 +7,10 @@ import { json } from './answers.js';
 import { errorResponse } from './error-response.js';
 import { maxInputs } from './fields.js';
 import { healthAnswer, infoAnswer, versionAnswer } from './model-answers.js';
+import { toRemoteStatus } from './models.js';
+import { findModel, presentModels } from './names.js';
 import { jsonResponse } from './respond.js';
-import type { Call, Dialect } from './route.js';
+import type { ApiContext, Call, Dialect } from './route.js';
 
 const prometheusType = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -16,7 +18,7 @@ export const system: Dialect = [
   {
     method: 'GET',
     paths: ['/health', '/v1/health', '/ping'],
-    summary: 'Says whether a model is ready: 200, or 503 with the progress of loading.',
+    summary: 'Says whether the models are ready: 200, or 503 with the progress of loading.',
     body: null,
     answers: json(healthAnswer),
     guarded: false,
@@ -68,11 +70,31 @@ function running({ context }: Call): Response {
 }
 
 function health({ context }: Call): Response {
-  const { models } = context.engine.status();
-  const ready = models.find(({ state }) => state === 'ready');
-  if (ready) return jsonResponse({ status: 'ok', unix: Date.now() / 1000, model: ready.id });
-  const [remote] = models.length === 0 ? (context.remote?.names ?? []) : [];
-  if (remote !== undefined) return jsonResponse({ status: 'ok', unix: Date.now() / 1000, model: remote });
+  const waiting = findAwaited(context);
+  if (waiting !== null) return notReady(waiting);
+  const models = presentModels(context);
+  const usable = models.find(isUsable) ?? (models.length === 0 ? context.remote?.names.map(toRemoteStatus)[0] : null);
+  if (usable) return jsonResponse({ status: 'ok', unix: Date.now() / 1000, model: usable.id });
+  return notReady(models);
+}
+
+/** Models that were asked for at the start and are not there yet; null as soon as all were there once. */
+function findAwaited(context: ApiContext): ModelStatus[] | null {
+  const { awaited = new Set<string>() } = context;
+  for (const name of awaited) {
+    const model = findModel(name, context);
+    if (model && isUsable(model)) awaited.delete(name);
+  }
+  if (awaited.size === 0) return null;
+  return [...awaited].map((name) => findModel(name, context)).filter((model) => model !== null);
+}
+
+/** A model that went comes back with the next request for it. */
+function isUsable({ state }: ModelStatus): boolean {
+  return state === 'ready' || state === 'unloaded';
+}
+
+function notReady(models: readonly ModelStatus[]): Response {
   const loading = models.find(({ state }) => state === 'loading');
   if (loading) return stillLoading(loading);
   const failed = models.find(({ state }) => state === 'failed');

@@ -5,6 +5,7 @@ import { createNodeEngine } from '../edge/engine.js';
 import { createHandler } from '../edge/handler.js';
 import { withMemoryBudget } from '../edge/memory-budget.js';
 import { listen } from '../edge/server.js';
+import { modelIdOf } from '../models/resolve.js';
 import { createLog, type Log } from './log.js';
 import { parseServeOptions, type ServeOptions } from './serve-options.js';
 import { type Terminal, tell } from './terminal.js';
@@ -42,7 +43,7 @@ export async function startServing(
 ): Promise<Serving> {
   const unlimited = await createNodeEngine(settings);
   const engine = memoryBudgetBytes === null ? unlimited : withMemoryBudget(unlimited, memoryBudgetBytes);
-  const handler = logged(createHandler({ engine, api, upstream }), log);
+  const handler = logged(createHandler({ engine, api, upstream, awaited: models.map(modelIdOf) }), log);
   const server = await listen(handler, { hostname, port }).catch(async (error: unknown) => {
     await engine.dispose();
     throw error;
@@ -53,8 +54,7 @@ export async function startServing(
     const { id, backend } = await engine.load(model);
     log('model_ready', { model: id, ...backend });
   };
-  // Within a budget one after the other, so that models that must go again are not loaded at the same time.
-  const ready = memoryBudgetBytes === null ? Promise.all(models.map(load)).then(() => {}) : inTurn(models, load);
+  const ready = Promise.all(models.map(load)).then(() => {});
   // A server that is closed while it loads has nobody who waits for the models any more.
   ready.catch(() => {});
   return {
@@ -83,10 +83,6 @@ function logged(handler: Handler, log: Log): Handler {
     });
     return response;
   };
-}
-
-async function inTurn(models: readonly string[], load: (model: string) => Promise<void>): Promise<void> {
-  for (const model of models) await load(model);
 }
 
 function isLoopback(hostname: string): boolean {

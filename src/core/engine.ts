@@ -173,6 +173,7 @@ export interface Attempt {
   reason: string;
 }
 
+/** `unloaded`: not in memory; the next request for it brings it back. */
 export type ModelState = 'loading' | 'ready' | 'failed' | 'unloaded';
 
 /** How far a load is: all files together, and each of them by its path. */

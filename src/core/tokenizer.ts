@@ -11,6 +11,7 @@ import type { EngineInput, Token } from './engine.js';
 import { checkChars, type TokenizedPart, tokenizeEnough } from './long-text.js';
 import { fillTemplate, findTemplate, type Template } from './template.js';
 import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
+import { checkTokenizer } from './tokenizer-check.js';
 import { cutPair, type PairLimits } from './truncation.js';
 
 /** What the tokenizer needs to know of a model. */
@@ -98,6 +99,7 @@ export async function loadTokenizer(
 export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, spec: TokenizerSpec): Tokenizer {
   try {
     // The library checks the objects itself and throws; it takes anything that is an object.
+    checkTokenizer(tokenizerJson);
     const tokenizer = new HubTokenizer(tokenizerJson as object, tokenizerConfig as object);
     return new ModelTokenizer(tokenizer, spec, isByteLevel(tokenizerJson as object));
   } catch (cause) {

@@ -39,11 +39,54 @@ export function pointerError(path: string, address: string): VecinityError {
   );
 }
 
-/** Parses a JSON file. Throws `model_file_invalid` with the file's name. */
+/** The largest tokenizers, with 262,144 tokens, take 33 MB; parsed they take some twenty times as much memory. */
+const maxTokenizerBytes = 40 * 1024 * 1024;
+const maxJsonBytes = 4 * 1024 * 1024;
+/** Deeper values cannot be posted to another thread. */
+const maxJsonDepth = 100;
+
+/** Bytes that a file may have at most: what is parsed must not fill the memory, however well it was compressed. */
+export function maxBytesOf(path: string): number {
+  if (!path.endsWith('.json')) return Number.POSITIVE_INFINITY;
+  return isTokenizer(path) ? maxTokenizerBytes : maxJsonBytes;
+}
+
+/** `model_file_invalid` for a file that is longer than `maxBytesOf` its path. */
+export function tooLargeError(path: string, address: string): VecinityError {
+  const allowed = `${Math.round(maxBytesOf(path) / 2 ** 20)} MiB`;
+  return new VecinityError(
+    'model_file_invalid',
+    `The file ${path} at ${address} has more than the ${allowed} allowed.`,
+  );
+}
+
+/** Parses a JSON file. Throws `model_file_invalid` with the file's name, also when it is too large or too deep. */
 export function parseJson(bytes: Uint8Array, path: string, address: string): unknown {
+  if (bytes.length > maxBytesOf(path)) throw tooLargeError(path, address);
+  const value = parse(bytes, path, address);
+  // A tokenizer stays in its thread, and its library refuses what it cannot walk through.
+  if (isTokenizer(path) || !isDeeper(value, maxJsonDepth)) return value;
+  throw new VecinityError('model_file_invalid', `The file ${path} at ${address} nests its values too deeply.`);
+}
+
+function parse(bytes: Uint8Array, path: string, address: string): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw new VecinityError('model_file_invalid', `The file ${path} at ${address} is not valid JSON.`, { cause });
   }
+}
+
+function isTokenizer(path: string): boolean {
+  return path === 'tokenizer.json';
+}
+
+/** Without recursion, level by level: the depth is what is not known. */
+function isDeeper(value: unknown, limit: number): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > limit) return true;
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
+  }
+  return false;
 }

@@ -4,7 +4,7 @@
  */
 import { abortError, VecinityError } from '../errors.js';
 import { openBody } from './body-reader.js';
-import { htmlError, isHtml, isPointer, pointerError } from './content.js';
+import { htmlError, isHtml, isPointer, maxBytesOf, pointerError, tooLargeError } from './content.js';
 import type { ReadOptions } from './files.js';
 import { createReporter } from './progress.js';
 
@@ -148,6 +148,7 @@ export async function* readBody(
       if (length === 0) checkStart(request, response, value ?? new Uint8Array(0));
       if (done || value === undefined) break;
       length += value.length;
+      if (length > maxBytesOf(request.path)) throw tooLargeError(request.path, request.url);
       yield value;
     }
   } finally {

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { isAbsolute, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { abortError, VecinityError } from '../errors.js';
-import { htmlError, isHtml, parseJson } from './content.js';
+import { htmlError, isHtml, maxBytesOf, parseJson, tooLargeError } from './content.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
 import { createReporter } from './progress.js';
 
@@ -30,7 +30,9 @@ class FolderFiles implements ModelFiles {
   }
 
   async readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
-    const bytes = await this.#read(path, { start: 0, end: Number.POSITIVE_INFINITY }, options);
+    // One byte more than allowed is enough to see that it is too large.
+    const bytes = await this.#read(path, { start: 0, end: maxBytesOf(path) + 1 }, options);
+    if (bytes && bytes.length > maxBytesOf(path)) throw tooLargeError(path, this.location.base);
     if (bytes && isHtml(bytes, null)) throw htmlError(path, this.location.base);
     return bytes;
   }

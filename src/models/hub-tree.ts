@@ -1,4 +1,6 @@
 /** What the hub says of a repository's files: sizes, and the SHA-256 of the large ones. */
+import { parseJson } from './content.js';
+import { download } from './download.js';
 import type { ModelLocation, ReadOptions } from './files.js';
 import { isObject } from './json-fields.js';
 
@@ -35,15 +37,11 @@ export async function fetchHubTree(
   const place = parseHubBase(location.base);
   if (place === null) return null;
   const url = `${place.hubUrl}/api/models/${place.repository}/tree/${encodeURIComponent(place.revision)}?recursive=true`;
+  const { fetch, signal } = options;
+  const request = { url, path: 'tree.json', headers: location.headers, fetch, ...(signal ? { signal } : {}) };
   try {
-    const response = await options.fetch(url, {
-      headers: location.headers,
-      referrerPolicy: 'no-referrer',
-      ...(options.signal ? { signal: options.signal } : {}),
-    });
-    if (response.ok) return parseTree(await response.json());
-    await response.body?.cancel();
-    return null;
+    const bytes = await download(request);
+    return bytes && parseTree(parseJson(bytes, request.path, url));
   } catch {
     return null;
   }

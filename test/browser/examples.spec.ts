@@ -1,9 +1,11 @@
 /** Every example of `examples/`, as its README says to run it, on the built package and the model of this repository. */
+import { cp } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from '@playwright/test';
 import { build, createServer, preview } from 'vite';
 import { repositoryRoot } from '../../src/vite/bundle.js';
 import { findPython } from '../conformance/python.js';
+import { installProject } from './nested-project.js';
 import { Program } from './program.js';
 
 /** What all-MiniLM-L6-v2 says of "a cat sleeps" and "a kitten naps", in 8 bits. */
@@ -85,6 +87,24 @@ test('react compares two texts', async ({ page }) => {
   await page.getByLabel('Second text').fill('a kitten naps');
   await page.getByRole('button', { name: 'Compare' }).click();
   await expect(page.locator('output')).toHaveText(alike);
+});
+
+test('next compares two texts, with what `vecinity init` has put into public/', async ({ page }) => {
+  test.setTimeout(300_000);
+  const folder = await installProject('examples/next');
+  if (folder === null) return;
+  const [model, environment] = ['models/all-MiniLM-L6-v2', { NEXT_TELEMETRY_DISABLED: '1' }];
+  const options = { recursive: true };
+  await cp(path.join(repositoryRoot, 'public', model), path.join(folder, 'public', model), options);
+  await node('dist/cli.js', 'init', 'examples/next/public').output();
+  const next = (...args: string[]) =>
+    start(process.execPath, ['examples/next/node_modules/next/dist/bin/next', ...args, 'examples/next'], environment);
+  await next('build').output();
+  const [, url = ''] = await next('start', '--port', '0', '--hostname', '127.0.0.1').line(/Local:\s+(http:\S+)/);
+  await page.goto(url);
+  await page.getByRole('button', { name: 'Compare' }).click();
+  await expect(page.locator('output')).toHaveText(alike);
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
 });
 
 test('openai-sdk gets its vectors from the page', async ({ page }) => {

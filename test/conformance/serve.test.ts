@@ -100,6 +100,9 @@ describe('vecinity serve', () => {
       expect((await fetch(`${url}/v1/rerank`, { method: 'POST', headers, body })).status).toBe(200);
     }
     const { data: models } = await (await fetch(`${url}/v1/models`)).json();
+    const { models: running } = await (await fetch(`${url}/api/ps`)).json();
+    expect(running.map(({ name }: { name: string }) => name)).toEqual(['bert-reranker']);
+    expect((await embed(url, { model: 'bert', input: 'a' })).status).toBe(404);
     const backends = models.map(({ id, backend }: { id: string; backend: string | null }) => [id, backend]);
     expect(Object.fromEntries(backends)).toEqual({ 'bert-cls': null, 'bert-reranker': 'wasm' });
   });

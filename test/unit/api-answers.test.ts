@@ -33,6 +33,15 @@ describe('the answer of', () => {
     await readAnswer(routeOf('GET', path), response);
   });
 
+  it('GET /info has it while a model loads, and when one failed', async () => {
+    const files = { 'model.onnx': { loadedBytes: 1, totalBytes: 2, resumedBytes: 0 } };
+    const bytes = { loadedBytes: 1, totalBytes: 2, resumedBytes: 0, bytesPerSecond: 1, remainingMs: 1_000 };
+    const progress = { type: 'load' as const, model: 'm', phase: 'download' as const, ...bytes, files };
+    const loading = { ...fakeModel('m', 'embedding', { state: 'loading' }), progress };
+    const engine = new FakeEngine([loading, fakeModel('f', 'embedding', { state: 'failed' })]);
+    await readAnswer(routeOf('GET', '/info'), await createApi({}, engine).get('/info'));
+  });
+
   it.each<[string, object, Partial<ApiConfig>]>([
     ['/v1/embeddings', { input: 'a', encoding_format: 'base64' }, {}],
     ['/v1/embeddings', { input: 'a', encoding_format: 'bytes' }, {}],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createHandler } from '../../src/api/handler.js';
 import { createApi, errorOf } from './api-client.js';
 import { FakeEngine, fakeModel } from './api-engine.js';
 
@@ -188,6 +189,28 @@ describe('GET /health', () => {
         files: [{ file: 'model.onnx', loaded_bytes: 10, total_bytes: 90 }],
       },
     });
+  });
+
+  it('waits for every model that was asked for at the start, once', async () => {
+    const engine = new FakeEngine([embedder, loading]);
+    const handler = createHandler({ engine, awaited: ['all-MiniLM-L6-v2', 'bge-m3'] });
+    const health = async () => (await handler(new Request('http://site.example/health'))).status;
+    expect(await health()).toBe(503);
+    engine.models = [
+      fakeModel('all-MiniLM-L6-v2', 'embedding', { state: 'unloaded' }),
+      fakeModel('bge-m3', 'embedding'),
+    ];
+    expect(await health()).toBe(200);
+    engine.models = [loading, embedder];
+    expect(await health()).toBe(200);
+  });
+
+  it('is 200 for models that went and come back when they are asked for', async () => {
+    const engine = new FakeEngine([fakeModel('bge-m3', 'embedding', { state: 'unloaded' })]);
+    expect((await createApi({}, engine).get('/health')).status).toBe(200);
+    expect((await (await createApi({}, engine).get('/v1/models')).json()).data[0].state).toBe('unloaded');
+    expect((await (await createApi({}, engine).get('/api/ps')).json()).models).toEqual([]);
+    expect((await (await createApi({}, engine).get('/api/tags')).json()).models).toHaveLength(1);
   });
 
   it('is 503 with the reason when the model could not be loaded', async () => {

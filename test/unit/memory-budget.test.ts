@@ -1,7 +1,9 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EmbedRequest, Engine, ModelStatus } from '../../src/core/engine.js';
+import type { EmbedRequest, Engine, LoadOptions, ModelStatus } from '../../src/core/engine.js';
 import { withMemoryBudget } from '../../src/edge/memory-budget.js';
 import { VecinityError } from '../../src/errors.js';
+import { type Deferred, deferred } from './deferred.js';
 
 /** An engine whose models have the size that their name ends with, and which notes what it is told. */
 class SizedEngine {
@@ -96,8 +98,8 @@ describe('a memory budget', () => {
     const { models, defaultModel } = engine.status();
     expect(defaultModel).toBe('a-4');
     expect(models.map(({ id, state, backend }) => [id, state, backend === null])).toEqual([
+      ['a-4', 'unloaded', true],
       ['b-4', 'ready', false],
-      ['a-4', 'ready', true],
     ]);
     expect(await embed(null)).toBe('a-4');
   });
@@ -116,5 +118,176 @@ describe('a memory budget', () => {
     for (const id of ['a-4', 'b-4']) await engine.load(id);
     expect(await Promise.all([embed('a-4'), embed('a-4')])).toEqual(['a-4', 'a-4']);
     expect(loadedIds(inner)).toEqual(['a-4']);
+  });
+});
+
+describe('loads within a memory budget', () => {
+  /** An engine whose loads end when they are told to; callers for the same model share one, as in ours. */
+  class SlowEngine extends SizedEngine {
+    readonly loading = new Map<string, Deferred<void>>();
+    readonly failing = new Set<string>();
+    /** The most bytes that were loaded or loading while two loads or more were under way. */
+    peakOfTwo = 0;
+
+    override async load(id: string, { signal }: LoadOptions = {}): Promise<ModelStatus> {
+      if (this.failing.has(id)) throw new VecinityError('model_file_missing', 'gone');
+      const known = this.loaded.get(id);
+      if (known) return known;
+      const shared = this.loading.get(id) ?? deferred();
+      this.loading.set(id, shared);
+      if (this.loading.size > 1) this.peakOfTwo = Math.max(this.peakOfTwo, this.bytes);
+      const left = deferred<'left'>();
+      signal?.addEventListener('abort', () => left.resolve('left'));
+      const ended = await Promise.race([shared.promise, left.promise]);
+      if (ended === 'left') throw new VecinityError('aborted', 'left');
+      this.loading.delete(id);
+      return this.loaded.get(id) ?? (await super.load(id));
+    }
+
+    get bytes(): number {
+      return [...this.loaded.keys(), ...this.loading.keys()].reduce((sum, id) => sum + Number(id.split('-')[1]), 0);
+    }
+  }
+
+  const idle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+  function startSlow(budgetBytes: number) {
+    const inner = new SlowEngine();
+    const engine = withMemoryBudget(inner as unknown as Engine, budgetBytes);
+    const embed = (model: string, signal?: AbortSignal) =>
+      engine.embed({ model, signal } as EmbedRequest) as unknown as Promise<string>;
+    /** Lets every load end that is under way. */
+    const finish = async () => {
+      for (const load of inner.loading.values()) load.resolve();
+      await idle();
+    };
+    /** Loads them one after the other, so that their sizes are known. */
+    const loadAll = async (...ids: string[]) => {
+      for (const id of ids) {
+        const loaded = engine.load(id);
+        await idle();
+        await finish();
+        await loaded;
+      }
+    };
+    const states = () => Object.fromEntries(engine.status().models.map(({ id, state }) => [id, state]));
+    return { inner, engine, embed, finish, loadAll, states };
+  }
+
+  it('know every model from the start: one that waits is loading, and its requests wait for it', async () => {
+    const { inner, engine, embed, finish, states } = startSlow(5);
+    const loads = Promise.all(['a-4', 'b-4'].map((id) => engine.load(id)));
+    expect(states()).toEqual({ 'a-4': 'loading', 'b-4': 'loading' });
+    const answer = embed('b-4');
+    await idle();
+    expect([...inner.loading.keys()]).toEqual(['a-4']);
+    await finish();
+    await finish();
+    await loads;
+    expect(await answer).toBe('b-4');
+    expect(states()).toEqual({ 'a-4': 'unloaded', 'b-4': 'ready' });
+  });
+
+  it('leave a name that nobody asked for unknown', async () => {
+    const { loadAll, embed } = startSlow(5);
+    await loadAll('a-4');
+    await expect(embed('c-4')).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('run side by side where their sizes are known and fit', async () => {
+    const { inner, embed, finish, loadAll, states } = startSlow(9);
+    await loadAll('a-4', 'b-4', 'c-8');
+    expect(states()).toEqual({ 'a-4': 'unloaded', 'b-4': 'unloaded', 'c-8': 'ready' });
+    const answers = ['a-4', 'b-4'].map((id) => embed(id));
+    await idle();
+    expect([[...inner.loading.keys()], inner.bytes]).toEqual([['a-4', 'b-4'], 8]);
+    await finish();
+    expect(await Promise.all(answers)).toEqual(['a-4', 'b-4']);
+  });
+
+  it('wait for each other where they do not fit together', async () => {
+    const { inner, embed, finish, loadAll } = startSlow(9);
+    await loadAll('a-5', 'b-5', 'c-8');
+    const answers = ['a-5', 'b-5'].map((id) => embed(id));
+    await idle();
+    expect([...inner.loading.keys()]).toEqual(['a-5']);
+    await finish();
+    expect([...inner.loading.keys()]).toEqual(['b-5']);
+    await finish();
+    expect(await Promise.all(answers)).toEqual(['a-5', 'b-5']);
+  });
+
+  it('whose caller leaves while it waits are not begun, and hold nobody up', async () => {
+    const { inner, embed, engine, finish, states } = startSlow(9);
+    const first = engine.load('a-4');
+    const controller = new AbortController();
+    const gone = engine.load('b-4', { signal: controller.signal });
+    const third = engine.load('c-4');
+    controller.abort();
+    await expect(gone).rejects.toMatchObject({ code: 'aborted' });
+    expect(states()).toEqual({ 'a-4': 'loading', 'c-4': 'loading' });
+    await finish();
+    await finish();
+    await Promise.all([first, third]);
+    expect(inner.notes).toEqual(['load a-4', 'load c-4']);
+    await expect(embed('b-4')).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('go on for the callers that stay when one of them leaves', async () => {
+    const { embed, finish, loadAll } = startSlow(5);
+    await loadAll('a-4', 'b-4');
+    const controller = new AbortController();
+    const gone = embed('a-4', controller.signal);
+    const left = expect(gone).rejects.toMatchObject({ code: 'aborted' });
+    const stays = embed('a-4');
+    await idle();
+    controller.abort();
+    await idle();
+    await finish();
+    expect(await stays).toBe('a-4');
+    await left;
+  });
+
+  it('that fail leave the turn to the next one, and are tried again for a model that was there before', async () => {
+    const { inner, engine, embed, finish, loadAll } = startSlow(5);
+    await loadAll('a-4', 'b-4');
+    inner.failing.add('a-4');
+    await expect(embed('a-4')).rejects.toMatchObject({ code: 'model_file_missing' });
+    inner.failing.clear();
+    const again = embed('a-4');
+    await idle();
+    await finish();
+    expect(await again).toBe('a-4');
+    await engine.dispose();
+  });
+
+  it('that wait are told when their model or the engine goes', async () => {
+    const { engine } = startSlow(5);
+    engine.load('a-4').catch(() => {});
+    const [unloaded, disposed] = [engine.load('b-4'), engine.load('c-4')];
+    await engine.unload('b-4');
+    await expect(unloaded).rejects.toMatchObject({ code: 'disposed' });
+    const refused = expect(disposed).rejects.toMatchObject({ code: 'disposed' });
+    await engine.dispose();
+    await refused;
+  });
+
+  it('never go beyond the budget together, whatever is asked in whichever order', async () => {
+    const ids = ['a-2', 'b-3', 'c-4', 'd-5', 'e-6'];
+    const step = fc.oneof(fc.record({ ask: fc.constantFrom(...ids) }), fc.record({ end: fc.nat(5) }));
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const { inner, embed, finish, loadAll } = startSlow(9);
+      await loadAll(...ids);
+      const answers: Promise<string>[] = [];
+      for (const { ask, end } of steps as { ask?: string; end?: number }[]) {
+        if (ask !== undefined) answers.push(embed(ask));
+        else [...inner.loading.values()][(end ?? 0) % Math.max(1, inner.loading.size)]?.resolve();
+        await idle();
+      }
+      while (inner.loading.size > 0) await finish();
+      await Promise.all(answers);
+      expect(inner.peakOfTwo).toBeLessThanOrEqual(9);
+    });
+    await fc.assert(property, { seed: 20_260_101, numRuns: 60 });
   });
 });

@@ -44,10 +44,10 @@ export function modelHub(family: string): ModelHub {
     hasHashes: false,
     fetch: async (input) => {
       const url = String(input);
-      if (url.includes('/api/models/')) return hub.hasHashes ? Response.json(treeOf(files)) : notFound();
+      if (url.includes('/api/models/')) return hub.hasHashes ? Response.json(treeOf(hub.files)) : notFound();
       const path = url.slice(base.length);
       hub.requests.push(path);
-      const bytes = hub.instead.get(path)?.shift() ?? files.get(path);
+      const bytes = hub.instead.get(path)?.shift() ?? hub.files.get(path);
       return bytes ? new Response(bytes, { headers: { 'content-length': String(bytes.length) } }) : notFound();
     },
   };

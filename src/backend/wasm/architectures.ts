@@ -157,6 +157,9 @@ const distilbert: Family = {
   head: { dense: 'pre_classifier', activation: 'relu', output: 'classifier' },
 };
 
+/** The deepest encoders have a few dozen; each layer takes names before a single weight is there. */
+const maxLayers = 1_000;
+
 /** By `model_type` of config.json. */
 const families: Readonly<Record<string, Family>> = {
   bert,
@@ -189,13 +192,16 @@ export function describeModel(config: Config): EncoderDescription | null {
   const paddingId = family.paddingId(config);
   const positionOffset = paddingId === null ? 0 : paddingId + 1;
   const layerCount = size(config, family.keys.layers);
+  if (layerCount > maxLayers) throw invalid(`it has ${layerCount} layers; ${maxLayers} are allowed`);
+  const maxTokens = size(config, 'max_position_embeddings') - positionOffset;
+  if (maxTokens < 1) throw invalid(`pad_token_id ${paddingId} leaves no position for a token`);
   return {
     modelType,
     ...widths(config, family),
     epsilon: family.epsilon ?? number(config, 'layer_norm_eps', 1e-12),
     activation,
     vocabSize: size(config, 'vocab_size'),
-    maxTokens: size(config, 'max_position_embeddings') - positionOffset,
+    maxTokens,
     positionOffset,
     paddingId,
     wordEmbeddings: 'embeddings.word_embeddings.weight',

@@ -70,7 +70,7 @@ class WeightLoader {
   }
 
   plan(): ModelPlan {
-    const { hidden, heads, headSize, intermediate, epsilon, maxTokens, vocabSize } = this.#description;
+    const { hidden, heads, headSize, intermediate, epsilon, maxTokens, vocabSize, positionOffset } = this.#description;
     const { wordEmbeddings, positionEmbeddings, typeEmbeddings, embeddingNorm, layers, head } = this.#description;
     return {
       hidden,
@@ -84,9 +84,9 @@ class WeightLoader {
       maxTokens,
       vocabSize,
       typeCount: typeEmbeddings === null ? 0 : (this.#shape(typeEmbeddings)[0] as number),
-      words: this.#table(wordEmbeddings, weightBytes(this.#precision.form)),
-      positions: this.#table(positionEmbeddings, 4),
-      types: typeEmbeddings === null ? 0 : this.#table(typeEmbeddings, 4),
+      words: this.#table(wordEmbeddings, weightBytes(this.#precision.form), vocabSize),
+      positions: this.#table(positionEmbeddings, 4, maxTokens + positionOffset),
+      types: typeEmbeddings === null ? 0 : this.#table(typeEmbeddings, 4, 1),
       embeddingNorm: this.#norm(embeddingNorm),
       layers: layers.map((layer) => this.#layer(layer)),
       bias: this.#relativeBias(),
@@ -106,6 +106,7 @@ class WeightLoader {
     const stride = roundUp(hidden, 16);
     const wide = roundUp(intermediate, 16);
     const depth = roundUp(headSize, 8);
+    this.#expect(`${names.query}.weight`, [hidden, hidden]);
     const qkv = this.#packer(names.query, { columns: 3 * heads * depth, width: hidden, form: this.#formOf('qkv') });
     [names.query, names.key, names.value].forEach((name, part) => {
       this.#linear(name, qkv, {
@@ -157,6 +158,8 @@ class WeightLoader {
     name: string,
     shape: { rows: number; columns: number; width: number; form: GemmForm },
   ): LinearPacker['plan'] {
+    // Before room is made for it: the sizes come from a file that may say anything.
+    this.#expect(`${name}.weight`, [shape.rows, shape.width]);
     const packer = this.#packer(name, shape);
     this.#linear(name, packer, { ...shape, column: (row) => row });
     return packer.plan;
@@ -212,7 +215,7 @@ class WeightLoader {
         else packer.writeFloats(column(chunk.row + row), part as Float32Array);
       }
     });
-    this.#optionalVector(`${name}.bias`, rows, (values, start) => {
+    this.#vector(`${name}.bias`, rows, (values, start) => {
       values.forEach((bias, row) => {
         packer.setBias(column(start + row), bias);
       });
@@ -227,11 +230,12 @@ class WeightLoader {
 
   /**
    * An embedding table with values of `bytes` bytes: floats, or whole numbers with a scale a row. Of 8 bits when the file
-   * has it so.
+   * has it so. Throws for one that has fewer rows than config.json counts on.
    */
-  #table(name: string, bytes: number): number {
+  #table(name: string, bytes: number, leastRows: number): number {
     const [rows, width] = this.#shape(name) as [number, number];
-    this.#expect(name, [rows, this.#description.hidden]);
+    // The kernels read rows by id without looking.
+    this.#expect(name, [Math.max(rows, leastRows), this.#description.hidden]);
     const integers = this.#file.tensors.get(name)?.dtype === 'I8';
     const size = integers ? 1 : bytes;
     const address = this.#heap.allocate(layout.TABLE_BYTES);
@@ -302,10 +306,6 @@ class WeightLoader {
   #vector(name: string, length: number, put: (values: Float32Array, start: number) => void): void {
     this.#expect(name, [length]);
     this.#sinks.set(name, (chunk) => put(decodeFloats(chunk.tensor, chunk.bytes), chunk.row));
-  }
-
-  #optionalVector(name: string, length: number, put: (values: Float32Array, start: number) => void): void {
-    if (this.#file.tensors.has(name)) this.#vector(name, length, put);
   }
 
   #shape(name: string): readonly number[] {
