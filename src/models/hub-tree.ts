@@ -37,8 +37,7 @@ export async function fetchHubTree(
   const place = parseHubBase(location.base);
   if (place === null) return null;
   const url = `${place.hubUrl}/api/models/${place.repository}/tree/${encodeURIComponent(place.revision)}?recursive=true`;
-  const { fetch, signal } = options;
-  const request = { url, path: 'tree.json', headers: location.headers, fetch, ...(signal ? { signal } : {}) };
+  const request = { ...options, url, path: 'tree.json', headers: location.headers };
   try {
     const bytes = await download(request);
     return bytes && parseTree(parseJson(bytes, request.path, url));
