@@ -2,45 +2,42 @@
 import { encodeFloats } from '../core/encoding.js';
 import type { EmbedResult, EmbedTokensResult } from '../core/engine.js';
 import { inTurns } from '../core/turns.js';
+import { WrittenJson } from './written-json.js';
 
 export type EncodingFormat = 'float' | 'base64';
 
 /** What of a result is written: `[count, dimensions]` values. */
 export type EmbeddingRows = Pick<EmbedResult, 'embeddings' | 'count' | 'dimensions'>;
 
-/** Longest JSON text of a float32 written as its full double: sign, `0.`, five zeros, 17 digits; and a comma. */
-const floatTextBytes = 26;
-
-/** Room for the rest of OpenAI's row: `{"object":"embedding","index":2047,"embedding":[]}`. */
-const rowFrameBytes = 64;
-
 /** Rows that are written one by one, with commas between them. */
 export interface JsonRows {
   count: number;
   row: (index: number) => string;
-  /** No row is longer, in bytes. */
-  rowBytes: number;
 }
 
 /** A piece of JSON text, or rows. */
 export type JsonPart = string | JsonRows;
 
+/** How long the event loop is held at once; the rest of a server's work waits for no more than this. */
+const turnMs = 4;
+
+/** Of text that is written and sent at once. */
+const pieceBytes = 128 * 1024;
+const firstPieceBytes = 16 * 1024;
+
 /** Writes OpenAI's response as UTF-8 around the vectors of each row; `tail` holds the fields after `data`. */
-export function writeEmbeddings({ count, row, rowBytes }: JsonRows, tail: object): Promise<Uint8Array<ArrayBuffer>> {
+export function writeEmbeddings({ count, row }: JsonRows, tail: object): Promise<WrittenJson> {
   const item = (index: number) => `{"object":"embedding","index":${index},"embedding":${row(index)}}`;
-  const data = { count, row: item, rowBytes: rowBytes + rowFrameBytes };
-  return writeJson(['{"object":"list","data":[', data, `],${JSON.stringify(tail).slice(1)}`]);
+  return writeJson(['{"object":"list","data":[', { count, row: item }, `],${JSON.stringify(tail).slice(1)}`]);
 }
 
 /** Each row as a JSON value. `float` writes each float32 as its full double, so that both formats decode to the same. */
 export function toJsonRows(rows: EmbeddingRows, format: EncodingFormat): JsonRows {
-  const { count, dimensions } = rows;
+  const { count } = rows;
   if (format === 'base64') {
-    const row = (index: number) => `"${encodeFloats(embeddingAt(rows, index))}"`;
-    return { count, row, rowBytes: Math.ceil((dimensions * 4) / 3) * 4 + 2 };
+    return { count, row: (index) => `"${encodeFloats(embeddingAt(rows, index))}"` };
   }
-  const row = (index: number) => JSON.stringify(Array.from(embeddingAt(rows, index)));
-  return { count, row, rowBytes: dimensions * floatTextBytes + 2 };
+  return { count, row: (index) => JSON.stringify(Array.from(embeddingAt(rows, index))) };
 }
 
 /** The token vectors of each input as a JSON array, in what `frame` puts around it; with commas between the inputs. */
@@ -58,9 +55,8 @@ export function toTokenParts(
 }
 
 /** The parts as UTF-8, one after the other; rows in turns. */
-export async function writeJson(parts: readonly JsonPart[]): Promise<Uint8Array<ArrayBuffer>> {
-  const sizes = parts.map((part) => (typeof part === 'string' ? part.length * 3 : part.count * (part.rowBytes + 1)));
-  const writer = new TextWriter(sizes.reduce((sum, size) => sum + size, 0));
+export async function writeJson(parts: readonly JsonPart[]): Promise<WrittenJson> {
+  const writer = new TextWriter();
   for (const part of parts) {
     if (typeof part === 'string') writer.write(part);
     else await writeRows(writer, part);
@@ -77,7 +73,7 @@ async function writeRows(writer: TextWriter, { count, row }: JsonRows): Promise<
     } while (index < count && mayGoOn());
     return index;
   };
-  await inTurns(work, { count, now: () => performance.now(), stopped: () => false });
+  await inTurns(work, { count, now: () => performance.now(), stopped: () => false, turnMs });
 }
 
 /** Row `index`, `[dimensions]`, as a view. */
@@ -85,21 +81,30 @@ export function embeddingAt({ embeddings, dimensions }: EmbeddingRows, index: nu
   return embeddings.subarray(index * dimensions, (index + 1) * dimensions);
 }
 
-/** Appends to one buffer whose size is known beforehand: megabytes of text never exist as one string. */
+/** Appends to pieces of bytes: megabytes of text never exist as one string or one buffer. */
 class TextWriter {
-  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #pieces: Uint8Array<ArrayBuffer>[] = [];
   readonly #encoder = new TextEncoder();
+  #piece = new Uint8Array(firstPieceBytes);
   #length = 0;
 
-  constructor(capacity: number) {
-    this.#bytes = new Uint8Array(capacity);
-  }
-
   write(text: string): void {
-    this.#length += this.#encoder.encodeInto(text, this.#bytes.subarray(this.#length)).written;
+    let rest = text;
+    while (rest !== '') {
+      const { read, written } = this.#encoder.encodeInto(rest, this.#piece.subarray(this.#length));
+      this.#length += written;
+      rest = rest.slice(read);
+      if (rest !== '') this.#nextPiece();
+    }
   }
 
-  finish(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(0, this.#length);
+  finish(): WrittenJson {
+    return new WrittenJson([...this.#pieces, this.#piece.subarray(0, this.#length)]);
+  }
+
+  #nextPiece(): void {
+    this.#pieces.push(this.#piece.subarray(0, this.#length));
+    this.#piece = new Uint8Array(pieceBytes);
+    this.#length = 0;
   }
 }

@@ -89,9 +89,9 @@ async function embed(
   context: Call['context'],
 ): Promise<Response> {
   const result = await embedInputs({ model, inputs: texts, normalize: true }, context);
-  const { count, row, rowBytes } = toJsonRows(result, 'float');
+  const { count, row } = toJsonRows(result, 'float');
   const item = (index: number) => `{"index":${index},"embedding":[${row(index)}]}`;
-  const bytes = await writeJson(['[', { count, row: item, rowBytes: rowBytes + 40 }, ']']);
+  const bytes = await writeJson(['[', { count, row: item }, ']']);
   return jsonResponse(bytes, { headers: timingHeaders(result) });
 }
 

@@ -1,14 +1,17 @@
 /** What every successful answer shares: the JSON response and the timing headers. */
 import type { Timing, Usage } from '../core/engine.js';
 import type { Compute } from './compute.js';
+import { WrittenJson } from './written-json.js';
 
-/** A JSON response; bytes are sent as they are. */
+/** A JSON response; what is written already is sent as it is. */
 export function jsonResponse(
   body: object,
   { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
 ): Response {
-  const content = body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body);
-  return new Response(content, { status, headers: { 'content-type': 'application/json', ...headers } });
+  const all = { 'content-type': 'application/json', ...headers };
+  if (!(body instanceof WrittenJson)) return new Response(JSON.stringify(body), { status, headers: all });
+  // The length of a stream is not known to the platform.
+  return new Response(body.toBody(), { status, headers: { ...all, 'content-length': String(body.byteLength) } });
 }
 
 /** What one request has cost, times in ms, under the names that TEI gave these headers. */

@@ -9,24 +9,20 @@ import { type EmbeddingRows, embeddingAt, type JsonRows, toJsonRows } from './em
 export const vectorTypes = ['float', 'int8', 'uint8', 'binary', 'ubinary', 'base64'] as const;
 export type VectorType = (typeof vectorTypes)[number];
 
-/** Longest JSON text of an 8-bit code with its comma: `-128,`. */
-const codeTextBytes = 5;
-
 /** Each row as a JSON value of this type. Throws `invalid_request` for bits of a width that is not a multiple of 8. */
 export function toTypedRows(rows: EmbeddingRows, type: VectorType): JsonRows {
   if (type === 'float' || type === 'base64') return toJsonRows(rows, type);
   const encode = encoders[type];
   checkWidth(rows.dimensions, type);
   const row = (index: number) => JSON.stringify(Array.from(encode(embeddingAt(rows, index))));
-  return { count: rows.count, row, rowBytes: rows.dimensions * codeTextBytes + 2 };
+  return { count: rows.count, row };
 }
 
 /** Each row as a JSON object with a field for each type. */
 export function toManyTypedRows(rows: EmbeddingRows, types: readonly VectorType[]): JsonRows {
   const parts = [...new Set(types)].map((type) => ({ name: `"${type}":`, ...toTypedRows(rows, type) }));
   const row = (index: number) => `{${parts.map((part) => part.name + part.row(index)).join()}}`;
-  const bytes = parts.reduce((sum, { name, rowBytes }) => sum + name.length + rowBytes + 1, 0);
-  return { count: rows.count, row, rowBytes: bytes + 2 };
+  return { count: rows.count, row };
 }
 
 /** One vector as a JSON value of this type. */

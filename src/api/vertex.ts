@@ -1,5 +1,6 @@
 /** TEI's `/vertex`: several requests of the model's own task in one, as Google's Vertex AI sends them. */
 import * as z from 'zod/mini';
+import { writeJson } from './embeddings-json.js';
 import { maxInputs } from './fields.js';
 import { jsonResponse } from './respond.js';
 import type { Call, Route } from './route.js';
@@ -22,8 +23,12 @@ export async function vertex(call: Call, ownTask: Route['handle']): Promise<Resp
   const { instances } = parseBody(vertexBody, call.body);
   const responses = await Promise.all(instances.map((body) => ownTask({ ...call, body })));
   const predictions = await Promise.all(responses.map((response) => response.text()));
-  const bytes = new TextEncoder().encode(`{"predictions":[${predictions.join(',')}]}`);
-  return jsonResponse(bytes, { headers: joinHeaders(responses) });
+  const answer = await writeJson([
+    '{"predictions":[',
+    { count: predictions.length, row: (at) => predictions[at] ?? '' },
+    ']}',
+  ]);
+  return jsonResponse(answer, { headers: joinHeaders(responses) });
 }
 
 function joinHeaders(responses: readonly Response[]): Record<string, string> {

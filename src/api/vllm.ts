@@ -134,9 +134,9 @@ async function pooling({ body, context }: Call): Promise<Response> {
   if (task === 'token_classify' || task === 'plugin') throw unsupportedTask(task);
   const { result, types, bytes } = await embedBody(task === 'embed' ? rest : body, context);
   if (bytes !== null) return bytesResponse(result, bytes);
-  const { row, count, rowBytes } = toTypedRows(result, types[0]);
+  const { row, count } = toTypedRows(result, types[0]);
   const item = (index: number) => `{"index":${index},"object":"pooling","data":${row(index)}}`;
-  const data: JsonRows = { count, row: item, rowBytes: rowBytes + 50 };
+  const data: JsonRows = { count, row: item };
   const head = JSON.stringify({ ...frame('pool-'), model: result.model, usage: toUsage(result) }).slice(0, -1);
   return jsonResponse(await writeJson([`${head},"data":[`, data, ']}']), { headers: timingHeaders(result) });
 }
