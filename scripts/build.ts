@@ -24,7 +24,11 @@ async function browserEntries(): Promise<[name: string, file: string][]> {
   const workers = (await readdir(path.join(repositoryRoot, 'worker'))).filter((name) =>
     /^(?!service-).*-worker\.ts$/.test(name),
   );
-  return [['index', 'src/index.ts'], ...workers.map((name): [string, string] => [name.slice(0, -3), `worker/${name}`])];
+  return [
+    ['index', 'src/index.ts'],
+    ['edge', 'src/edge/worker.ts'],
+    ...workers.map((name): [string, string] => [name.slice(0, -3), `worker/${name}`]),
+  ];
 }
 
 export async function main(): Promise<number> {

@@ -5,6 +5,7 @@ import { expect, test } from '@playwright/test';
 import { build, createServer, preview } from 'vite';
 import { repositoryRoot } from '../../src/vite/bundle.js';
 import { findPython } from '../conformance/python.js';
+import { cosine } from './engine-page.js';
 import { installProject } from './nested-project.js';
 import { Program } from './program.js';
 
@@ -133,6 +134,22 @@ test('fetch-export answers pages of other origins', async () => {
   const { response, body } = await embed(url);
   expect(body.usage.prompt_tokens).toBe(5);
   expect(response.headers.get('access-control-allow-origin')).toBe('*');
+});
+
+test('edge-worker answers in the runtime of Cloudflare, without Node and without threads', async () => {
+  test.setTimeout(180_000);
+  if ((await installProject('examples/edge-worker')) === null) return;
+  const [url] = await node('examples/edge-worker/run.js').line(/^http:\S+$/);
+  const answers = await Promise.all([embed(url), embed(url), embed(url)]);
+  const later = await embed(url);
+  for (const { response, body } of [...answers, later]) {
+    expect(response.status).toBe(200);
+    expect(body.usage.prompt_tokens).toBe(5);
+    expect(body.data).toEqual(later.body.data);
+  }
+  const args = ['a cat sleeps', '--model', 'all-MiniLM-L6-v2', '--models-dir', 'public/models'];
+  const { embeddings } = JSON.parse(await node('dist/cli.js', 'embed', ...args).output());
+  expect(cosine(later.body.data[0].embedding, embeddings[0].embedding)).toBeGreaterThan(0.9999);
 });
 
 test('python gets its vectors from `vecinity serve`', async () => {

@@ -3,11 +3,22 @@ import { VecinityError } from '../../errors.js';
 
 export type Level = 'relaxed' | 'simd';
 
+/** The modules for one thread. */
+export type CompiledKernels = Readonly<Record<Level, WebAssembly.Module>>;
+
+let compiled: CompiledKernels | null = null;
+
+/** Names modules that the runtime has compiled, where programs may compile none (edge workers). */
+export function setKernels(kernels: CompiledKernels | null): void {
+  compiled = kernels;
+}
+
 /** The module for a feature level; `shared` ones work on memory that threads share. Throws `device_unavailable`. */
 export async function loadKernels(
   level: Level,
   { shared, assetsUrl }: { shared: boolean; assetsUrl: string | null },
 ): Promise<WebAssembly.Module> {
+  if (compiled !== null && !shared) return compiled[level];
   const name = `${level}${shared ? '-threads' : ''}.wasm` as const;
   const url = assetsUrl === null ? bundledFile(name) : new URL(name, absolute(assetsUrl));
   try {

@@ -1,0 +1,69 @@
+/**
+ * `vecinity/edge`: the API where there are neither threads nor Node, inside the fetch handler of an edge worker. One
+ * thread does everything, so a request waits while another is computed; models with ONNX files only need `vecinity/node`.
+ * Where requests may not share what they have begun (Cloudflare), the engine lives in a Durable Object.
+ */
+import { assembleEngine } from '../assemble-engine.js';
+import { type CompiledKernels, setKernels } from '../backend/wasm/assets.js';
+import { loadWasmBackend } from '../backend/wasm/index.js';
+import { supportsModel } from '../backend/wasm/supports.js';
+import { defaultEngineConfig, type EngineConfig } from '../config.js';
+import type { Engine } from '../core/engine.js';
+import { VecinityError } from '../errors.js';
+import { setFolderOpener } from '../models/files.js';
+import { UrlFiles } from '../models/url-files.js';
+
+export type { Handler } from '../api/handler.js';
+export type { CompiledKernels } from '../backend/wasm/assets.js';
+export type { ApiConfig } from '../config.js';
+export type { Engine, EngineStatus, LoadOptions, ModelStatus } from '../core/engine.js';
+export { VecinityError } from '../errors.js';
+export { createHandler, type HandlerOptions } from './handler.js';
+export type { Upstream } from './upstream.js';
+
+export interface EdgeEngineOptions
+  extends Partial<Pick<EngineConfig, 'dtype' | 'hubUrl' | 'hubToken' | 'maxBatchTokens' | 'maxQueue'>> {
+  /** `vecinity/assets/relaxed.wasm` and `vecinity/assets/simd.wasm`, imported: the runtime compiles them. */
+  kernels: CompiledKernels;
+  /** Address of a folder with one folder for each model, looked at before the hub. */
+  modelsUrl: string;
+  /** Reads below `modelsUrl`, for example a binding's `fetch`; default the global one. */
+  fetch?: typeof fetch;
+}
+
+/** Stands for `modelsUrl` inside the engine, which takes a folder's files as they are and keeps no copy of them. */
+const mount = 'file:///models/';
+
+/** Texts of one run: short runs let the runtime do other things in between. */
+const maxBatchTokens = 2_048;
+
+/** Makes an engine without a model. Throws `invalid_request` for an address that is none. */
+export function createEdgeEngine({ kernels, modelsUrl, fetch: read, ...options }: EdgeEngineOptions): Engine {
+  const base = toBase(modelsUrl);
+  const fetchFile: typeof fetch = read ?? ((input, init) => fetch(input, init));
+  setKernels(kernels);
+  setFolderOpener(
+    (location) => new UrlFiles({ ...location, kind: 'url', base: base + location.base.slice(mount.length) }, fetchFile),
+  );
+  const config = { ...defaultEngineConfig, maxBatchTokens, ...options, device: 'wasm', threads: 1 } as const;
+  return assembleEngine(
+    { ...config, modelsUrl: mount },
+    {
+      openBackend: async (_, request, loading) => {
+        if (request.backend === 'wasm') return await loadWasmBackend(request, loading);
+        const message = `The model ${request.spec.id} runs on ONNX Runtime, which edge workers do not have.`;
+        throw new VecinityError('device_unavailable', message);
+      },
+      wasmSupports: supportsModel,
+    },
+  );
+}
+
+function toBase(modelsUrl: string): string {
+  if (!URL.canParse(modelsUrl)) {
+    const message = `\`modelsUrl\` must be an absolute address, got ${JSON.stringify(modelsUrl)}.`;
+    throw new VecinityError('invalid_request', message, { param: 'modelsUrl' });
+  }
+  const { href } = new URL(modelsUrl);
+  return href.endsWith('/') ? href : `${href}/`;
+}

@@ -1,0 +1,34 @@
+/** The engine of edge workers: what it takes, and where it reads. The runtime itself is driven by the examples' tests. */
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { enableRelaxedSimd } from '../../src/edge/relaxed-simd.js';
+import { createEdgeEngine } from '../../src/edge/worker.js';
+
+enableRelaxedSimd();
+const generated = new URL('../../src/backend/wasm/generated/', import.meta.url);
+const fixtures = new URL('../fixtures/models/', import.meta.url);
+
+const compile = async (name: string) => await WebAssembly.compile(await readFile(new URL(name, generated)));
+const kernels = { relaxed: await compile('relaxed.wasm'), simd: await compile('simd.wasm') };
+
+/** The fixtures at another address, as a binding gives them. */
+const read: typeof fetch = async (input) => {
+  const { pathname } = new URL(String(input));
+  const file = new URL(pathname.replace('/my/models/', ''), fixtures);
+  const bytes = await readFile(file).catch(() => null);
+  return bytes === null ? new Response(null, { status: 404 }) : new Response(bytes);
+};
+
+it('reads a model below its address and embeds in one thread', async () => {
+  const engine = createEdgeEngine({ kernels, modelsUrl: 'https://cdn.example/my/models', fetch: read, dtype: 'f32' });
+  await engine.load('bert-cls');
+  const [status] = engine.status().models;
+  expect(status?.backend).toMatchObject({ backend: 'wasm', threads: 1, details: { memory: 'private' } });
+  await engine.dispose();
+});
+
+it('refuses an address that is none', () => {
+  expect(() => createEdgeEngine({ kernels, modelsUrl: '/models/' })).toThrow(
+    expect.objectContaining({ code: 'invalid_request', param: 'modelsUrl' }),
+  );
+});
