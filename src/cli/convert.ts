@@ -1,10 +1,12 @@
 /** `vecinity convert`: writes a model in 8 bits, in hub layout, ready to be served or mounted. */
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { calibrationTexts } from '../convert/calibration-texts.js';
 import { convertModel } from '../convert/convert-model.js';
 import { openModelFiles, setFolderOpener } from '../models/files.js';
 import { openFolder } from '../models/folder.node.js';
+import { formatManifest, manifestFile } from '../models/manifest.js';
 import { resolveModel } from '../models/resolve.js';
 import { loadModelSpec } from '../models/spec-files.js';
 import { hubFlags, toHub } from './engine-flags.js';
@@ -33,6 +35,7 @@ export async function convert(args: readonly string[], log: (line: string) => vo
   const spec = await loadModelSpec(files, resolved);
   const onProgress = (done: number, total: number) => log(`${done} of ${total} linears`);
   const converted = await convertModel({ files, spec, texts, onProgress });
+  converted.set(manifestFile, new TextEncoder().encode(formatManifest(describeFiles(converted))));
   const folder = resolve(output ?? `${basename(spec.id)}-q8`);
   for (const [path, bytes] of converted) {
     const target = join(folder, path);
@@ -40,6 +43,14 @@ export async function convert(args: readonly string[], log: (line: string) => vo
     await writeFile(target, bytes);
   }
   log(`wrote ${converted.size} files to ${folder}`);
+}
+
+function describeFiles(files: ReadonlyMap<string, Uint8Array>) {
+  const describe = (bytes: Uint8Array) => ({
+    sizeBytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  });
+  return new Map([...files].map(([path, bytes]) => [path, describe(bytes)]));
 }
 
 async function parse(args: readonly string[]) {

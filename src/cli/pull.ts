@@ -5,6 +5,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { supportsModel } from '../backend/wasm/supports.js';
 import { type CatalogueEntry, findEntry } from '../models/catalogue.js';
 import { openModelFiles } from '../models/files.js';
+import type { HubTree } from '../models/hub-tree.js';
+import { formatManifest, manifestFile } from '../models/manifest.js';
 import { resolveModel } from '../models/resolve.js';
 import { loadModelSpec } from '../models/spec-files.js';
 import { pulledModels } from './cache.js';
@@ -60,6 +62,7 @@ export async function pull(args: readonly string[], terminal: Terminal): Promise
     const staging = join(dirname(folder), `.${basename(folder)}.${listing.commit}.partial`);
     await download(files, { staging, source: wish.source, terminal });
     await writeFile(join(staging, receiptFile), receipt);
+    await writeFile(join(staging, manifestFile), formatManifest(toManifest(files)));
     await putInPlace(staging, folder);
     tell(terminal, `pulled ${wish.repository} at ${listing.commit}`);
   });
@@ -142,6 +145,16 @@ function toReceipt({ repository, revision }: Wish, { commit }: HubListing, files
     files.map(({ path, sizeBytes, digest }) => [path, { sizeBytes, digest: digest.hex }]),
   );
   return `${JSON.stringify({ repository, revision, commit, files: sizes }, null, 2)}\n`;
+}
+
+/** For whoever serves the folder: the hub publishes the SHA-256 of large files only, and the size of all. */
+function toManifest(files: readonly HubFile[]): HubTree {
+  return new Map(
+    files.map(({ path, sizeBytes, digest }) => {
+      const sha256 = digest.algorithm === 'sha256' ? digest.hex.toLowerCase() : null;
+      return [path, { sizeBytes, sha256 }];
+    }),
+  );
 }
 
 /** Every file was checked before its receipt was written; a later change shows in the length at least. */

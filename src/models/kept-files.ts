@@ -8,7 +8,8 @@ import { DamagedFileError, StorageError } from '../storage/storage-error.js';
 import { parseJson } from './content.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
 import { withFreshFiles } from './fresh-files.js';
-import { fetchHubTree, type HubTree } from './hub-tree.js';
+import type { HubTree } from './hub-tree.js';
+import { fetchFileList } from './manifest.js';
 import { obtain } from './obtain.js';
 import { toStream, UrlFiles } from './url-files.js';
 
@@ -125,7 +126,7 @@ export class KeptFiles implements ModelFiles {
   /** The first file says whether there is a model at all; a list of files would be asked for in vain. */
   async #expected(path: string, { signal }: ReadOptions) {
     if (path === 'config.json') return null;
-    this.#tree ??= fetchHubTree(this.location, { fetch: this.#fetch, ...(signal ? { signal } : {}) });
+    this.#tree ??= fetchFileList(this.location, { fetch: this.#fetch, ...(signal ? { signal } : {}) });
     return (await this.#tree)?.get(path) ?? null;
   }
 }

@@ -112,9 +112,10 @@ async function fill(part: FilePart, { order, expected, tell }: Filling): Promise
     tell(progress.loadedBytes, progress.totalBytes);
   });
   if (expected) {
-    // The size is told before the first byte, so that a total is there from the start.
+    // The size is told before the first byte, so that a total is there from the start, and what is missing.
     reporter.resume(part.sizeBytes);
-    reporter.advance(part.sizeBytes, expected.sizeBytes);
+    reporter.begin(part.sizeBytes, expected.sizeBytes);
+    await makeRoom(order, expected.sizeBytes - part.sizeBytes);
   }
   const transfer = await openTransfer(request, part);
   if (transfer === null) return false;

@@ -4,6 +4,8 @@ import type { FileProgress } from '../backend/backend.js';
 const intervalMs = 100;
 
 export interface ProgressReporter {
+  /** Says the sizes before anything has moved; the first step after it is passed on at once. */
+  begin(loadedBytes: number, totalBytes: number): void;
   /** Says how much was kept from before; `advance` counts from the file's start all the same. */
   resume(resumedBytes: number): void;
   /** Bytes read so far; passed on at most ten times a second. */
@@ -16,6 +18,9 @@ export function createReporter(file: string, onProgress?: (progress: FileProgres
   let lastMs = Number.NEGATIVE_INFINITY;
   let resumed: Pick<FileProgress, 'resumedBytes'> = {};
   return {
+    begin(loadedBytes, totalBytes) {
+      onProgress?.({ file, loadedBytes, totalBytes, ...resumed });
+    },
     resume(resumedBytes) {
       resumed = resumedBytes > 0 ? { resumedBytes } : {};
     },

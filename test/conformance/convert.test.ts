@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -35,6 +36,16 @@ describe('vecinity convert', () => {
       expect(cosine(await backend.run(batch), embeddings[text] ?? [])).toBeGreaterThan(0.999);
     }
     await backend.dispose();
+  });
+
+  it('writes a manifest with the size and the SHA-256 of every other file', async () => {
+    const { files } = JSON.parse(await readFile(join(output, 'vecinity.json'), 'utf8'));
+    const names = (await readdir(output, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    expect(Object.keys(files)).toHaveLength(names.length - 1);
+    for (const [path, { sizeBytes, sha256 }] of Object.entries<{ sizeBytes: number; sha256: string }>(files)) {
+      const bytes = await readFile(join(output, path));
+      expect([bytes.length, createHash('sha256').update(bytes).digest('hex')]).toEqual([sizeBytes, sha256]);
+    }
   });
 
   it('writes the same bytes again, and no path of the machine', async () => {

@@ -1,4 +1,6 @@
 /** `vecinity pull` against a hub on the loopback: what it brings, how it goes on, what it refuses. */
+
+import { createHash } from 'node:crypto';
 import { watch } from 'node:fs';
 import { access, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -41,6 +43,10 @@ describe('vecinity pull', () => {
     const { code, stdout } = await pull();
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: `${pulled()}\n` });
     await expectWhole();
+    const { files } = JSON.parse(await readFile(path.join(pulled(), 'vecinity.json'), 'utf8'));
+    const bytes = await readFile(path.join(pulled(), weights));
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    expect(files[weights]).toEqual({ sizeBytes: bytes.length, sha256 });
     hub.close();
     const golden = readGolden<EmbeddingGolden>('bert-cls');
     const options = [...['--model', 'owner/name', '--dtype', 'f32'], ...['--threads', '1']];

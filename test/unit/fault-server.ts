@@ -14,6 +14,8 @@ export interface FaultServer {
   instead: (() => Response)[];
   /** The hub's list of files; null answers 404. */
   tree: unknown;
+  /** The manifest beside the file; null answers 404. */
+  manifest: unknown;
 }
 
 export const hubBase = 'https://hub.example/owner/name/resolve/main/';
@@ -28,10 +30,12 @@ export function faultServer(bytes: Uint8Array<ArrayBuffer>): FaultServer {
     cuts: [],
     instead: [],
     tree: treeOf(bytes),
+    manifest: null,
     fetch: async (input, init) => {
       const url = String(input);
       if (init?.signal?.aborted) throw init.signal.reason;
       if (url.includes('/api/models/')) return server.tree ? Response.json(server.tree) : notFound();
+      if (url.endsWith('/vecinity.json')) return server.manifest ? Response.json(server.manifest) : notFound();
       if (!url.endsWith('/model.safetensors')) return notFound();
       const range = new Headers(init?.headers).get('range');
       server.ranges.push(range);

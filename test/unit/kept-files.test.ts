@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ModelLocation, openModelFiles } from '../../src/models/files.js';
+import { formatManifest } from '../../src/models/manifest.js';
 import { openOpfsStore } from '../../src/storage/opfs-store.js';
 import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
 import { type FaultServer, faultServer, hubBase, treeOf } from './fault-server.js';
@@ -26,6 +28,8 @@ function randomBytes(count: number, seed: number): Uint8Array<ArrayBuffer> {
 
 const weights = randomBytes(9_000_001, 1);
 const others = randomBytes(9_000_001, 2);
+
+const sha256Of = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 let disk: FakeDisk;
 let server: FaultServer;
@@ -245,6 +249,32 @@ describe('a download that is not the file', () => {
     expect(isServed(await open().readBytes(path))).toBe(true);
   });
 
+  describe('on a server that is no hub', () => {
+    const own = { base: 'https://models.example/folder/' };
+    const manifest = () =>
+      JSON.parse(formatManifest(new Map([[path, { sizeBytes: 9_000_001, sha256: sha256Of(weights) }]])));
+
+    it('is refused by the hash of the manifest beside it, and told its size from the start', async () => {
+      server.manifest = manifest();
+      server.instead = [wrong, wrong];
+      const onProgress = vi.fn();
+      await expect(open(own).readBytes(path, { onProgress })).rejects.toMatchObject({
+        code: 'model_file_invalid',
+        message: expect.stringContaining(sha256Of(weights)),
+      });
+      expect(onProgress.mock.calls[0]).toEqual([{ file: path, loadedBytes: 0, totalBytes: 9_000_001 }]);
+      expect(isServed(await open(own).readBytes(path))).toBe(true);
+    });
+
+    it.each([null, [], { files: [] }, { files: { [path]: { sizeBytes: -1, sha256: 'x' } } }, 'text'])(
+      'is taken as it is without a manifest that says anything: %j',
+      async (value) => {
+        server.manifest = value;
+        expect(isServed(await open(own).readBytes(path))).toBe(true);
+      },
+    );
+  });
+
   it('leaves nothing behind when there is none', async () => {
     expect(await open().readBytes('absent.bin')).toBeNull();
     expect(disk.find('data')).toEqual([]);
@@ -283,12 +313,13 @@ describe('damage on the disk', () => {
 });
 
 describe('room', () => {
-  it('that is too small is said with the numbers before the download goes on', async () => {
+  it('that is too small is said with the numbers before anything is downloaded', async () => {
     disk.quotaBytes = 5_000_000;
     await expect(open().readBytes(path)).rejects.toMatchObject({
       code: 'storage_full',
       message: expect.stringMatching(/needs 9\.0 MB of storage and 4\.0 MB are free/),
     });
+    expect(server.ranges).toEqual([]);
   });
 
   it('that is too small does not matter when the site reads from memory', async () => {
