@@ -3,7 +3,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { abortError, VecinityError } from '../errors.js';
+import { VecinityError } from '../errors.js';
+import { TransientError } from '../models/download.js';
+import { openTransfer, type Transfer } from '../models/transfer.js';
 import { type HubFile, type HubSource, hubHeaders } from './hub.js';
 
 export interface FetchOptions {
@@ -13,9 +15,6 @@ export interface FetchOptions {
   signal: AbortSignal;
   onBytes: (loadedBytes: number) => void;
 }
-
-/** Tries in a row that may bring nothing before the download is given up. */
-const fruitlessTries = 2;
 
 /** Does nothing for a file that is there. Throws `download_failed`, `model_file_invalid` for a wrong hash, `aborted`. */
 export async function fetchFile(file: HubFile, options: FetchOptions): Promise<void> {
@@ -35,60 +34,44 @@ export async function fetchFile(file: HubFile, options: FetchOptions): Promise<v
   }
 }
 
-/** Until every byte is there; each try goes on where the last one stopped. */
+/** Until every byte is there; goes on where an earlier run stopped. */
 async function complete(file: HubFile, partial: string, options: FetchOptions): Promise<void> {
-  let fruitless = 0;
-  for (;;) {
-    const before = (await sizeOf(partial)) ?? 0;
-    if (before > file.sizeBytes) await rm(partial);
-    else if (before === file.sizeBytes && before > 0) return;
-    const failure = await append(file, partial, options).then(
-      () => null,
-      (cause: unknown) => cause,
-    );
-    if (options.signal.aborted) throw abortError(options.signal);
-    const after = (await sizeOf(partial)) ?? 0;
-    if (after === file.sizeBytes) return;
-    fruitless = after > before ? 0 : fruitless + 1;
-    if (failure instanceof VecinityError || fruitless >= fruitlessTries) throw toError(file, after, failure);
-  }
-}
-
-async function append(file: HubFile, partial: string, { source, signal, onBytes }: FetchOptions): Promise<void> {
-  const start = (await sizeOf(partial)) ?? 0;
-  const range: Record<string, string> = start === 0 ? {} : { range: `bytes=${start}-` };
-  const response = await fetch(file.url, { headers: { ...hubHeaders(source), ...range }, signal });
-  if (!response.ok || !response.body) {
-    await response.body?.cancel();
-    const message = `${file.url} could not be downloaded: the server answered ${response.status}.`;
-    if (response.status < 500) throw new VecinityError('download_failed', message);
-    throw new Error(message);
-  }
-  // A server that knows no ranges sends the whole file again.
-  const handle = await open(partial, response.status === 206 ? 'a' : 'w');
+  const there = (await sizeOf(partial)) ?? 0;
+  if (there === file.sizeBytes && there > 0) return;
+  const { source, signal } = options;
+  const request = { url: file.url, path: file.path, headers: hubHeaders(source), fetch, signal };
+  const part = { sizeBytes: there < file.sizeBytes ? there : 0, version: { etag: null, totalBytes: file.sizeBytes } };
+  const transfer = await openTransfer(request, part).catch((cause: unknown) => rethrow(file, there, cause));
+  if (transfer === null) throw new VecinityError('download_failed', `${file.url} is not there.`);
+  const handle = await open(partial, transfer.startsAt > 0 ? 'a' : 'w');
   try {
-    await copy(response.body, handle, { loaded: response.status === 206 ? start : 0, file, onBytes });
+    await write(transfer, handle, { file, onBytes: options.onBytes });
   } finally {
     await handle.close();
   }
 }
 
-async function copy(
-  body: ReadableStream<Uint8Array>,
-  handle: FileHandle,
-  { loaded, file, onBytes }: { loaded: number; file: HubFile; onBytes: (loadedBytes: number) => void },
-): Promise<void> {
-  let length = loaded;
-  // Node's streams of the web can be iterated, which the DOM's types do not know.
-  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > file.sizeBytes) {
-      throw new VecinityError('model_file_invalid', `${file.url} is longer than its ${file.sizeBytes} bytes.`);
+interface Written {
+  file: HubFile;
+  onBytes: (loadedBytes: number) => void;
+}
+
+async function write({ startsAt, pieces }: Transfer, handle: FileHandle, { file, onBytes }: Written): Promise<void> {
+  let length = startsAt;
+  try {
+    for await (const piece of pieces) {
+      length += piece.length;
+      if (length > file.sizeBytes) {
+        throw new VecinityError('model_file_invalid', `${file.url} is longer than its ${file.sizeBytes} bytes.`);
+      }
+      await handle.writeFile(piece);
+      onBytes(length);
     }
-    await handle.writeFile(chunk);
-    onBytes(length);
+  } catch (cause) {
+    rethrow(file, length, cause);
+  } finally {
+    await handle.sync();
   }
-  await handle.sync();
 }
 
 async function hasDigest(path: string, { digest, sizeBytes }: HubFile): Promise<boolean> {
@@ -103,10 +86,11 @@ async function sizeOf(path: string): Promise<number | null> {
   return found?.isFile() ? found.size : null;
 }
 
-function toError(file: HubFile, loaded: number, cause: unknown): VecinityError {
-  if (cause instanceof VecinityError) return cause;
-  const place = `it stopped after ${loaded} of ${file.sizeBytes} bytes`;
-  return new VecinityError('download_failed', `${file.url} could not be downloaded: ${place}; run the command again.`, {
+/** A failure of the network is told with how far the file is: nothing of it is lost. */
+function rethrow(file: HubFile, loadedBytes: number, cause: unknown): never {
+  if (!(cause instanceof TransientError)) throw cause;
+  const place = `it stopped after ${loadedBytes} of ${file.sizeBytes} bytes`;
+  throw new VecinityError('download_failed', `${file.url} could not be downloaded: ${place}; run the command again.`, {
     cause,
   });
 }
