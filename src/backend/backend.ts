@@ -51,7 +51,8 @@ export interface Backend {
   readonly lanes: number;
   /**
    * Pooled, un-normalised embeddings or raw logits, `[batch, width]`; or `[tokens, width]` in the order of the batch
-   * when it asks for tokens, which only a model that makes embeddings can. Takes ownership of the batch's arrays.
+   * when it asks for tokens, which only a model that makes embeddings can. Takes ownership of the batch's arrays and
+   * gives up that of the result.
    */
   run(batch: TokenBatch): Promise<Float32Array>;
   dispose(): Promise<void>;

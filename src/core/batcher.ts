@@ -3,6 +3,7 @@
  * Which texts make up a run is decided in `queue.ts`, what happens after a failure in `retries.ts`.
  */
 import type { Backend } from '../backend/backend.js';
+import { release } from '../backend/release.js';
 import { abortError, toVecinityError, VecinityError } from '../errors.js';
 import type { RunListener } from './engine.js';
 import { Job, type JobOptions, type JobResult } from './job.js';
@@ -178,6 +179,7 @@ export class Batcher {
       const values = await this.#compute(run);
       this.#running.delete(run);
       deliver(run.parts, values);
+      release(values);
     } catch (thrown) {
       this.#running.delete(run);
       this.#retries.add(run, toVecinityError(thrown));

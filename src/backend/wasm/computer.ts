@@ -3,6 +3,7 @@
  * runs in the coordinating worker and in every thread of the pool.
  */
 import type { Pooling, Task } from '../../models/spec.js';
+import { release } from '../release.js';
 import { Encoder, type Pass, pickRows, type Tap } from './encoder.js';
 import type { Heap } from './heap.js';
 import { instantiate } from './kernels.js';
@@ -130,6 +131,7 @@ export function joinParts(parts: readonly Part[]): Part {
   for (const part of parts) {
     values.set(part.values, at);
     at += part.values.length;
+    release(part.values);
   }
   return { texts, values };
 }

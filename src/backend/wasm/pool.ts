@@ -5,6 +5,7 @@
  */
 import { fromErrorData, VecinityError } from '../../errors.js';
 import type { TokenBatch } from '../backend.js';
+import { release } from '../release.js';
 import type { EncoderDescription } from './architectures.js';
 import {
   Computer,
@@ -106,6 +107,7 @@ export class ThreadPool {
         values.set(part.subarray(at, next), first * width);
         at = next;
       }
+      release(part);
     };
     const slices = cutSlices(this.#description, batch, this.size);
     const split = slices.filter((slice) => this.#splits(slice, slices.length));
