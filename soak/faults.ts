@@ -15,8 +15,7 @@ export interface Stage {
   random: Random;
   /** Does something now and undoes it after a while, or when the soak ends. */
   last(durationMs: number, undo: () => Promise<unknown>): void;
-  /** Tells, before and after, that the Service Worker is stopped: a `fetch` that it holds then breaks. */
-  serviceWorkerStops(): void;
+  serviceWorkerStopped(): void;
 }
 
 /** False when there was nothing to do it to. */
@@ -36,12 +35,6 @@ const leaving =
     return true;
   };
 
-async function stoppingServiceWorker(stage: Stage, stop: () => Promise<unknown>): Promise<void> {
-  stage.serviceWorkerStops();
-  await stop();
-  stage.serviceWorkerStops();
-}
-
 const lasting =
   (range: readonly [leastMs: number, mostMs: number], begin: Fault, end: (tab: Tab, stage: Stage) => unknown): Fault =>
   async (tab, stage) => {
@@ -60,12 +53,14 @@ const send =
 export const faults: Readonly<Record<string, Fault>> = {
   'service-worker-stopped': async ({ session }, stage) => {
     await session.send('ServiceWorker.enable');
-    await stoppingServiceWorker(stage, () => session.send('ServiceWorker.stopAllWorkers'));
+    stage.serviceWorkerStopped();
+    await session.send('ServiceWorker.stopAllWorkers');
     return true;
   },
   'service-worker-updated': async ({ page }, stage) => {
     await appendFile(stage.serviceWorkerFile, '\n// a new version');
-    await stoppingServiceWorker(stage, () => page.evaluate(() => window.soak.updateServiceWorker()));
+    stage.serviceWorkerStopped();
+    await page.evaluate(() => window.soak.updateServiceWorker());
     return true;
   },
   'engine-worker-terminated': workerOf('terminate'),
@@ -74,13 +69,10 @@ export const faults: Readonly<Record<string, Fault>> = {
   'compute-worker-killed': workerOf('kill-compute'),
   'compute-worker-hung': workerOf('hang-compute'),
   'tab-closed': leaving(({ page }) => page.close()),
-  // The browser may keep the Service Worker in the very process that crashes.
-  'tab-crashed': leaving(async ({ page, session }, stage) => {
-    await stoppingServiceWorker(stage, async () => {
-      const crashed = page.waitForEvent('crash');
-      session.send('Page.crash').catch(() => {});
-      await crashed;
-    });
+  'tab-crashed': leaving(async ({ page, session }) => {
+    const crashed = page.waitForEvent('crash');
+    session.send('Page.crash').catch(() => {});
+    await crashed;
     await page.close();
   }),
   'tab-reloaded': leaving(({ page }) => page.reload()),

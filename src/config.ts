@@ -48,6 +48,11 @@ export interface ApiConfig {
    * strings, when asked for. `ollama`: `GET /` says that Ollama is running.
    */
   compat: (typeof compatNames)[number];
+  /**
+   * A model that nobody has asked for this long leaves the memory and comes back with the next request; null lets it
+   * stay. A request's own `keep_alive` wins.
+   */
+  keepAliveMs: number | null;
   /** `Access-Control-Allow-Origin` for answers across origins; null sends no CORS headers. */
   corsOrigin: string | null;
 }
@@ -73,5 +78,6 @@ export const defaultApiConfig: ApiConfig = {
   aliases: {},
   scoreActivation: 'sigmoid',
   compat: 'none',
+  keepAliveMs: null,
   corsOrigin: null,
 };

@@ -1,6 +1,7 @@
 /** What an engine worker can be asked: the typed calls of a page, and whole HTTP requests on ports. One engine, one API. */
 import { createEmbeddings } from './api/embeddings.js';
 import { createHandler, type Handler } from './api/handler.js';
+import { startIdleClock } from './api/keep-alive.js';
 import { listModels } from './api/models.js';
 import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
@@ -8,6 +9,7 @@ import { assembleEngine, type OpenBackend } from './assemble-engine.js';
 import { supportsModel } from './backend/wasm/supports.js';
 import { deleteStoredModel, listStoredModels, storageUsage } from './models/stored-models.js';
 import type { EngineWorkerApi } from './protocol.js';
+import { Answers } from './wire/answers.js';
 import { moveVectors } from './wire/calls.js';
 import { clientOf } from './wire/http.js';
 import { servePort } from './wire/port-server.js';
@@ -15,6 +17,7 @@ import { servePort } from './wire/port-server.js';
 /** The API of one engine, which is made by `configure`; every other call waits for that. */
 export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
   const engineId = crypto.randomUUID();
+  const answers = new Answers();
   let configure: (context: ApiContext) => void = () => {};
   const configured = new Promise<ApiContext>((resolve) => {
     configure = resolve;
@@ -37,12 +40,17 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
     rerank: { create: async (body, options) => createRerank(body, { ...(await configured), ...options }) },
     models: { list: async () => listModels(await configured) },
     storage: { list: listStoredModels, usage: storageUsage, delete: deleteStoredModel },
-    load: async (model, options) => (await configured).engine.load(model, options),
+    async load(model, options) {
+      const context = await configured;
+      const status = await context.engine.load(model, options);
+      startIdleClock(status.id, context);
+      return status;
+    },
     status: async () => (await configured).engine.status(),
     unload: async (model) => (await configured).engine.unload(model),
     dispose: async () => (await configured).engine.dispose(),
     async connect(port) {
-      servePort(port, { handler: await handlerOf(), engineId });
+      servePort(port, { handler: await handlerOf(), engineId, answers });
     },
     ping() {},
   };

@@ -14,6 +14,7 @@ import { corsOptions } from './cors.js';
 import { documentsOf } from './documents.js';
 import { errorResponse } from './error-response.js';
 import { correlationHeaders, traceHeaders } from './ids.js';
+import { shareUses } from './keep-alive.js';
 import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
 import { multiVector } from './multi-vector.js';
@@ -54,7 +55,7 @@ export function createHandler({ engine, api = {}, remote, awaited = [], clientOf
   const metrics = new Metrics();
   const config = { ...defaultApiConfig, ...api };
   const context: ApiContext = {
-    engine: metrics.watch(engine),
+    engine: shareUses(engine, metrics.watch(engine)),
     api: config,
     awaited: new Set(awaited),
     ...(remote && { remote }),

@@ -1,6 +1,6 @@
 /**
  * The use of a model by a request, and models that go when nobody has asked for them for a while (Ollama's `keep_alive`)
- * and come back when somebody does. Only requests that say how long start a clock; without one a model stays.
+ * and come back when somebody does. How long is what the last request said that said it, else the option `keepAliveMs`.
  */
 import type { Engine, ModelStatus } from '../core/engine.js';
 import { findModel, type RouteTask, resolveModel } from './names.js';
@@ -16,6 +16,8 @@ interface Use {
   /** True when the model goes as soon as nothing runs. */
   due: boolean;
   asleep: boolean;
+  /** A request has said how long the model stays. */
+  isChosen: boolean;
 }
 
 const usesOf = new WeakMap<Engine, Map<string, Use>>();
@@ -41,22 +43,48 @@ export async function useModel<Result>(
   } finally {
     use.running -= 1;
     if (use.due && use.running === 0) await goToSleep(context.engine, model.id);
+    else startIdleClock(model.id, context);
   }
+}
+
+/** Starts the option's clock anew, unless a request chose its own or is under way. */
+export function startIdleClock(id: string, { engine, api }: ApiContext): void {
+  const use = useOf(engine, id);
+  use.asleep = false;
+  if (use.isChosen || use.running > 0 || api.keepAliveMs === null) return;
+  startClock(id, api.keepAliveMs, engine);
+}
+
+/** Lets a wrapper of an engine know its uses: a model must not go through one door while it is used through the other. */
+export function shareUses(engine: Engine, wrapper: Engine): Engine {
+  const uses = usesOf.get(engine) ?? new Map<string, Use>();
+  usesOf.set(engine, uses);
+  usesOf.set(wrapper, uses);
+  return wrapper;
 }
 
 /** Unloads the model this long after now, or after the next call of this; 0 when it is idle, a negative number never. */
 export async function keepAlive(id: string, milliseconds: number, { engine }: ApiContext): Promise<void> {
   const use = useOf(engine, id);
+  use.isChosen = true;
+  if (milliseconds === 0) await sleepWhenIdle(id, engine);
+  else startClock(id, milliseconds, engine);
+}
+
+function startClock(id: string, milliseconds: number, engine: Engine): void {
+  const use = useOf(engine, id);
   stopClock(use);
   if (milliseconds < 0 || milliseconds > longestMs) return;
-  const sleep = async () => {
-    use.due = true;
-    if (use.running === 0) await goToSleep(engine, id);
-  };
-  if (milliseconds === 0) return await sleep();
   use.end = Date.now() + milliseconds;
   // A model that was unloaded or failed in the meantime is gone, which is what was asked for.
-  use.timer = unref(setTimeout(() => void sleep().catch(() => {}), milliseconds));
+  use.timer = unref(setTimeout(() => void sleepWhenIdle(id, engine).catch(() => {}), milliseconds));
+}
+
+async function sleepWhenIdle(id: string, engine: Engine): Promise<void> {
+  const use = useOf(engine, id);
+  stopClock(use);
+  use.due = true;
+  if (use.running === 0) await goToSleep(engine, id);
 }
 
 /** When the model goes, or null when it stays. */
@@ -93,7 +121,7 @@ async function wakeModel(name: string | null, context: CallContext): Promise<voi
 function useOf(engine: Engine, id: string): Use {
   const uses = usesOf.get(engine) ?? new Map<string, Use>();
   usesOf.set(engine, uses);
-  const use = uses.get(id) ?? { running: 0, timer: null, end: null, due: false, asleep: false };
+  const use = uses.get(id) ?? { running: 0, timer: null, end: null, due: false, asleep: false, isChosen: false };
   uses.set(id, use);
   return use;
 }

@@ -1,6 +1,7 @@
 /** The line to the one engine that all tabs of an origin share, where they were set up alike; this tab may have it. */
 
 import { VecinityError } from '../errors.js';
+import { Answers } from '../wire/answers.js';
 import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../wire/engine-line.js';
 import { protocolVersion } from '../wire/engine-port.js';
 import { fromWireResponse, toWireRequest } from '../wire/http.js';
@@ -17,6 +18,7 @@ export interface SharedEngineOptions {
 export class SharedEngine implements EngineLine {
   readonly #joined: Promise<Member>;
   readonly #engineId = crypto.randomUUID();
+  readonly #answers = new Answers();
   #tab: BrowserTab | null = null;
   #member: Member | null = null;
   #ended: VecinityError | null = null;
@@ -41,7 +43,7 @@ export class SharedEngine implements EngineLine {
       const argument = await toWireRequest(request);
       return fromWireResponse(await this.run({ operation: 'exchange', argument }, { signal: request.signal }));
     };
-    servePort(port, { handler, engineId: this.#engineId });
+    servePort(port, { handler, engineId: this.#engineId, answers: this.#answers });
   }
 
   dispose(): void {

@@ -5,6 +5,7 @@
 import { errorResponse } from '../api/error-response.js';
 import { VecinityError } from '../errors.js';
 import type { ToPage, WireRequest } from '../protocol.js';
+import { withKey } from './answers.js';
 import { EnginePort, poisonError, protocolVersion } from './engine-port.js';
 import { fromWireResponse, withClient } from './http.js';
 
@@ -95,10 +96,11 @@ export class Broker {
 
   /** Embedding has no side effects, so a request may be given to one engine after the other. */
   async #route(request: WireRequest, caller: Caller): Promise<Response> {
+    const keyed = withKey(request, caller.clientId);
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
       const offer = await this.#findEngine(caller);
       try {
-        return fromWireResponse(await this.#serve(offer, request, caller));
+        return fromWireResponse(await this.#serve(offer, await keyed, caller));
       } catch (error) {
         if (!(error instanceof EngineLost)) throw error;
       }

@@ -116,6 +116,33 @@ test('a Service Worker that sleeps is woken by the next request', async ({ page,
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 
+test('a request is answered although the Service Worker is updated in between, and so is the next', async ({
+  page,
+}) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  await startLongFetch(page);
+  await waitUntilBusy(page);
+  const update = page.evaluate(() => window.vecinity.serviceWorker.register({ url: '/vecinity-sw.js?deployed=later' }));
+  expect(await page.evaluate(() => window.pending)).toBe(200);
+  expect(await update).toMatchObject({ controlled: true });
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+  const script = await page.evaluate(() => navigator.serviceWorker.controller?.scriptURL);
+  expect(script).toContain('deployed=later');
+});
+
+test('a Service Worker that is stopped after a request has forgotten nothing that the next one needs', async ({
+  page,
+  context,
+}) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const session = await context.newCDPSession(page);
+  const { body } = await fetchEmbeddings(page, 'text');
+  await stopServiceWorkers(session);
+  expect((await fetchEmbeddings(page, 'text')).body).toEqual(body);
+});
+
 test('a request moves to another tab when the tab that serves it is closed', async ({ page, context }) => {
   await openEngine(page);
   await registerServiceWorker(page);

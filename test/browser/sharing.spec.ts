@@ -96,6 +96,31 @@ test('a job goes on when the tab with the engine is reloaded, and that tab follo
   expect([await hasEngine(first), await hasEngine(second)]).toEqual([false, true]);
 });
 
+test('a job goes on in another tab when the tab with the engine goes to another page', async ({ context }) => {
+  const first = await openShared(context);
+  const second = await openShared(context);
+  await startLongEmbed(second);
+  await first.goto('/plain.html');
+  expect(await second.evaluate(() => window.pending)).toBe(600);
+  expect(await hasEngine(second)).toBe(true);
+});
+
+test('a job goes on in another tab when the tab with the engine is frozen, whose own job ends when it wakes', async ({
+  context,
+}) => {
+  const first = await openShared(context);
+  const second = await openShared(context);
+  const session = await context.newCDPSession(first);
+  await startLongEmbed(first);
+  await startLongEmbed(second);
+  await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+  await second.waitForFunction(() => window.engineWorker !== undefined);
+  expect(await second.evaluate(() => window.pending)).toBe(600);
+  await session.send('Page.setWebLifecycleState', { state: 'active' });
+  expect(await first.evaluate(() => window.pending)).toBe(600);
+  await expect.poll(() => first.workers().length).toBe(0);
+});
+
 test('a worker that is terminated costs no request', async ({ context }) => {
   const first = await openShared(context);
   const second = await openShared(context);

@@ -1,7 +1,9 @@
 /** Ollama's routes, with the official `ollama` package and raw. */
 import { Ollama } from 'ollama';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createEmbeddings } from '../../src/api/embeddings.js';
 import { parseDuration } from '../../src/api/ollama.js';
+import { defaultApiConfig } from '../../src/config.js';
 import type { LoadOptions, LoadProgress } from '../../src/core/engine.js';
 import { VecinityError } from '../../src/errors.js';
 import { createApi } from './api-client.js';
@@ -116,6 +118,25 @@ describe('keep_alive', () => {
     await post('/api/embed', { input: 'a', keep_alive: -1 });
     await vi.advanceTimersByTimeAsync(400_000);
     expect(engine.unloads).toEqual([]);
+  });
+
+  it('is what the option says for requests that say nothing, typed calls too, and comes back with either', async () => {
+    const engine = new FakeEngine();
+    const { post } = createApi({ keepAliveMs: 60_000 }, engine);
+    const context = { engine, api: { ...defaultApiConfig, keepAliveMs: 60_000 } };
+    await post('/v1/embeddings', { input: 'a' });
+    await vi.advanceTimersByTimeAsync(50_000);
+    await createEmbeddings({ input: 'a' }, context);
+    await vi.advanceTimersByTimeAsync(59_000);
+    expect(engine.unloads).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(engine.unloads).toEqual([id]);
+    await createEmbeddings({ input: 'a' }, context);
+    await post('/v1/embeddings', { input: 'a' });
+    expect(engine.loads).toEqual([id]);
+    await post('/api/embed', { input: 'a', keep_alive: -1 });
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(engine.unloads).toEqual([id]);
   });
 
   it('never takes a model from a request that is under way', async () => {
