@@ -11,6 +11,7 @@ import { choice, choiceOf, flag, inputs, oneOrMore, positiveInteger, text } from
 import type { CallContext } from './route.js';
 import { truncationFields } from './truncation.js';
 import { invalidField, parseBody } from './validate.js';
+import { type BytesForm, endiannesses, plainForm, vectorDtypes } from './vector-bytes.js';
 import { toTypedVector, type VectorType, vectorTypes } from './vector-codes.js';
 
 /** Body of `POST /v1/embeddings`; fields that are not named here are ignored. */
@@ -18,9 +19,9 @@ export const embeddingsBody = z.object({
   input: inputs('input'),
   model: z.nullish(text()),
   encoding_format: z.nullish(choice(['float', 'base64', 'bytes', 'bytes_only'])),
-  // Of `bytes`: what vLLM could also send in other forms.
-  embed_dtype: z.nullish(choice(['float32'])),
-  endianness: z.nullish(choice(['native', 'little'])),
+  // Of `base64` and `bytes`: vLLM's words for the form of their numbers.
+  embed_dtype: z.nullish(choice(vectorDtypes)),
+  endianness: z.nullish(choice(endiannesses)),
   dimensions: z.nullish(positiveInteger()),
   user: z.nullish(text()),
   prompt: z.nullish(text()),
@@ -51,6 +52,8 @@ export interface Embedded {
   types: readonly [VectorType, ...VectorType[]];
   /** Not null when the whole answer shall be bytes instead of JSON. */
   bytes: BytesFormat | null;
+  /** Of base64 and bytes. */
+  form: BytesForm;
 }
 
 /** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
@@ -75,7 +78,8 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
   const bytes = format === 'bytes' || format === 'bytes_only' ? format : null;
   const own = format === 'base64' ? format : 'float';
   const [first = own, ...more] = parsed.embedding_type ?? parsed.embedding_types ?? [];
-  return { result, types: [first, ...more], bytes };
+  const form = { dtype: parsed.embed_dtype ?? plainForm.dtype, bigEndian: parsed.endianness === 'big' };
+  return { result, types: [first, ...more], bytes, form };
 }
 
 const whereTokens = 'where every token has a vector';

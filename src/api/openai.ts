@@ -14,7 +14,7 @@ import { rerankBody, rerankBodyDocuments } from './rerank.js';
 import { jsonResponse, timingHeaders } from './respond.js';
 import type { Call, CallContext, Dialect } from './route.js';
 import type { Variant } from './shared-route.js';
-import { toManyTypedRows, toTypedRows } from './vector-codes.js';
+import { toRows } from './vector-codes.js';
 
 const embeddingsExample = { input: ['What is the capital of Peru?', 'Lima'], model: 'all-MiniLM-L6-v2' };
 const rerankExample = { query: 'capital of Peru', documents: ['Lima', 'Quito'], top_n: 1 };
@@ -83,11 +83,11 @@ export const openaiRerank: Variant = {
 
 async function embeddings({ body, context }: Call): Promise<Response> {
   if (asksForTokens(body)) return await tokenEmbeddings(body, context);
-  const { result, types, bytes: format } = await embedBody(body, context);
-  if (format !== null) return bytesResponse(result, format);
+  const embedded = await embedBody(body, context);
+  if (embedded.bytes !== null) return bytesResponse(embedded);
+  const { result } = embedded;
   const tail = { model: result.model, usage: toUsage(result) };
-  const rows = types.length > 1 ? toManyTypedRows(result, types) : toTypedRows(result, types[0]);
-  const bytes = await writeEmbeddings(rows, tail);
+  const bytes = await writeEmbeddings(toRows(embedded), tail);
   return jsonResponse(bytes, { headers: timingHeaders(result) });
 }
 

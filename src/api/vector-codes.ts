@@ -2,9 +2,11 @@
  * Embeddings in fewer bytes: 8-bit codes and packed signs, in the layouts of Cohere and sentence-transformers.
  * 8-bit codes are scaled by the largest value of their own vector, so they keep its direction: compare them by cosine.
  */
-import { encodeFloats } from '../core/encoding.js';
+import { encodeBytes, encodeFloats } from '../core/encoding.js';
 import { VecinityError } from '../errors.js';
+import type { Embedded } from './embeddings.js';
 import { type EmbeddingRows, embeddingAt, type JsonRows, toJsonRows } from './embeddings-json.js';
+import { type BytesForm, plainForm, toVectorBytes } from './vector-bytes.js';
 
 export const vectorTypes = ['float', 'int8', 'uint8', 'binary', 'ubinary', 'base64'] as const;
 export type VectorType = (typeof vectorTypes)[number];
@@ -16,6 +18,19 @@ export function toTypedRows(rows: EmbeddingRows, type: VectorType): JsonRows {
   checkWidth(rows.dimensions, type);
   const row = (index: number) => JSON.stringify(Array.from(encode(embeddingAt(rows, index))));
   return { count: rows.count, row };
+}
+
+/** Each row as base64 of numbers in that form. */
+export function toBase64Rows(rows: EmbeddingRows, form: BytesForm): JsonRows {
+  const row = (index: number) => `"${encodeBytes(toVectorBytes(embeddingAt(rows, index), form))}"`;
+  return { count: rows.count, row };
+}
+
+/** The rows as one type, base64 in that form, or as objects with a field for each of several types. */
+export function toRows({ result, types, form }: Pick<Embedded, 'result' | 'types' | 'form'>): JsonRows {
+  const isPlain = form.dtype === plainForm.dtype && form.bigEndian === plainForm.bigEndian;
+  if (types.length > 1) return toManyTypedRows(result, types);
+  return types[0] === 'base64' && !isPlain ? toBase64Rows(result, form) : toTypedRows(result, types[0]);
 }
 
 /** Each row as a JSON object with a field for each type. */

@@ -18,7 +18,7 @@ import type { Variant } from './shared-route.js';
 import { decodeIds, tokenizeTexts } from './tokens.js';
 import { truncationFields } from './truncation.js';
 import { invalidField, parseBody } from './validate.js';
-import { toTypedRows } from './vector-codes.js';
+import { toRows } from './vector-codes.js';
 
 /** The names that the two sides of a pair have had. */
 const sides = [
@@ -132,9 +132,10 @@ async function pooling({ body, context }: Call): Promise<Response> {
   if (task === 'token_embed') return await poolNothing(rest, context);
   if (task === 'classify') return await poolClasses(rest, context);
   if (task === 'token_classify' || task === 'plugin') throw unsupportedTask(task);
-  const { result, types, bytes } = await embedBody(task === 'embed' ? rest : body, context);
-  if (bytes !== null) return bytesResponse(result, bytes);
-  const { row, count } = toTypedRows(result, types[0]);
+  const embedded = await embedBody(task === 'embed' ? rest : body, context);
+  if (embedded.bytes !== null) return bytesResponse(embedded);
+  const { result } = embedded;
+  const { row, count } = toRows({ ...embedded, types: [embedded.types[0]] });
   const item = (index: number) => `{"index":${index},"object":"pooling","data":${row(index)}}`;
   const data: JsonRows = { count, row: item };
   const head = JSON.stringify({ ...frame('pool-'), model: result.model, usage: toUsage(result) }).slice(0, -1);

@@ -16,6 +16,11 @@ export function encodeFloats(values: Float32Array): string {
   const bytes = littleEndian
     ? new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
     : swapFloats(new Uint8Array(Float32Array.from(values).buffer));
+  return encodeBytes(bytes);
+}
+
+/** Bytes as base64 of the standard alphabet, with padding. */
+export function encodeBytes(bytes: Uint8Array): string {
   const native = (bytes as Base64Bytes).toBase64;
   return native ? native.call(bytes) : encodeInChunks(bytes);
 }

@@ -1,5 +1,7 @@
 /** The routes of vLLM, llama.cpp and Infinity. */
 import { describe, expect, it } from 'vitest';
+import { toVectorBytes } from '../../src/api/vector-bytes.js';
+import { fromBfloat16, fromFloat16 } from '../../src/models/float16.js';
 import { createApi, errorOf } from './api-client.js';
 import { FakeEngine, fakeEmbedding, fakeModel } from './api-engine.js';
 
@@ -148,10 +150,13 @@ describe('encoding_format', () => {
     });
   });
 
-  it.each([{ embed_dtype: 'float16' }, { endianness: 'big' }])('refuses %j, which it would not send', async (wish) => {
-    const [param] = Object.keys(wish);
-    expect(await errorOf(await createApi().post('/v1/embeddings', { ...body, ...wish }))).toMatchObject({ param });
-  });
+  it.each([{ embed_dtype: 'float64' }, { endianness: 'middle' }])(
+    'refuses %j, which it would not send',
+    async (wish) => {
+      const [param] = Object.keys(wish);
+      expect(await errorOf(await createApi().post('/v1/embeddings', { ...body, ...wish }))).toMatchObject({ param });
+    },
+  );
 });
 
 describe('truncate_prompt_tokens', () => {
@@ -244,4 +249,45 @@ it('Infinity’s routes without a version are OpenAI’s', async () => {
   const { post, get } = createApi();
   expect((await (await post('/embeddings', { input: 'one' })).json()).data[0].object).toBe('embedding');
   expect((await (await get('/models')).json()).data[0]).toMatchObject({ capabilities: ['embed', 'rerank'] });
+});
+
+describe('vectors in other number formats', () => {
+  it.each([
+    ['float32', 'big', '3f800000 bf000000 3dcccccd 00000000'],
+    ['float16', 'little', '003c 00b8 662e 0000'],
+    ['float16', 'big', '3c00 b800 2e66 0000'],
+    ['bfloat16', 'big', '3f80 bf00 3dcd 0000'],
+    ['fp8_e4m3', 'native', '38 b0 1d 00'],
+    ['fp8_e5m2', 'native', '3c b8 2e 00'],
+  ])('%s, %s endian, are the bytes that other implementations give', async (embed_dtype, endianness, bytes) => {
+    const engine = new FakeEngine();
+    const embed = engine.embed.bind(engine);
+    const embeddings = Float32Array.of(1, -0.5, 0.1, 0);
+    engine.embed = async (request) => ({ ...(await embed(request)), embeddings });
+    const { post } = createApi({}, engine);
+    const body = { input: 'a', embed_dtype, endianness };
+    const wanted = bytes.replaceAll(' ', '');
+    const { data } = await (await post('/v1/embeddings', { ...body, encoding_format: 'base64' })).json();
+    expect(Buffer.from(data[0].embedding, 'base64').toString('hex')).toBe(wanted);
+    const response = await post('/v1/embeddings', { ...body, encoding_format: 'bytes' });
+    expect(Buffer.from(await response.clone().arrayBuffer()).toString('hex')).toBe(wanted);
+    const described = JSON.parse(response.headers.get('metadata') ?? '').data[0];
+    const order = endianness === 'big' ? 'big' : 'little';
+    expect(described).toMatchObject({ embed_dtype, endianness: order, start: 0, end: wanted.length / 2 });
+  });
+
+  it('of 16 bits read back as the numbers they were made of, the smallest ones included', () => {
+    const halves = Uint16Array.from({ length: 0x7c00 }, (_, code) => code);
+    const form = { dtype: 'float16', bigEndian: false } as const;
+    expect(new Uint16Array(toVectorBytes(fromFloat16(halves), form).buffer)).toEqual(halves);
+    const wide = new Uint16Array(toVectorBytes(fromBfloat16(halves), { ...form, dtype: 'bfloat16' }).buffer);
+    expect(wide).toEqual(halves);
+  });
+
+  it('round to the nearest number, ties to even, and stop at the largest', () => {
+    const codes = (values: number[]) => [
+      ...toVectorBytes(Float32Array.from(values), { dtype: 'fp8_e4m3', bigEndian: false }),
+    ];
+    expect(codes([1.0625, 1.1875, 1.125, 0.001953125, 0.0009765625, 448, 1e9])).toEqual([56, 58, 57, 1, 0, 126, 126]);
+  });
 });
