@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { runnerImport } from 'vite';
 
-const commands = ['handler', 'load', 'memory'];
+const commands = ['handler', 'load', 'memory', 'serve'];
 const [first = '', ...rest] = process.argv.slice(2);
 const [name, args] = commands.includes(first) ? [first, rest] : ['main', process.argv.slice(2)];
 const { module } = await runnerImport(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), {

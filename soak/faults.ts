@@ -15,7 +15,8 @@ export interface Stage {
   random: Random;
   /** Does something now and undoes it after a while, or when the soak ends. */
   last(durationMs: number, undo: () => Promise<unknown>): void;
-  serviceWorkerStopped(): void;
+  /** Tells, before and after, that the Service Worker is stopped: a `fetch` that it holds then breaks. */
+  serviceWorkerStops(): void;
 }
 
 /** False when there was nothing to do it to. */
@@ -35,6 +36,12 @@ const leaving =
     return true;
   };
 
+async function stoppingServiceWorker(stage: Stage, stop: () => Promise<unknown>): Promise<void> {
+  stage.serviceWorkerStops();
+  await stop();
+  stage.serviceWorkerStops();
+}
+
 const lasting =
   (range: readonly [leastMs: number, mostMs: number], begin: Fault, end: (tab: Tab, stage: Stage) => unknown): Fault =>
   async (tab, stage) => {
@@ -53,14 +60,12 @@ const send =
 export const faults: Readonly<Record<string, Fault>> = {
   'service-worker-stopped': async ({ session }, stage) => {
     await session.send('ServiceWorker.enable');
-    stage.serviceWorkerStopped();
-    await session.send('ServiceWorker.stopAllWorkers');
+    await stoppingServiceWorker(stage, () => session.send('ServiceWorker.stopAllWorkers'));
     return true;
   },
   'service-worker-updated': async ({ page }, stage) => {
     await appendFile(stage.serviceWorkerFile, '\n// a new version');
-    stage.serviceWorkerStopped();
-    await page.evaluate(() => window.soak.updateServiceWorker());
+    await stoppingServiceWorker(stage, () => page.evaluate(() => window.soak.updateServiceWorker()));
     return true;
   },
   'engine-worker-terminated': workerOf('terminate'),
@@ -69,10 +74,13 @@ export const faults: Readonly<Record<string, Fault>> = {
   'compute-worker-killed': workerOf('kill-compute'),
   'compute-worker-hung': workerOf('hang-compute'),
   'tab-closed': leaving(({ page }) => page.close()),
-  'tab-crashed': leaving(async ({ page, session }) => {
-    const crashed = page.waitForEvent('crash');
-    session.send('Page.crash').catch(() => {});
-    await crashed;
+  // The browser may keep the Service Worker in the very process that crashes.
+  'tab-crashed': leaving(async ({ page, session }, stage) => {
+    await stoppingServiceWorker(stage, async () => {
+      const crashed = page.waitForEvent('crash');
+      session.send('Page.crash').catch(() => {});
+      await crashed;
+    });
     await page.close();
   }),
   'tab-reloaded': leaving(({ page }) => page.reload()),

@@ -18,7 +18,7 @@ const repeats = 2;
 const pauses = { afterAnswer: 500, afterRefusal: 1_000, mostBetweenFaults: 2_500 } as const;
 
 export interface SoakParts {
-  stage: Omit<Stage, 'last' | 'serviceWorkerStopped' | 'random'>;
+  stage: Omit<Stage, 'last' | 'serviceWorkerStops' | 'random'>;
   faults: Readonly<Record<string, Fault>>;
   setup: SoakSetup;
   workload: Workload;
@@ -36,6 +36,8 @@ export class Soak {
   readonly #tabs = new Set<Tab>();
   readonly #undoing = new Set<Promise<unknown>>();
   #stops = 0;
+  /** The latest faults, for a complaint. */
+  #latest: string[] = [];
 
   constructor(parts: SoakParts) {
     this.#parts = parts;
@@ -140,7 +142,7 @@ export class Soak {
       ...this.#parts.stage,
       random,
       last: (durationMs, undo) => this.#last(durationMs, undo),
-      serviceWorkerStopped: () => {
+      serviceWorkerStops: () => {
         this.#stops += 1;
       },
     };
@@ -150,7 +152,9 @@ export class Soak {
       if (tabs.length === 0 || this.#calm.signal.aborted) continue;
       const kind = random.pick(kinds);
       const struck = await this.#strikeOnce(kind, random.pick(tabs), stage);
-      if (struck) this.#parts.tally.fault(kind);
+      if (!struck) continue;
+      this.#parts.tally.fault(kind);
+      this.#latest = [...this.#latest.slice(-3), kind];
     }
   }
 
@@ -170,7 +174,7 @@ export class Soak {
   #record(kind: string, outcome: Outcome): void {
     this.#parts.tally.record(kind, outcome);
     if (outcome.type === 'lost' || outcome.type === 'wrong') {
-      this.#parts.complain(`${kind} ${outcome.type}: ${outcome.detail}`);
+      this.#parts.complain(`${kind} ${outcome.type}: ${outcome.detail} (after ${this.#latest.join(', ')})`);
     }
   }
 }

@@ -1,6 +1,6 @@
 /** `vecinity convert`: writes a model in 8 bits, in hub layout, ready to be served or mounted. */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { calibrationTexts } from '../convert/calibration-texts.js';
 import { convertModel } from '../convert/convert-model.js';
@@ -37,11 +37,7 @@ export async function convert(args: readonly string[], log: (line: string) => vo
   const converted = await convertModel({ files, spec, texts, onProgress });
   converted.set(manifestFile, new TextEncoder().encode(formatManifest(describeFiles(converted))));
   const folder = resolve(output ?? `${basename(spec.id)}-q8`);
-  for (const [path, bytes] of converted) {
-    const target = join(folder, path);
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, bytes);
-  }
+  for (const [path, bytes] of converted) await writeWhole(join(folder, path), bytes);
   log(`wrote ${converted.size} files to ${folder}`);
 }
 
@@ -51,6 +47,19 @@ function describeFiles(files: ReadonlyMap<string, Uint8Array>) {
     sha256: createHash('sha256').update(bytes).digest('hex'),
   });
   return new Map([...files].map(([path, bytes]) => [path, describe(bytes)]));
+}
+
+/** Nobody ever finds half a file under its name. */
+async function writeWhole(target: string, bytes: Uint8Array): Promise<void> {
+  const partial = `${target}.${process.pid}.partial`;
+  await mkdir(dirname(target), { recursive: true });
+  try {
+    await writeFile(partial, bytes);
+    await rename(partial, target);
+  } catch (cause) {
+    await rm(partial, { force: true });
+    throw cause;
+  }
 }
 
 async function parse(args: readonly string[]) {

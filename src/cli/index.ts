@@ -16,6 +16,8 @@ import { type Terminal, tell, write } from './terminal.js';
 interface Command {
   summary: string;
   usage: string;
+  /** Its work holds the event loop, so that no listener would hear of a signal: the system's own answer is taken. */
+  blocks?: true;
   run(args: readonly string[], terminal: Terminal): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ const commands: Record<string, Command> = {
   convert: {
     summary: 'write a model in 8 bits',
     usage: convertUsage,
+    blocks: true,
     run: (args, terminal) => convert(args, (line) => tell(terminal, line)),
   },
   doctor: { summary: 'tell what is there to compute with', usage: doctorUsage, run: doctor },
@@ -52,7 +55,7 @@ const codeOfSignal = { SIGINT: 130, SIGTERM: 143 } as const;
 async function main([name, ...args]: readonly string[], terminal: Terminal): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h') return await print(terminal, usage, name === undefined);
   if (name === '--version') return await print(terminal, await readVersion());
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const command = findCommand(name);
   if (!command) {
     tell(terminal, `vecinity: there is no command "${name}"\n\n${usage}`);
     return wrongUsage;
@@ -64,6 +67,10 @@ async function main([name, ...args]: readonly string[], terminal: Terminal): Pro
   } catch (thrown) {
     return explain(thrown, name, terminal);
   }
+}
+
+function findCommand(name: string | undefined): Command | undefined {
+  return name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
 }
 
 /** What a person should read of a failure, and its exit code. */
@@ -102,9 +109,9 @@ function isBrokenPipe(thrown: unknown): boolean {
 }
 
 /** The first signal asks the command to end, a second one ends the process at once. */
-function openTerminal(): Terminal {
+function openTerminal(listens: boolean): Terminal {
   const controller = new AbortController();
-  for (const name of Object.keys(codeOfSignal) as (keyof typeof codeOfSignal)[]) {
+  for (const name of listens ? (['SIGINT', 'SIGTERM'] as const) : []) {
     process.once(name, () => controller.abort(name));
   }
   // A pipe that is closed is reported by the write; without listeners it would end the process with a stack trace.
@@ -113,4 +120,5 @@ function openTerminal(): Terminal {
   return { environment, stdin, stdout, stderr, signal: controller.signal };
 }
 
-process.exitCode = await main(process.argv.slice(2), openTerminal());
+const args = process.argv.slice(2);
+process.exitCode = await main(args, openTerminal(!findCommand(args[0])?.blocks));

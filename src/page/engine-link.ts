@@ -38,7 +38,7 @@ export class EngineLink {
 
   /** Runs one call on the worker. Throws the worker's own errors, `aborted`, `worker_died` or `disposed`. */
   call<T>(work: (api: RemoteEngine) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return unlessAborted(signal, async () => await this.#open().wait(work));
+    return unlessAborted(signal, async () => await this.#open().wait(work).catch(rethrowClearly));
   }
 
   /** `call` for methods that take a signal and a progress callback; `options` is what the method is given. */
@@ -106,7 +106,7 @@ export class EngineLink {
   }
 
   #start(): EngineSession {
-    const session = new EngineSession(this.#options.startWorker(), {
+    const session = new EngineSession(startClearly(this.#options.startWorker), {
       heartbeatMs,
       missedBeats,
       missedBeatsAtStart,
@@ -131,6 +131,24 @@ export class EngineLink {
     });
     await Promise.all([configured, ...loaded]);
   }
+}
+
+/** A frame without an origin, or a policy of the site, forbids workers at once and in the platform's own words. */
+function startClearly(startWorker: () => EngineWorker): EngineWorker {
+  try {
+    return startWorker();
+  } catch (cause) {
+    if (cause instanceof VecinityError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new VecinityError('worker_died', `The engine worker cannot be started here: ${reason}`, { cause });
+  }
+}
+
+/** What cannot be posted to a worker (a function, a symbol) fails in the platform's own words too. */
+function rethrowClearly(thrown: unknown): never {
+  if (!(thrown instanceof DOMException && thrown.name === 'DataCloneError')) throw thrown;
+  const message = `The request holds something that cannot be posted to the engine worker: ${thrown.message}`;
+  throw new VecinityError('invalid_request', message, { cause: thrown });
 }
 
 async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {

@@ -96,6 +96,24 @@ describe('vecinity embed', () => {
   });
 });
 
+describe('vecinity convert', () => {
+  it('ends at once when it is interrupted, and leaves nothing', async () => {
+    const [calibration, folder] = ['many.txt', 'converted'].map((name) => path.join(built.folder, name)) as [
+      string,
+      string,
+    ];
+    await writeFile(calibration, 'one of many texts, which take a while to go through the model\n'.repeat(3_000));
+    const source = path.join(fixtureModels, 'bert-cls');
+    const child = startCommand(built.folder, ['convert', source, '--calibrate', calibration, '--output', folder]);
+    const ended = finish(child);
+    child.stderr?.once('data', () => child.kill('SIGINT')); // The first of its linears is done.
+    // A shell tells of a process that SIGINT ended as 130.
+    expect(await ended).toMatchObject({ code: null, stderr: expect.not.stringContaining('wrote') });
+    expect(child.signalCode).toBe('SIGINT');
+    await expect(readdir(folder)).rejects.toThrow('ENOENT');
+  });
+});
+
 describe('vecinity rerank', () => {
   it('prints the best documents first, with the scores of the model', async () => {
     const args = ['rerank', 'a query', '--top-n', '2', ...model('bert-reranker')];

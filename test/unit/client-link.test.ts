@@ -105,6 +105,25 @@ describe('what crosses between page and engine worker', () => {
     expect(await inEngine.promise).toBe('aborted in the engine');
   });
 
+  it('names what cannot be posted, and goes on', async () => {
+    const { link } = createLink(() => ({ status: async () => status, embeddings: { create: never } }));
+    const error = await link.call((api) => api.embeddings.create({ input: () => 'a' })).catch((thrown) => thrown);
+    expect(error).toMatchObject({ name: 'VecinityError', code: 'invalid_request' });
+    expect(await codeOf(link.call((api) => api.status()))).toBe('resolved');
+  });
+
+  it('says why no worker can be started', async () => {
+    const link = new EngineLink({
+      startWorker: () => {
+        throw new DOMException("Script cannot be accessed from origin 'null'.", 'SecurityError');
+      },
+      ...{ engine: defaultEngineConfig, api: defaultApiConfig, onEnd() {} },
+    });
+    links.push(link);
+    const error = await link.call((api) => api.status()).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'worker_died', message: expect.stringContaining("from origin 'null'") });
+  });
+
   it('tells the engine of a signal that was aborted before the call', async () => {
     const { link, workers } = createLink(() => ({ status: async () => status }));
     expect(await codeOf(link.call((api) => api.status(), AbortSignal.abort()))).toBe('aborted');
