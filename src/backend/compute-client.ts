@@ -18,6 +18,8 @@ export interface WorkerLike {
 export interface WorkerEvent {
   readonly data?: unknown;
   readonly message?: string;
+  /** An uncaught error that nobody takes for dealt with goes on to the worker's owner, and would end that too. */
+  preventDefault?(): void;
 }
 
 export interface ComputeOptions extends BackendLoadOptions {
@@ -129,7 +131,10 @@ class ComputeConnection {
     this.#worker = worker;
     // Only the other side of this protocol posts here, and both are built together.
     worker.addEventListener('message', (event) => this.#receive(event.data as FromCompute));
-    worker.addEventListener('error', (event) => this.#die(event.message || 'it did not start or threw an error'));
+    worker.addEventListener('error', (event) => {
+      event.preventDefault?.();
+      this.#die(event.message || 'it did not start or threw an error');
+    });
     worker.addEventListener('messageerror', () => this.#die('a message could not be read'));
   }
 

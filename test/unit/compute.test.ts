@@ -180,6 +180,14 @@ test.each(['error', 'messageerror'])(
   },
 );
 
+test('an uncaught error of the worker goes no further: its owner lives on', async () => {
+  const { worker, backend } = setUp(() => never);
+  const preventDefault = vi.fn();
+  worker.emit('error', { message: 'a defect', preventDefault });
+  expect(await codeOf(backend)).toBe('worker_died');
+  expect(preventDefault).toHaveBeenCalledOnce();
+});
+
 test('a worker that dies while it loads rejects the load', async () => {
   const { worker, backend } = setUp(() => never);
   worker.emit('error', {});

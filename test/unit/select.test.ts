@@ -222,8 +222,12 @@ test('the last device is started again as often as it is needed', async () => {
   expect(names()).toEqual(new Array(4).fill('onnx wasm'));
 });
 
-test('a lost device is replaced even where its runtime calls it a failed run', async () => {
-  const lost = failing('backend_failed', 'mapAsync failed: the GPU device was lost') as () => never;
+test.each([
+  'mapAsync failed: the GPU device was lost',
+  'failed to call OrtRun(). ERROR_CODE: 6, ERROR_MESSAGE: std::bad_alloc',
+  'RuntimeError: unreachable',
+])('a device is replaced even where its runtime calls its loss a failed run: %s', async (message) => {
+  const lost = failing('backend_failed', message) as () => never;
   const { backend, names } = await resilient({
     'onnx webgpu': () => fakeBackend({ ...gpuInfo, onRun: lost }),
     'wasm wasm': () => fakeBackend(),
