@@ -60,9 +60,11 @@ export function tooLargeError(path: string, address: string): VecinityError {
   );
 }
 
-/** Parses a JSON file. Throws `model_file_invalid` with the file's name, also when it is too large or too deep. */
+/**
+ * Parses a JSON file. Throws `model_file_invalid` with the file's name, also when it is too deep; how long it may be is
+ * up to who reads it.
+ */
 export function parseJson(bytes: Uint8Array, path: string, address: string): unknown {
-  if (bytes.length > maxBytesOf(path)) throw tooLargeError(path, address);
   const value = parse(bytes, path, address);
   // A tokenizer stays in its thread, and its library refuses what it cannot walk through.
   if (isTokenizer(path) || !isDeeper(value, maxJsonDepth)) return value;

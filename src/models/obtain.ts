@@ -5,7 +5,7 @@
 import { VecinityError } from '../errors.js';
 import { type Heard, lockDownload } from '../storage/download-lock.js';
 import type { FilePart, FileStore, KeptFile, PartVersion } from '../storage/file-store.js';
-import { availableBytes, evict } from '../storage/room.js';
+import { availableBytes, evict, evictOne } from '../storage/room.js';
 import { StorageError } from '../storage/storage-error.js';
 import { HtmlPageError } from './content.js';
 import type { DownloadRequest } from './download.js';
@@ -55,13 +55,18 @@ async function fetchIntoStore(order: Order, tell: Heard): Promise<KeptFile | nul
   const expected = await order.expected();
   const part = await store.openPart({ url: request.url, base, path: request.path });
   let isThere = false;
+  // A part that will not be gone on with only takes room.
+  let isUseless = false;
   try {
     isThere = await fillAndJudge(part, { order, expected, tell });
     const isVerified = expected !== null && expected.sha256 !== null;
     if (isThere) await withRoom(order, part.sizeBytes, () => part.commit(isVerified));
+  } catch (error) {
+    isUseless = error instanceof StorageError;
+    throw error;
   } finally {
     part.close();
-    if (part.sizeBytes === 0) await store.remove(request.url);
+    if (part.sizeBytes === 0 || isUseless) await store.remove(request.url);
   }
   if (!isThere) return null;
   const file = await store.read(request.url);
@@ -138,30 +143,35 @@ async function fill(part: FilePart, { order, expected, tell }: Filling): Promise
   return true;
 }
 
-/** The estimate may have been wrong: then the same is said, or done, when the disk is full. */
+/**
+ * Browsers round what they say is free, or say the same to everyone, so the disk has the last word: one model after the
+ * other makes room where the site allowed that.
+ */
 async function withRoom(order: Order, neededBytes: number, write: () => Promise<void>): Promise<void> {
-  try {
-    await write();
-  } catch (error) {
-    if (!(error instanceof StorageError && error.reason === 'full')) throw error;
-    await giveRoom(order, neededBytes);
-    await write();
+  for (;;) {
+    try {
+      await write();
+      return;
+    } catch (error) {
+      if (!(error instanceof StorageError && error.reason === 'full') || order.storageFull === 'memory') throw error;
+      if (order.storageFull === 'evict' && (await evictOne(order.store, order.base))) continue;
+      throw noRoom(order.request.path, neededBytes, null);
+    }
   }
 }
 
-async function makeRoom(order: Order, neededBytes: number): Promise<void> {
-  const available = await availableBytes();
-  if (available === null || available >= neededBytes) return;
-  await giveRoom(order, neededBytes);
-}
-
-/** Frees what the site allowed to be freed, or says what is missing. */
-async function giveRoom({ store, base, request, storageFull }: Order, neededBytes: number): Promise<void> {
+/** Frees what the site allowed to be freed, or says what is missing, before anything is fetched. */
+async function makeRoom({ store, base, request, storageFull }: Order, neededBytes: number): Promise<void> {
+  if (await hasRoom(neededBytes)) return;
   if (storageFull === 'memory') throw new StorageError('full');
   if (storageFull === 'evict') await evict(store, neededBytes, base);
+  if (storageFull === 'evict' && (await hasRoom(neededBytes))) return;
+  throw noRoom(request.path, neededBytes, await availableBytes());
+}
+
+async function hasRoom(neededBytes: number): Promise<boolean> {
   const available = await availableBytes();
-  if (storageFull === 'evict' && (available === null || available >= neededBytes)) return;
-  throw noRoom(request.path, neededBytes, available);
+  return available === null || available >= neededBytes;
 }
 
 function noRoom(path: string, neededBytes: number, available: number | null): VecinityError {

@@ -2,8 +2,11 @@
 import { blockBytes, FileHasher, type FileHashes } from './file-hash.js';
 import type { FileName, FilePart, PartVersion } from './file-store.js';
 import { type FileRecord, type PartRecord, parsePartRecord } from './record.js';
-import { storing } from './storage-error.js';
+import { hasName, storing } from './storage-error.js';
 import { openSync, parseJson, readText, type SyncFile, writeAll, writeText } from './sync-file.js';
+
+/** Waits for an earlier writer that is about to end: two seconds in all. */
+const freeDelaysMs = [10, 40, 150, 600, 1_200];
 
 const unknownVersion: PartVersion = { etag: null, totalBytes: null };
 
@@ -16,9 +19,9 @@ export class OpfsPart implements FilePart {
   #hashes: FileHashes | null = null;
   #sizeBytes = 0;
 
-  /** Opens what is there of the file. Throws when another tab writes it. */
+  /** Opens what is there of the file. Throws when another tab goes on writing it. */
   static async open(folder: FileSystemDirectoryHandle, name: FileName): Promise<OpfsPart> {
-    const data = await openSync(folder, 'data');
+    const data = await openFree(folder);
     try {
       const known = parsePartRecord(parseJson(await readText(folder, 'part.json')));
       const part = new OpfsPart(folder, name, data, known ?? unknownVersion);
@@ -97,4 +100,17 @@ export class OpfsPart implements FilePart {
       this.#sizeBytes += count;
     }
   }
+}
+
+/** The worker of a page that was reloaded or closed has the file a moment longer than it has its lock. */
+async function openFree(folder: FileSystemDirectoryHandle): Promise<SyncFile> {
+  for (const delayMs of freeDelaysMs) {
+    try {
+      return await openSync(folder, 'data');
+    } catch (error) {
+      if (!hasName(error, 'NoModificationAllowedError')) throw error;
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+    }
+  }
+  return await openSync(folder, 'data');
 }

@@ -39,12 +39,20 @@ export async function listFolders(store: FileStore): Promise<StoredFolder[]> {
 
 /** Removes models, the least recently used first and never the one at `keep`, until `neededBytes` are free. */
 export async function evict(store: FileStore, neededBytes: number, keep: string): Promise<void> {
-  for (const folder of await listFolders(store)) {
+  for (;;) {
     const available = await availableBytes();
-    if (available !== null && available >= neededBytes) return;
-    if (folder.base === keep) continue;
-    for (const { url } of folder.files) await store.remove(url);
-    // Where the browser does not say what is free, one model a try is given up.
-    if (available === null) return;
+    if (available === null || available >= neededBytes) return;
+    if (!(await evictOne(store, keep))) return;
   }
+}
+
+/** Removes the least recently used model that is not the one at `keep`. False when there is none that can be removed. */
+export async function evictOne(store: FileStore, keep: string): Promise<boolean> {
+  for (const { base, files } of await listFolders(store)) {
+    if (base === keep) continue;
+    const removed = await Promise.all(files.map(({ url }) => store.remove(url)));
+    // Another tab may be writing it.
+    if (removed.includes(true)) return true;
+  }
+  return false;
 }

@@ -23,6 +23,7 @@ export async function storing<Result>(operation: () => Result | Promise<Result>)
   }
 }
 
-function hasName(error: unknown, name: string): boolean {
+/** Whether something thrown is the platform's error of this name. */
+export function hasName(error: unknown, name: string): boolean {
   return typeof error === 'object' && error !== null && 'name' in error && error.name === name;
 }

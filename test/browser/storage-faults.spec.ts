@@ -169,14 +169,14 @@ for (const name of ['record.json', 'data', 'used']) {
 }
 
 test.describe('with too little room', () => {
-  test('a load says what it needs before it begins, and works when there is room again', async ({ page, context }) => {
+  // Chromium tells every site of gigabytes, whatever its quota is: only a write shows what is true.
+  test('a load says what is missing, and works when there is room again', async ({ page, context }) => {
     await open(page);
-    await setQuota(context, page, 1_500_000);
+    await setQuota(context, page, 1_000_000);
     await begin(page, -1);
     expect(await endOf(page)).toMatch(
-      /^storage_full: .*model\.safetensors needs 1\.1 MB of storage and 0\.\d MB are free/,
+      /^storage_full: .*model\.safetensors needs \d\.\d MB of storage and the browser gives no more\./,
     );
-    expect(server.ranges).toEqual([]);
     await setQuota(context, page, null);
     await load(page);
     await expectGolden(page);
@@ -184,17 +184,18 @@ test.describe('with too little room', () => {
 
   test('a load that may use memory works, and keeps only what fits', async ({ page, context }) => {
     await open(page);
-    await setQuota(context, page, 1_500_000);
+    await setQuota(context, page, 1_000_000);
     await load(page, { storageFull: 'memory' });
     await expectGolden(page);
-    expect(server.ranges).toEqual([null]);
+    const stored = await page.evaluate(() => window.vecinity.storage.list());
+    expect(stored[0]?.sizeBytes).toBeLessThan(100_000);
   });
 
   test('a load that may evict deletes the model that was used least lately', async ({ page, context }) => {
     for (const other of ['owner/first', 'owner/second']) await load(page, { model: other });
     await load(page, { model: 'owner/first' });
     const { usedBytes } = await page.evaluate(() => window.vecinity.storage.usage());
-    await setQuota(context, page, (usedBytes ?? 0) + 1_500_000);
+    await setQuota(context, page, (usedBytes ?? 0) + 500_000);
     await load(page, { storageFull: 'evict' });
     await expectGolden(page);
     expect((await storedModels(page)).sort()).toEqual([model, 'owner/first']);
@@ -210,7 +211,7 @@ test.describe('with too little room', () => {
     await begin(page, 1);
     await setQuota(context, page, 1);
     goOn();
-    expect(await endOf(page)).toMatch(/^storage_full: The file model\.safetensors needs /);
+    expect(await endOf(page)).toMatch(/^storage_full: .*The file model\.safetensors needs /);
     await setQuota(context, page, null);
     await load(page);
     await expectGolden(page);

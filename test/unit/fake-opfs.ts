@@ -54,7 +54,7 @@ export interface FakeDisk {
   storage: StorageManager;
   quotaBytes: number;
   /** Content of each file called `name`, in all folders. */
-  find(name: string): { bytes: Uint8Array<ArrayBuffer> }[];
+  find(name: string): { bytes: Uint8Array<ArrayBuffer>; locked: boolean }[];
   clear(): void;
 }
 

@@ -34,7 +34,9 @@ function changed(path: string, members: Record<string, unknown>): Content {
 const tokenizerModel = (members: object) =>
   changed('tokenizer.json', { model: { ...jsonOf('tokenizer.json').model, ...members } });
 const vocab = jsonOf('tokenizer.json').model.vocab;
-const deep = (depth: number) => text(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`);
+/** The file with one more member, a hundred thousand lists in each other. */
+const deepened = (path: string) =>
+  text(new TextDecoder().decode(served(path)).replace('{', `{"deep":${'['.repeat(100_000)}${']'.repeat(100_000)},`));
 
 /** A weights file with this header before the original's data. */
 function withHeader(edit: (header: Record<string, Entry>) => Record<string, unknown>): Content {
@@ -106,7 +108,7 @@ const hostile: [string, string, () => Content][] = [
     () => changed('config.json', { hidden_size: 2 ** 45, num_attention_heads: 1 }),
   ],
   ['a feed-forward width of terabytes', 'config.json', () => changed('config.json', { intermediate_size: 2 ** 45 })],
-  ['a config.json that nests a hundred thousand times', 'config.json', () => deep(100_000)],
+  ['a config.json that nests a hundred thousand times', 'config.json', () => deepened('config.json')],
   ['a config.json of megabytes', 'config.json', () => changed('config.json', { padding: 'x'.repeat(5_000_000) })],
   ['a pooling folder outside of the model', 'modules.json', () => text('[{"type":"x.Pooling","path":"../../other"}]')],
   ['a pooling folder at an absolute path', 'modules.json', () => text('[{"type":"x.Pooling","path":"/etc"}]')],

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ModelLocation, openModelFiles } from '../../src/models/files.js';
 import { formatManifest } from '../../src/models/manifest.js';
-import { openOpfsStore } from '../../src/storage/opfs-store.js';
 import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
 import { type FaultServer, faultServer, hubBase, treeOf } from './fault-server.js';
 import { htmlPage } from './memory-server.js';
@@ -74,6 +73,14 @@ async function breakAt(cut: number): Promise<void> {
   server.ranges = [];
 }
 
+/** Another worker has the file open at these tries to open it. */
+function lockData(isLocked: (tries: number) => boolean): void {
+  let tries = 0;
+  const [data] = disk.find('data');
+  if (!data) throw new Error('There is no file to lock.');
+  Object.defineProperty(data, 'locked', { get: () => isLocked(++tries), set: () => {} });
+}
+
 describe('a kept download', () => {
   it('is read whole, by range and streamed after one request', async () => {
     expect(isServed(await open().readBytes(path))).toBe(true);
@@ -113,6 +120,27 @@ describe('a kept download', () => {
     await open().readBytes(path, { onProgress: second });
     const all = { loadedBytes: 9_000_001, totalBytes: 9_000_001, resumedBytes: 9_000_001 };
     expect(second.mock.calls).toEqual([[{ file: path, ...all }]]);
+  });
+
+  it('waits for a writer that is about to end, and goes on where that was', async () => {
+    await breakAt(5_000_000);
+    lockData((tries) => tries <= 2);
+    expect(isServed(await open().readBytes(path))).toBe(true);
+    expect(server.ranges).toEqual(['bytes=5000000-']);
+  });
+
+  it('is read without keeping it while another tab goes on writing', async () => {
+    await breakAt(5_000_000);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    lockData(() => true);
+    const read = vi.fn();
+    void open().readBytes(path).then(read);
+    await vi.waitFor(async () => {
+      await vi.advanceTimersByTimeAsync(1_200);
+      expect(read).toHaveBeenCalledOnce();
+    });
+    expect(isServed(read.mock.calls[0]?.[0])).toBe(true);
+    expect(disk.find('data')[0]?.bytes).toHaveLength(5_000_000);
   });
 
   it('starts again where the server knows no ranges', async () => {
@@ -309,43 +337,6 @@ describe('damage on the disk', () => {
     disk.clear();
     expect(isServed(await open().readBytes(path))).toBe(true);
     expect(server.ranges).toHaveLength(2);
-  });
-});
-
-describe('room', () => {
-  it('that is too small is said with the numbers before anything is downloaded', async () => {
-    disk.quotaBytes = 5_000_000;
-    await expect(open().readBytes(path)).rejects.toMatchObject({
-      code: 'storage_full',
-      message: expect.stringMatching(/needs 9\.0 MB of storage and 4\.0 MB are free/),
-    });
-    expect(server.ranges).toEqual([]);
-  });
-
-  it('that is too small does not matter when the site reads from memory', async () => {
-    disk.quotaBytes = 5_000_000;
-    expect(isServed(await open({ storageFull: 'memory' }).readBytes(path))).toBe(true);
-  });
-
-  it('is made by giving up the least used model where the site allows that', async () => {
-    vi.useFakeTimers({ toFake: ['Date'], now: 1_000 });
-    const old = 'https://hub.example/owner/old/resolve/main/';
-    const recent = 'https://hub.example/owner/recent/resolve/main/';
-    server.tree = null;
-    await open({ base: old }).readBytes(path);
-    vi.setSystemTime(2_000);
-    await open({ base: recent }).readBytes(path);
-    disk.quotaBytes = 21_000_000;
-    vi.setSystemTime(3_000);
-    expect(isServed(await open({ storageFull: 'evict' }).readBytes(path))).toBe(true);
-    const kept = await (await openOpfsStore())?.list();
-    expect(kept?.map(({ base }) => base).sort()).toEqual([hubBase, recent]);
-  });
-
-  it('that runs out against the estimate is said when it happens', async () => {
-    vi.stubGlobal('navigator', { storage: { ...disk.storage, estimate: undefined } });
-    disk.quotaBytes = 5_000_000;
-    await expect(open().readBytes(path)).rejects.toMatchObject({ code: 'storage_full' });
   });
 });
 

@@ -1,0 +1,82 @@
+/** What a kept download does when the browser's storage is full, or said to be. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type ModelLocation, openModelFiles } from '../../src/models/files.js';
+import { openOpfsStore } from '../../src/storage/opfs-store.js';
+import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
+import { type FaultServer, faultServer, hubBase } from './fault-server.js';
+
+const path = 'model.safetensors';
+const location: ModelLocation = { kind: 'url', base: hubBase, headers: {}, cache: true };
+const weights = Uint8Array.from({ length: 9_000_001 }, (_, at) => (at * 31) % 251);
+
+let disk: FakeDisk;
+let server: FaultServer;
+
+beforeEach(() => {
+  disk = createFakeDisk();
+  vi.stubGlobal('navigator', { storage: disk.storage });
+  vi.stubGlobal('caches', undefined);
+  server = faultServer(weights);
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** Each call is a new visit of the page. */
+const open = (given: Partial<ModelLocation> = {}) => openModelFiles({ ...location, ...given }, { fetch: server.fetch });
+
+const isServed = (bytes: Uint8Array | null) => bytes !== null && Buffer.compare(bytes, weights) === 0;
+
+describe('room', () => {
+  it('that is too small is said with the numbers before anything is downloaded', async () => {
+    disk.quotaBytes = 5_000_000;
+    await expect(open().readBytes(path)).rejects.toMatchObject({
+      code: 'storage_full',
+      message: expect.stringMatching(/needs 9\.0 MB of storage and 4\.0 MB are free/),
+    });
+    expect(server.ranges).toEqual([]);
+  });
+
+  it('that is too small does not matter when the site reads from memory', async () => {
+    disk.quotaBytes = 5_000_000;
+    expect(isServed(await open({ storageFull: 'memory' }).readBytes(path))).toBe(true);
+  });
+
+  it('is made by giving up the least used model where the site allows that', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_000 });
+    const old = 'https://hub.example/owner/old/resolve/main/';
+    const recent = 'https://hub.example/owner/recent/resolve/main/';
+    server.tree = null;
+    await open({ base: old }).readBytes(path);
+    vi.setSystemTime(2_000);
+    await open({ base: recent }).readBytes(path);
+    disk.quotaBytes = 21_000_000;
+    vi.setSystemTime(3_000);
+    expect(isServed(await open({ storageFull: 'evict' }).readBytes(path))).toBe(true);
+    const kept = await (await openOpfsStore())?.list();
+    expect(kept?.map(({ base }) => base).sort()).toEqual([hubBase, recent]);
+  });
+
+  it('that runs out although there should be some is made in the same way', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_000 });
+    server.tree = null;
+    for (const name of ['old', 'recent']) {
+      await open({ base: `https://hub.example/owner/${name}/resolve/main/` }).readBytes(path);
+      vi.setSystemTime(2_000);
+    }
+    const estimate = async () => ({ quota: 10 * 2 ** 30, usage: 0 });
+    vi.stubGlobal('navigator', { storage: { ...disk.storage, estimate } });
+    disk.quotaBytes = 21_000_000;
+    expect(isServed(await open({ storageFull: 'evict' }).readBytes(path))).toBe(true);
+    const kept = await (await openOpfsStore())?.list();
+    expect(kept?.map(({ base }) => base).sort()).toEqual([hubBase, 'https://hub.example/owner/recent/resolve/main/']);
+  });
+
+  it('that runs out against the estimate is said when it happens', async () => {
+    vi.stubGlobal('navigator', { storage: { ...disk.storage, estimate: undefined } });
+    disk.quotaBytes = 5_000_000;
+    await expect(open().readBytes(path)).rejects.toMatchObject({ code: 'storage_full' });
+  });
+});
