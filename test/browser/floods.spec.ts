@@ -1,0 +1,169 @@
+/** Very many requests: cancelled ones leave nothing behind, and eight tabs at once are all answered, each in its turn. */
+import { type CDPSession, expect, type Page, test } from '@playwright/test';
+import { openEngine } from './engine-page.js';
+
+interface Ledger {
+  /** Message channels that were made, and ports that were closed: one of each channel is ours to close. */
+  channels: number;
+  closed: number;
+  /** Abort listeners that are still there. */
+  listeners: number;
+}
+
+/** Counts what the page's scripts open and close, before any of them runs. */
+async function keepLedger(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const ledger = { channels: 0, closed: 0, listeners: 0 };
+    Object.assign(window, { ledger });
+    const Channel = window.MessageChannel;
+    window.MessageChannel = class extends Channel {
+      constructor() {
+        super();
+        ledger.channels += 1;
+      }
+    };
+    const { close } = MessagePort.prototype;
+    MessagePort.prototype.close = function (this: MessagePort) {
+      ledger.closed += 1;
+      close.call(this);
+    };
+    const { addEventListener, removeEventListener } = AbortSignal.prototype;
+    AbortSignal.prototype.addEventListener = function (this: AbortSignal, ...given: [string, EventListener]) {
+      ledger.listeners += 1;
+      addEventListener.apply(this, given);
+    };
+    AbortSignal.prototype.removeEventListener = function (this: AbortSignal, ...given: [string, EventListener]) {
+      ledger.listeners -= 1;
+      removeEventListener.apply(this, given);
+    };
+  });
+}
+
+function readLedger(page: Page): Promise<Ledger> {
+  // What `keepLedger` put there.
+  return page.evaluate(() => (window as unknown as { ledger: Ledger }).ledger);
+}
+
+/** Bytes that live in the page after its garbage was collected. */
+async function heapBytes(session: CDPSession): Promise<number> {
+  await session.send('HeapProfiler.collectGarbage');
+  return (await session.send('Runtime.getHeapUsage')).usedSize;
+}
+
+/** Starts so many calls by each way into the engine and aborts each; gives the codes they ended with. */
+function cancelMany(page: Page, count: number): Promise<Record<string, number>> {
+  return page.evaluate(async (calls) => {
+    const { vecinity } = window;
+    const texts = Array.from({ length: 8 }, (_, at) => `text ${at} `.repeat(20));
+    const body = JSON.stringify({ input: texts, truncate: true });
+    const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
+    const ways = [
+      (signal: AbortSignal) => vecinity.embed(texts, { signal, truncate: true }),
+      (signal: AbortSignal) => vecinity.embed('a text', { signal }),
+      (signal: AbortSignal) => vecinity.fetch('/v1/embeddings', { ...init, signal }),
+      (signal: AbortSignal) => vecinity.embeddings.create({ input: texts, truncate: true }, { signal }),
+    ];
+    const codes: Record<string, number> = {};
+    const note = (code: string) => {
+      codes[code] = (codes[code] ?? 0) + 1;
+    };
+    for (let done = 0; done < calls; done += 50) {
+      const controllers = Array.from({ length: 50 }, () => new AbortController());
+      const ended = controllers.map(({ signal }, at) =>
+        ways[at % ways.length]?.(signal).then(
+          () => note('answered'),
+          (error) => note(error.code === 20 ? error.name : error.code),
+        ),
+      );
+      // Some before they are sent on, some while they wait or run.
+      for (const [at, controller] of controllers.entries()) {
+        if (at % 3 === 0) controller.abort();
+        else setTimeout(() => controller.abort(), at % 7);
+      }
+      await Promise.all(ended);
+    }
+    return codes;
+  }, count);
+}
+
+for (const share of [false, true]) {
+  test(`1,000 cancelled requests leave nothing behind in ${share ? 'a shared' : 'an'} engine`, async ({
+    page,
+    context,
+  }) => {
+    test.setTimeout(180_000);
+    await keepLedger(page);
+    await openEngine(page, { share });
+    const session = await context.newCDPSession(page);
+    await cancelMany(page, 200);
+    const before = { heap: await heapBytes(session), ledger: await readLedger(page) };
+    const codes = await cancelMany(page, 1_000);
+    const { aborted = 0, AbortError = 0, answered = 0 } = codes;
+    expect(aborted + AbortError + answered, JSON.stringify(codes)).toBe(1_000);
+    expect(aborted + AbortError).toBeGreaterThan(500);
+    const status = () => page.evaluate(async () => (await window.vecinity.status()).queue);
+    await expect.poll(async () => (await status()).inputs).toBe(0);
+    const after = await readLedger(page);
+    expect(after.channels - after.closed).toBe(before.ledger.channels - before.ledger.closed);
+    expect((await heapBytes(session)) - before.heap).toBeLessThan(1_000_000);
+    expect(await page.evaluate(async () => (await window.vecinity.embed('next')).length)).toBeGreaterThan(0);
+  });
+}
+
+test('a thousand answers leave no listener on the signal that they share', async ({ page }) => {
+  await keepLedger(page);
+  await openEngine(page);
+  const ask = (count: number) =>
+    page.evaluate(async (calls) => {
+      const { signal } = new AbortController();
+      for (let at = 0; at < calls; at += 1) await window.vecinity.embed('a', { signal });
+    }, count);
+  await ask(10);
+  const { listeners } = await readLedger(page);
+  await ask(1_000);
+  expect((await readLedger(page)).listeners).toBe(listeners);
+});
+
+test('10,000 requests of eight tabs are all answered, in order and in turn', async ({ context }) => {
+  test.setTimeout(300_000);
+  const tabs: Page[] = [];
+  for (let tab = 0; tab < 8; tab += 1) {
+    const page = await context.newPage();
+    await openEngine(page, { share: true });
+    tabs.push(page);
+  }
+  const runs = tabs.map((page) =>
+    page.evaluate(async () => {
+      const texts = Array.from({ length: 10 }, (_, at) => `w${at}`);
+      const right = (await window.vecinity.embed(texts)).map((vector) => vector.join());
+      const requests = 1_250;
+      const atOnce = 50;
+      const ended: number[] = [];
+      const endedAt: number[] = [];
+      let next = 0;
+      let wrong = 0;
+      const askOn = async () => {
+        while (next < requests) {
+          const own = next++;
+          const vector = await window.vecinity.embed(texts[own % 10] ?? '');
+          if (vector.join() !== right[own % 10]) wrong += 1;
+          ended.push(own);
+          endedAt.push(Date.now());
+        }
+      };
+      const startedAt = Date.now();
+      await Promise.all(Array.from({ length: atOnce }, askOn));
+      const late = ended.filter((own, at) => Math.abs(own - at) > atOnce).length;
+      return { answered: ended.length, wrong, late, startedAt, endedAt };
+    }),
+  );
+  const results = await Promise.all(runs);
+  for (const { answered, wrong, late } of results)
+    expect({ answered, wrong, late }).toEqual({ answered: 1_250, wrong: 0, late: 0 });
+  // The tab that has the engine waits for no messages between its requests; no other falls behind the rest.
+  const firstEnd = Math.min(...results.map(({ endedAt }) => endedAt.at(-1) ?? Number.NaN));
+  const shares = results.map(({ endedAt }) => endedAt.filter((time) => time <= firstEnd).length);
+  expect(Math.min(...shares)).toBeGreaterThan(1_250 / 3);
+  const others = shares.toSorted((a, b) => a - b).slice(0, -1);
+  expect(Math.min(...others)).toBeGreaterThan(0.7 * Math.max(...others));
+});

@@ -1,0 +1,242 @@
+/** Those who mean harm: pages of another origin, and requests through the page and the Service Worker. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { type BrowserContext, expect, type Page, test } from '@playwright/test';
+import { startServer } from '../../bench/server.js';
+import { repositoryRoot } from '../../src/vite/bundle.js';
+import { fetchEmbeddings, openEngine, registerServiceWorker } from './engine-page.js';
+
+test.describe('a page of another origin', () => {
+  let site: Awaited<ReturnType<typeof startServer>>;
+  let stranger: Server;
+  let strangerOrigin = '';
+  /** What reached the stranger's own server. */
+  const reached: string[] = [];
+
+  test.beforeAll(async () => {
+    const folder = path.join(repositoryRoot, 'dist');
+    const models = { prefix: '/models/', folder: path.join(repositoryRoot, 'test/fixtures/models') };
+    const page = { name: 'soak', title: 'Site', folder: path.join(repositoryRoot, 'soak/page') };
+    const mounts = [models, { prefix: '/vecinity/', folder }, { prefix: '/', folder }];
+    // Without isolation, which alone would keep frames and openers apart.
+    site = await startServer({ mounts, page, isolated: false });
+    stranger = createServer((request, response) => {
+      reached.push(`${request.method} ${request.url}`);
+      response.writeHead(200, { 'content-type': 'text/html', 'access-control-allow-origin': '*' });
+      response.end('<!doctype html><title>Stranger</title><link rel="icon" href="data:,">');
+    });
+    await new Promise<void>((resolve) => stranger.listen(0, 'localhost', resolve));
+    strangerOrigin = `http://localhost:${(stranger.address() as AddressInfo).port}`;
+  });
+
+  test.afterAll(async () => {
+    await site.close();
+    await new Promise((resolve) => stranger.close(resolve));
+  });
+
+  /** The site in a tab of its own, with an engine that is shared and a Service Worker. */
+  async function openSite(context: BrowserContext): Promise<Page> {
+    const page = await context.newPage();
+    await page.goto(site.origin);
+    await openSiteHere(page);
+    return page;
+  }
+
+  async function openSiteHere(page: Page): Promise<void> {
+    await page.waitForFunction(() => window.soak !== undefined);
+    const opened = await page.evaluate(() =>
+      window.soak.open({ options: { model: 'bert-cls', device: 'wasm', share: true }, reranker: 'bert-reranker' }),
+    );
+    expect(opened).toEqual({ values: '' });
+  }
+
+  async function siteWorks(page: Page): Promise<void> {
+    for (const kind of ['embed', 'fetch'] as const) {
+      const reply = await page.evaluate((given) => window.soak.ask({ kind: given, texts: ['a'] }), kind);
+      expect(reply).toHaveProperty('values');
+    }
+  }
+
+  async function openStranger(context: BrowserContext): Promise<Page> {
+    const page = await context.newPage();
+    await page.goto(strangerOrigin);
+    return page;
+  }
+
+  test('gets no answer to any request for the site, and reads nothing of it', async ({ context }) => {
+    const page = await openSite(context);
+    const other = await openStranger(context);
+    const answers = await other.evaluate(async (origin) => {
+      const attempt = (init: RequestInit) =>
+        fetch(`${origin}/v1/embeddings`, { method: 'POST', body: '{"input":"a"}', ...init }).then(
+          async (response) => `${response.type} ${response.status} ${(await response.text()).length}`,
+          (error) => error.name,
+        );
+      const headers = { 'content-type': 'application/json' };
+      const answers = [
+        await attempt({ headers }),
+        await attempt({}),
+        await attempt({ headers, credentials: 'include' }),
+        await attempt({ mode: 'no-cors' }),
+      ];
+      const loads = (element: HTMLScriptElement | HTMLImageElement) =>
+        new Promise<boolean>((resolve) => {
+          element.onload = () => resolve(true);
+          element.onerror = () => resolve(false);
+          element.src = `${origin}/v1/models`;
+          document.head.append(element);
+        });
+      const [script, image] = [await loads(document.createElement('script')), await loads(new Image())];
+      const worker = await navigator.serviceWorker.register(`${origin}/vecinity-sw.js`).catch((error) => error.name);
+      return { answers, script, image, worker };
+    }, site.origin);
+    expect(answers).toEqual({
+      answers: ['TypeError', 'TypeError', 'TypeError', 'opaque 0 0'],
+      script: false,
+      image: false,
+      worker: 'SecurityError',
+    });
+    await siteWorks(page);
+  });
+
+  test('is not answered when it sends its visitor or a form to one of our paths', async ({ context }) => {
+    await openSite(context);
+    const other = await openStranger(context);
+    const loaded = other.waitForURL(`${site.origin}/v1/embeddings`);
+    await other.evaluate((origin) => {
+      const form = document.createElement('form');
+      form.method = 'post';
+      form.enctype = 'text/plain';
+      form.action = `${origin}/v1/embeddings`;
+      document.body.append(form);
+      form.submit();
+    }, site.origin);
+    await loaded;
+    // The static server has no such page; an engine would have answered with JSON.
+    expect(await other.textContent('body')).not.toMatch(/embedding"|"error"/);
+    const response = await other.goto(`${site.origin}/v1/models`);
+    expect(response?.status()).toBe(404);
+  });
+
+  test('shares no channel and no lock with the site, whatever names it uses', async ({ context }) => {
+    const page = await openSite(context);
+    const names = await page.evaluate(
+      async () => (await navigator.locks.query()).held?.map(({ name = '' }) => name) ?? [],
+    );
+    expect(names.length).toBeGreaterThan(1);
+    const other = await openStranger(context);
+    await other.evaluate((taken) => {
+      Object.assign(window, { heard: [] });
+      for (const name of taken) {
+        const channel = new BroadcastChannel(name.replace(/:leader$/, ''));
+        // Kept for the last step.
+        channel.onmessage = ({ data }) => (window as unknown as { heard: unknown[] }).heard.push(data);
+        channel.postMessage({ type: 'hello', from: 'stranger', visible: true });
+        channel.postMessage({ type: 'leader', from: 'stranger', epoch: '9'.repeat(16) });
+      }
+    }, names);
+    const granted = await other.evaluate(
+      (taken) =>
+        Promise.all(taken.map((name) => navigator.locks.request(name, { ifAvailable: true }, (lock) => lock !== null))),
+      names,
+    );
+    expect(granted.every(Boolean)).toBe(true);
+    await siteWorks(page);
+    expect(await other.evaluate(() => (window as unknown as { heard: unknown[] }).heard)).toEqual([]);
+  });
+
+  test('is itself what answers when the site asks it for a path like ours', async ({ context }) => {
+    const page = await openSite(context);
+    reached.length = 0;
+    const type = await page.evaluate(
+      async (origin) => (await fetch(`${origin}/v1/models`)).headers.get('content-type'),
+      strangerOrigin,
+    );
+    expect(type).toBe('text/html');
+    expect(reached).toEqual(['GET /v1/models']);
+  });
+});
+
+test.describe('a request that means harm', () => {
+  const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+  const bodies: [name: string, body: string, status: number, code: string | undefined][] = [
+    ['arrays in arrays', `{"input":${deep}}`, 400, 'invalid_request'],
+    ['a million inputs', `{"input":[${'"a",'.repeat(1_000_000)}"a"]}`, 400, 'invalid_request'],
+    [
+      'keys of the prototype',
+      '{"__proto__":{"input":"x"},"constructor":{"prototype":{"x":1}},"input":"a"}',
+      200,
+      undefined,
+    ],
+    ['an infinite number', '{"input":"a","dimensions":1e999}', 400, 'invalid_request'],
+    ['halves of characters', '{"input":"\\ud800 \\udfff"}', 200, undefined],
+    ['bytes that are not UTF-8', '\u00ff', 400, 'invalid_json'],
+  ];
+  const giants: [name: string, open: string, part: string, close: string, status: number, code: string | undefined][] =
+    [
+      ['a giant text', '{"input":"', 'abc def ', '"}', 400, 'context_length_exceeded'],
+      ['a giant text that may be cut', '{"truncate":true,"input":"', 'abc def ', '"}', 200, undefined],
+      ['a giant word', '{"input":"', 'abcdefgh', '"}', 400, 'context_length_exceeded'],
+      ['more than a body may have', '{"input":"a"', '        '.repeat(2), '}', 413, 'payload_too_large'],
+    ];
+
+  test.beforeEach(async ({ page }) => {
+    await openEngine(page);
+    await registerServiceWorker(page);
+  });
+
+  for (const by of ['a plain fetch', 'vecinity.fetch'] as const) {
+    test(`is answered with what is wrong, by ${by}, and the next one works`, async ({ page }) => {
+      const ask = (body: string, parts?: [part: string, close: string]) =>
+        page.evaluate(
+          async ([start, rest, isPlain]) => {
+            const text = rest ? start + rest[0].repeat(3_500_000) + rest[1] : start;
+            const bytes = start === '\u00ff' ? new Uint8Array([0xff, 0xfe]) : text;
+            const init = { method: 'POST', body: bytes, headers: { 'content-type': 'application/json' } };
+            const response = await (isPlain ? fetch : window.vecinity.fetch)('/v1/embeddings', init);
+            const { error } = await response.json();
+            return [response.status, error?.code];
+          },
+          [body, parts, by === 'a plain fetch'] as const,
+        );
+      for (const [name, body, status, code] of bodies) expect(await ask(body), name).toEqual([status, code]);
+      for (const [name, open, part, close, status, code] of giants) {
+        expect(await ask(open, [part, close]), name).toEqual([status, code]);
+      }
+      expect((await fetchEmbeddings(page, 'next')).status).toBe(200);
+    });
+  }
+
+  test('is answered by the client with an error that has a code', async ({ page }) => {
+    const codes = await page.evaluate(async () => {
+      const { vecinity } = window;
+      const codeOf = (call: Promise<unknown>) =>
+        call.then(
+          () => 'resolved',
+          (error) => error.code,
+        );
+      const cyclic: unknown[] = [];
+      cyclic.push(cyclic);
+      // A caller in JavaScript can pass anything.
+      const anything = (value: unknown) => value as string;
+      return [
+        await codeOf(vecinity.embed(anything(cyclic))),
+        await codeOf(vecinity.embed(anything({ text: Symbol('a') }))),
+        await codeOf(vecinity.embed(anything(() => 'a'))),
+        await codeOf(vecinity.embed(anything([Number.NaN]))),
+        await codeOf(vecinity.embed('a', { dimensions: Number.NaN })),
+        await codeOf(vecinity.embed('abc def '.repeat(30_000_000))),
+        await codeOf(vecinity.rerank('q'.repeat(30_000_000), ['a'])),
+        await codeOf(vecinity.load('../../../etc/passwd')),
+        await codeOf(vecinity.load('x'.repeat(1_000_000))),
+        await codeOf(vecinity.embed('a')),
+      ];
+    });
+    expect(codes.at(-1)).toBe('resolved');
+    for (const code of codes.slice(0, -1))
+      expect(codes.indexOf(code) >= 0 && /^[a-z_]+$/.test(String(code)), String(code)).toBe(true);
+    expect(codes.slice(0, -1)).not.toContain('resolved');
+    expect(codes).not.toContain('worker_died');
+  });
+});
