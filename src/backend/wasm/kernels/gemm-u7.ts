@@ -44,6 +44,16 @@ function widenPairs(sum: v128, lanes: v128): v128 {
   return i32x4.add(sum, i32x4.extadd_pairwise_i16x8_s(lanes));
 }
 
+/** Four consecutive groups of k of one column vector, added in 16 bits: |sum of weights of one sign| <= 258 a lane. */
+// @ts-ignore: decorator
+@inline
+function quad(b: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+  return i16x8.add(
+    i16x8.add(dot(v128.load(b), x0), dot(v128.load(b, 32), x1)),
+    i16x8.add(dot(v128.load(b, 64), x2), dot(v128.load(b, 96), x3)),
+  );
+}
+
 /**
  * out = (input * weights) * scale + bias for the panels from `first` to `last`. `rows` is even. Output column 8p + c of
  * row r lies at out + (p - first) * panelStride + r * rowStride + 4c.
@@ -93,44 +103,19 @@ function gemm(
         let s10 = i32x4.splat(0);
         let s11 = i32x4.splat(0);
         if (form == QUAD) {
-          // Four groups of k, added in 16 bits: the weights of one sign that meet in a lane add up to 258 at most.
           while (b < blockEnd) {
-            const b00 = v128.load(b);
-            const b10 = v128.load(b, 16);
             const x00 = v128.load32_splat(a0);
-            const x10 = v128.load32_splat(a1);
-            let t00 = dot(b00, x00);
-            let t01 = dot(b10, x00);
-            let t10 = dot(b00, x10);
-            let t11 = dot(b10, x10);
-            const b01 = v128.load(b, 32);
-            const b11 = v128.load(b, 48);
             const x01 = v128.load32_splat(a0, 4);
-            const x11 = v128.load32_splat(a1, 4);
-            t00 = i16x8.add(t00, dot(b01, x01));
-            t01 = i16x8.add(t01, dot(b11, x01));
-            t10 = i16x8.add(t10, dot(b01, x11));
-            t11 = i16x8.add(t11, dot(b11, x11));
-            const b02 = v128.load(b, 64);
-            const b12 = v128.load(b, 80);
             const x02 = v128.load32_splat(a0, 8);
-            const x12 = v128.load32_splat(a1, 8);
-            t00 = i16x8.add(t00, dot(b02, x02));
-            t01 = i16x8.add(t01, dot(b12, x02));
-            t10 = i16x8.add(t10, dot(b02, x12));
-            t11 = i16x8.add(t11, dot(b12, x12));
-            const b03 = v128.load(b, 96);
-            const b13 = v128.load(b, 112);
             const x03 = v128.load32_splat(a0, 12);
+            s00 = widenPairs(s00, quad(b, x00, x01, x02, x03));
+            s01 = widenPairs(s01, quad(b + 16, x00, x01, x02, x03));
+            const x10 = v128.load32_splat(a1);
+            const x11 = v128.load32_splat(a1, 4);
+            const x12 = v128.load32_splat(a1, 8);
             const x13 = v128.load32_splat(a1, 12);
-            t00 = i16x8.add(t00, dot(b03, x03));
-            t01 = i16x8.add(t01, dot(b13, x03));
-            t10 = i16x8.add(t10, dot(b03, x13));
-            t11 = i16x8.add(t11, dot(b13, x13));
-            s00 = widenPairs(s00, t00);
-            s01 = widenPairs(s01, t01);
-            s10 = widenPairs(s10, t10);
-            s11 = widenPairs(s11, t11);
+            s10 = widenPairs(s10, quad(b, x10, x11, x12, x13));
+            s11 = widenPairs(s11, quad(b + 16, x10, x11, x12, x13));
             a0 += 16;
             a1 += 16;
             b += 128;
