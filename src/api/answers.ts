@@ -4,7 +4,7 @@
  */
 import * as z from 'zod/mini';
 import type { BodySchema } from './validate.js';
-import { type VectorType, vectorTypes } from './vector-codes.js';
+import { type VectorType, vectorTypes } from './vectors/vector-codes.js';
 
 /** The answers of a route by media type; null where a body is no JSON. */
 export type Answers = Readonly<Record<string, BodySchema | null>>;

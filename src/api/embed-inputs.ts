@@ -4,8 +4,8 @@ import { checkDimensions } from './compat.js';
 import { type Computed, withCompute } from './compute.js';
 import { useModel } from './keep-alive.js';
 import { choosePrompt, type PromptWish } from './prompts.js';
-import { remoteNameOf } from './remote.js';
-import { embedRemotely } from './remote-engine.js';
+import { remoteNameOf } from './remote/remote.js';
+import { embedRemotely } from './remote/remote-engine.js';
 import type { CallContext } from './route.js';
 import { toMaxTokens } from './truncation.js';
 

@@ -5,14 +5,14 @@ import type { EmbeddingsResponse } from '../protocol.js';
 import { checkTexts } from './compat.js';
 import type { Computed } from './compute.js';
 import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
-import type { BytesFormat } from './embeddings-bytes.js';
-import { embeddingAt } from './embeddings-json.js';
 import { choice, choiceOf, flag, inputs, oneOrMore, positiveInteger, text } from './fields.js';
 import type { CallContext } from './route.js';
 import { truncationFields } from './truncation.js';
 import { invalidField, parseBody } from './validate.js';
-import { type BytesForm, endiannesses, plainForm, vectorDtypes } from './vector-bytes.js';
-import { toTypedVector, type VectorType, vectorTypes } from './vector-codes.js';
+import type { BytesFormat } from './vectors/embeddings-bytes.js';
+import { embeddingAt } from './vectors/embeddings-json.js';
+import { type BytesForm, endiannesses, plainForm, vectorDtypes } from './vectors/vector-bytes.js';
+import { toTypedVector, type VectorType, vectorTypes } from './vectors/vector-codes.js';
 
 /** Body of `POST /v1/embeddings`; fields that are not named here are ignored. */
 export const embeddingsBody = z.object({

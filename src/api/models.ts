@@ -3,7 +3,7 @@ import type { EngineStatus, ModelStatus } from '../core/engine.js';
 import type { ModelsResponse } from '../protocol.js';
 import { maxInputs } from './fields.js';
 import { findModel, presentAliases, presentModels, unknownModel } from './names.js';
-import { namedRemote } from './remote.js';
+import { namedRemote } from './remote/remote.js';
 import type { ApiContext } from './route.js';
 
 type Queue = EngineStatus['queue'];

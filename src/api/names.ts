@@ -2,7 +2,7 @@
 import type { ModelStatus } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
-import { notHere, remoteNameOf } from './remote.js';
+import { notHere, remoteNameOf } from './remote/remote.js';
 import type { ApiContext, CallContext } from './route.js';
 
 /** What a route needs a model to do. A bi-encoder reranks too, by cosine. */

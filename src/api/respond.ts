@@ -1,7 +1,7 @@
 /** What every successful answer shares: the JSON response and the timing headers. */
 import type { Timing, Usage } from '../core/engine.js';
 import type { Compute } from './compute.js';
-import { WrittenJson } from './written-json.js';
+import { WrittenJson } from './vectors/written-json.js';
 
 /** A JSON response; what is written already is sent as it is. */
 export function jsonResponse(

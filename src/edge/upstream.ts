@@ -2,8 +2,9 @@
  * Models that another server answers: requests that name one go to an OpenAI-compatible server as they came, and its
  * answer comes back as a stream. Tries again what may succeed the next time; every wait ends.
  */
+
+import { toMissingRoute, toUpstreamError } from '../api/remote/upstream-error.js';
 import type { RemoteModels, RemoteRequest } from '../api/route.js';
-import { toMissingRoute, toUpstreamError } from '../api/upstream-error.js';
 import { abortError, VecinityError } from '../errors.js';
 import { UpstreamWait } from './upstream-wait.js';
 

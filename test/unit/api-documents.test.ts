@@ -2,7 +2,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { dialects } from '../../src/api/handler.js';
-import type { OpenApiDocument } from '../../src/api/openapi.js';
+import type { OpenApiDocument } from '../../src/api/openapi/document.js';
 import type { ApiConfig } from '../../src/config.js';
 import { createApi } from './api-client.js';
 import { routeOf } from './route-answers.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { toJsonRows, writeEmbeddings, writeJson } from '../../src/api/embeddings-json.js';
-import type { WrittenJson } from '../../src/api/written-json.js';
+import { toJsonRows, writeEmbeddings, writeJson } from '../../src/api/vectors/embeddings-json.js';
+import type { WrittenJson } from '../../src/api/vectors/written-json.js';
 
 const dimensions = 64;
 const count = 3;

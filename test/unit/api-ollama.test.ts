@@ -1,8 +1,8 @@
 /** Ollama's routes, with the official `ollama` package and raw. */
 import { Ollama } from 'ollama';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parseDuration } from '../../src/api/dialects/ollama.js';
 import { createEmbeddings } from '../../src/api/embeddings.js';
-import { parseDuration } from '../../src/api/ollama.js';
 import { defaultApiConfig } from '../../src/config.js';
 import type { LoadOptions, LoadProgress } from '../../src/core/engine.js';
 import { VecinityError } from '../../src/errors.js';

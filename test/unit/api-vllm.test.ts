@@ -1,6 +1,6 @@
 /** The routes of vLLM, llama.cpp and Infinity. */
 import { describe, expect, it } from 'vitest';
-import { toVectorBytes } from '../../src/api/vector-bytes.js';
+import { toVectorBytes } from '../../src/api/vectors/vector-bytes.js';
 import { fromBfloat16, fromFloat16 } from '../../src/models/float16.js';
 import { createApi, errorOf } from './api-client.js';
 import { FakeEngine, fakeEmbedding, fakeModel } from './api-engine.js';

@@ -3,14 +3,14 @@
  * them against, errors from the dialects' own words. Loaded when it is asked for, so that no engine worker carries it.
  */
 import * as z from 'zod/mini';
-import { version } from '../../package.json';
-import type { ApiConfig } from '../config.js';
-import { type ErrorCode, VecinityError } from '../errors.js';
-import type { Answers } from './answers.js';
-import { errorResponse } from './error-response.js';
-import { exampleOf } from './openapi-example.js';
-import type { Route } from './route.js';
-import type { BodySchema } from './validate.js';
+import { version } from '../../../package.json';
+import type { ApiConfig } from '../../config.js';
+import { type ErrorCode, VecinityError } from '../../errors.js';
+import type { Answers } from '../answers.js';
+import { errorResponse } from '../error-response.js';
+import type { Route } from '../route.js';
+import type { BodySchema } from '../validate.js';
+import { exampleOf } from './example.js';
 
 /** One response of an operation. */
 export interface ResponseObject {

@@ -1,19 +1,19 @@
 /** The native routes of llama.cpp's server: vectors inside a list for each input, scores as logits, flat token ids. */
 import * as z from 'zod/mini';
-import type { VecinityError } from '../errors.js';
-import { json, llamaEmbedAnswer, llamaRerankAnswer, llamaTokenizeAnswer } from './answers.js';
-import { embedInputs } from './embed-inputs.js';
-import { toUsage } from './embeddings.js';
-import { toJsonRows, writeJson } from './embeddings-json.js';
-import { errorType } from './error-response.js';
-import { flag, inputs, positiveInteger, text } from './fields.js';
-import { passedOn } from './remote.js';
-import { documents, query, rank, scoreDocuments } from './rerank.js';
-import { jsonResponse, timingHeaders } from './respond.js';
-import type { Call } from './route.js';
+import type { VecinityError } from '../../errors.js';
+import { json, llamaEmbedAnswer, llamaRerankAnswer, llamaTokenizeAnswer } from '../answers.js';
+import { embedInputs } from '../embed-inputs.js';
+import { toUsage } from '../embeddings.js';
+import { errorType } from '../error-response.js';
+import { flag, inputs, positiveInteger, text } from '../fields.js';
+import { passedOn } from '../remote/remote.js';
+import { documents, query, rank, scoreDocuments } from '../rerank.js';
+import { jsonResponse, timingHeaders } from '../respond.js';
+import type { Call } from '../route.js';
+import { tokenizeTexts } from '../tokens.js';
+import { parseBody } from '../validate.js';
+import { toJsonRows, writeJson } from '../vectors/embeddings-json.js';
 import type { Variant } from './shared-route.js';
-import { tokenizeTexts } from './tokens.js';
-import { parseBody } from './validate.js';
 
 const contentBody = z.object({ model: z.nullish(text()), content: inputs('content') });
 const inputBody = z.object({ model: z.nullish(text()), input: inputs('input') });

@@ -1,8 +1,8 @@
 /** One path that several APIs have: the keys of the body decide whose route answers, in whose words, errors included. */
 import * as z from 'zod/mini';
-import type { Answers } from './answers.js';
-import type { Call, Route } from './route.js';
-import type { BodySchema } from './validate.js';
+import type { Answers } from '../answers.js';
+import type { Call, Route } from '../route.js';
+import type { BodySchema } from '../validate.js';
 
 /** How one of the APIs answers here, when the body has `key`. */
 export interface Variant extends Pick<Route, 'formatError' | 'handle'> {

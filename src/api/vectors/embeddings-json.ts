@@ -1,7 +1,7 @@
 /** Embeddings as bytes of JSON, written in turns so that the event loop is never held for long. */
-import { encodeFloats } from '../core/encoding.js';
-import type { EmbedResult, EmbedTokensResult } from '../core/engine.js';
-import { inTurns } from '../core/turns.js';
+import { encodeFloats } from '../../core/encoding.js';
+import type { EmbedResult, EmbedTokensResult } from '../../core/engine.js';
+import { inTurns } from '../../core/turns.js';
 import { WrittenJson } from './written-json.js';
 
 export type EncodingFormat = 'float' | 'base64';

@@ -3,16 +3,16 @@
  * OpenAI-compatible servers and TEI have. Limits on tokens are that server's own, unless the request names others.
  */
 import * as z from 'zod/mini';
-import { decodeFloats } from '../core/encoding.js';
-import type { EmbedResult, EngineInput, RerankResult } from '../core/engine.js';
-import { cosine } from '../core/similarity.js';
-import { shapeRows } from '../core/vectors.js';
-import { VecinityError } from '../errors.js';
-import type { EmbedWish } from './embed-inputs.js';
-import { embeddingAt } from './embeddings-json.js';
+import { decodeFloats } from '../../core/encoding.js';
+import type { EmbedResult, EngineInput, RerankResult } from '../../core/engine.js';
+import { cosine } from '../../core/similarity.js';
+import { shapeRows } from '../../core/vectors.js';
+import { VecinityError } from '../../errors.js';
+import type { EmbedWish } from '../embed-inputs.js';
+import type { RerankWish } from '../rerank.js';
+import type { CallContext } from '../route.js';
+import { embeddingAt } from '../vectors/embeddings-json.js';
 import { askRemote, lacksRoute } from './remote.js';
-import type { RerankWish } from './rerank.js';
-import type { CallContext } from './route.js';
 
 /** Long arrays of numbers are looked through when they become a row. */
 const vector = z.union([z.string(), z.custom<unknown[]>(Array.isArray)]);

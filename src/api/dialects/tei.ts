@@ -1,7 +1,7 @@
 /** The native routes of TEI: bare arrays as answers, flat errors, and texts that are cut unless the request says no. */
 import * as z from 'zod/mini';
-import { cosine } from '../core/similarity.js';
-import { VecinityError } from '../errors.js';
+import { cosine } from '../../core/similarity.js';
+import { VecinityError } from '../../errors.js';
 import {
   json,
   teiDecodeAnswer,
@@ -14,19 +14,19 @@ import {
   teiTokenizeAnswer,
   teiTokensAnswer,
   vertexAnswer,
-} from './answers.js';
-import { byScore, classifyTexts, labelScores } from './classify.js';
-import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
-import { embeddingAt, toJsonRows, toTokenParts, writeJson } from './embeddings-json.js';
-import { choice, flag, inputs, maxInputs, positiveInteger, text, texts, tokenSequences } from './fields.js';
-import { resolveModel, specOf } from './names.js';
-import { passedOn, remoteNameOf } from './remote.js';
-import { rank, scoreDocuments } from './rerank.js';
-import { jsonResponse, timingHeaders } from './respond.js';
-import type { Call, Dialect, Route } from './route.js';
+} from '../answers.js';
+import { byScore, classifyTexts, labelScores } from '../classify.js';
+import { embedInputs, embedTokens, toSide } from '../embed-inputs.js';
+import { choice, flag, inputs, maxInputs, positiveInteger, text, texts, tokenSequences } from '../fields.js';
+import { resolveModel, specOf } from '../names.js';
+import { passedOn, remoteNameOf } from '../remote/remote.js';
+import { rank, scoreDocuments } from '../rerank.js';
+import { jsonResponse, timingHeaders } from '../respond.js';
+import type { Call, Dialect, Route } from '../route.js';
+import { decodeIds, tokenizeTexts } from '../tokens.js';
+import { invalidField, parseBody } from '../validate.js';
+import { embeddingAt, toJsonRows, toTokenParts, writeJson } from '../vectors/embeddings-json.js';
 import type { Variant } from './shared-route.js';
-import { decodeIds, tokenizeTexts } from './tokens.js';
-import { invalidField, parseBody } from './validate.js';
 import { vertex, vertexBody } from './vertex.js';
 
 const directions = ['right', 'left', 'Right', 'Left'] as const;

@@ -1,12 +1,12 @@
 /** Ollama's `/api/pull`: loads a model and tells how far it is, a line of JSON a step. */
 import * as z from 'zod/mini';
-import type { LoadOptions, LoadProgress } from '../core/engine.js';
-import { abortError, toVecinityError } from '../errors.js';
-import { flag, text } from './fields.js';
-import { namedRemote } from './remote.js';
-import { jsonResponse } from './respond.js';
-import type { Call, CallContext } from './route.js';
-import { invalidField, parseBody } from './validate.js';
+import type { LoadOptions, LoadProgress } from '../../core/engine.js';
+import { abortError, toVecinityError } from '../../errors.js';
+import { flag, text } from '../fields.js';
+import { namedRemote } from '../remote/remote.js';
+import { jsonResponse } from '../respond.js';
+import type { Call, CallContext } from '../route.js';
+import { invalidField, parseBody } from '../validate.js';
 
 /** Body of `POST /api/pull`; `name` is what older clients say. */
 export const pullBody = z.object({ model: z.nullish(text()), name: z.nullish(text()), stream: z.nullish(flag()) });

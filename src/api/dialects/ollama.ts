@@ -1,22 +1,28 @@
 /** Ollama's own routes for embeddings and models. Texts are cut unless the request says no; durations are nanoseconds. */
 import * as z from 'zod/mini';
-import { version } from '../../package.json';
-import type { EmbedResult, ModelStatus } from '../core/engine.js';
-import type { VecinityError } from '../errors.js';
-import { json, ollamaEmbedAnswer, ollamaPromptAnswer, ollamaRerankAnswer } from './answers.js';
-import { embedInputs } from './embed-inputs.js';
-import { toJsonRows, writeJson } from './embeddings-json.js';
-import { flag, integerFrom, maxInputs, positiveInteger, text } from './fields.js';
-import { expiryOf, keepAlive, useModel } from './keep-alive.js';
-import { ollamaRunningAnswer, ollamaShowAnswer, ollamaTagsAnswer, pullAnswer, versionAnswer } from './model-answers.js';
-import { toRemoteStatus } from './models.js';
-import { findModel, presentModels, resolveModel, unknownModel } from './names.js';
+import { version } from '../../../package.json';
+import type { EmbedResult, ModelStatus } from '../../core/engine.js';
+import type { VecinityError } from '../../errors.js';
+import { json, ollamaEmbedAnswer, ollamaPromptAnswer, ollamaRerankAnswer } from '../answers.js';
+import { embedInputs } from '../embed-inputs.js';
+import { flag, integerFrom, maxInputs, positiveInteger, text } from '../fields.js';
+import { expiryOf, keepAlive, useModel } from '../keep-alive.js';
+import {
+  ollamaRunningAnswer,
+  ollamaShowAnswer,
+  ollamaTagsAnswer,
+  pullAnswer,
+  versionAnswer,
+} from '../model-answers.js';
+import { toRemoteStatus } from '../models.js';
+import { findModel, presentModels, resolveModel, unknownModel } from '../names.js';
+import { namedRemote, remoteNameOf } from '../remote/remote.js';
+import { rerankBody, rerankBodyDocuments } from '../rerank.js';
+import { jsonResponse, timingHeaders } from '../respond.js';
+import type { ApiContext, Call, Dialect, Route } from '../route.js';
+import { count, invalidField, parseBody } from '../validate.js';
+import { toJsonRows, writeJson } from '../vectors/embeddings-json.js';
 import { lineType, pull, pullBody } from './ollama-pull.js';
-import { namedRemote, remoteNameOf } from './remote.js';
-import { rerankBody, rerankBodyDocuments } from './rerank.js';
-import { jsonResponse, timingHeaders } from './respond.js';
-import type { ApiContext, Call, Dialect, Route } from './route.js';
-import { count, invalidField, parseBody } from './validate.js';
 
 const duration = z.nullish(z.union([z.string(), z.number()], 'a duration such as "5m", or seconds'));
 const common = {

@@ -2,9 +2,9 @@
  * Embeddings in fewer bytes: 8-bit codes and packed signs, in the layouts of Cohere and sentence-transformers.
  * 8-bit codes are scaled by the largest value of their own vector, so they keep its direction: compare them by cosine.
  */
-import { encodeBytes, encodeFloats } from '../core/encoding.js';
-import { VecinityError } from '../errors.js';
-import type { Embedded } from './embeddings.js';
+import { encodeBytes, encodeFloats } from '../../core/encoding.js';
+import { VecinityError } from '../../errors.js';
+import type { Embedded } from '../embeddings.js';
 import { type EmbeddingRows, embeddingAt, type JsonRows, toJsonRows } from './embeddings-json.js';
 import { type BytesForm, plainForm, toVectorBytes } from './vector-bytes.js';
 

@@ -1,24 +1,24 @@
 /** vLLM's routes for pooling models: scores of pairs in their order, pooled vectors, classes, and its words for tokens. */
 import * as z from 'zod/mini';
-import type { RerankResult, Timing } from '../core/engine.js';
-import { VecinityError } from '../errors.js';
-import { classifyAnswer, detokenizeAnswer, json, poolingAnswer, scoreAnswer, vllmTokenizeAnswer } from './answers.js';
-import { classifyTexts, labelScores } from './classify.js';
-import type { Computed } from './compute.js';
-import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from './embeddings.js';
-import { bytesResponse } from './embeddings-bytes.js';
-import { type JsonRows, toTokenParts, writeJson } from './embeddings-json.js';
-import { flag, integerFrom, text, texts, tokenSequences } from './fields.js';
-import { createId } from './ids.js';
-import { passedOn, type RemotePlace } from './remote.js';
-import { type RerankWish, scoreDocuments, toRawScores } from './rerank.js';
-import { jsonResponse, timingHeaders } from './respond.js';
-import type { Call, CallContext, Dialect, Route } from './route.js';
+import type { RerankResult, Timing } from '../../core/engine.js';
+import { VecinityError } from '../../errors.js';
+import { classifyAnswer, detokenizeAnswer, json, poolingAnswer, scoreAnswer, vllmTokenizeAnswer } from '../answers.js';
+import { classifyTexts, labelScores } from '../classify.js';
+import type { Computed } from '../compute.js';
+import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from '../embeddings.js';
+import { flag, integerFrom, text, texts, tokenSequences } from '../fields.js';
+import { createId } from '../ids.js';
+import { passedOn, type RemotePlace } from '../remote/remote.js';
+import { type RerankWish, scoreDocuments, toRawScores } from '../rerank.js';
+import { jsonResponse, timingHeaders } from '../respond.js';
+import type { Call, CallContext, Dialect, Route } from '../route.js';
+import { decodeIds, tokenizeTexts } from '../tokens.js';
+import { truncationFields } from '../truncation.js';
+import { invalidField, parseBody } from '../validate.js';
+import { bytesResponse } from '../vectors/embeddings-bytes.js';
+import { type JsonRows, toTokenParts, writeJson } from '../vectors/embeddings-json.js';
+import { toRows } from '../vectors/vector-codes.js';
 import type { Variant } from './shared-route.js';
-import { decodeIds, tokenizeTexts } from './tokens.js';
-import { truncationFields } from './truncation.js';
-import { invalidField, parseBody } from './validate.js';
-import { toRows } from './vector-codes.js';
 
 /** The names that the two sides of a pair have had. */
 const sides = [

@@ -1,16 +1,16 @@
 /** Routes about the engine itself: `/health` and `/info`. */
-import { version } from '../../package.json';
-import type { EngineStatus, LoadProgress, ModelStatus } from '../core/engine.js';
-import { VecinityError } from '../errors.js';
-import type { ModelSpec } from '../models/spec.js';
-import { json } from './answers.js';
-import { errorResponse } from './error-response.js';
-import { maxInputs } from './fields.js';
-import { healthAnswer, infoAnswer, versionAnswer } from './model-answers.js';
-import { toRemoteStatus } from './models.js';
-import { findModel, presentModels } from './names.js';
-import { jsonResponse } from './respond.js';
-import type { ApiContext, Call, Dialect } from './route.js';
+import { version } from '../../../package.json';
+import type { EngineStatus, LoadProgress, ModelStatus } from '../../core/engine.js';
+import { VecinityError } from '../../errors.js';
+import type { ModelSpec } from '../../models/spec.js';
+import { json } from '../answers.js';
+import { errorResponse } from '../error-response.js';
+import { maxInputs } from '../fields.js';
+import { healthAnswer, infoAnswer, versionAnswer } from '../model-answers.js';
+import { toRemoteStatus } from '../models.js';
+import { findModel, presentModels } from '../names.js';
+import { jsonResponse } from '../respond.js';
+import type { ApiContext, Call, Dialect } from '../route.js';
 
 const prometheusType = 'text/plain; version=0.0.4; charset=utf-8';
 

@@ -1,19 +1,19 @@
 /** Cohere's routes: `/v1/embed` and `/v2/embed`, with several types of vectors at once, and `/v2/rerank`, which returns no documents. */
 import * as z from 'zod/mini';
-import type { EmbedResult } from '../core/engine.js';
-import type { VecinityError } from '../errors.js';
-import { cohereEmbedAnswer, cohereEmbedV1Answer, cohereRerankAnswer, json } from './answers.js';
-import { embedInputs } from './embed-inputs.js';
-import { type JsonPart, writeJson } from './embeddings-json.js';
-import { toOpenaiError } from './error-response.js';
-import { choice, maxInputs, positiveInteger, text } from './fields.js';
-import { createId } from './ids.js';
-import { documents, query, rank, scoreDocuments } from './rerank.js';
-import { jsonResponse, timingHeaders } from './respond.js';
-import type { Call, Dialect } from './route.js';
-import { truncationFields } from './truncation.js';
-import { count, invalidField, parseBody } from './validate.js';
-import { toTypedRows, type VectorType, vectorTypes } from './vector-codes.js';
+import type { EmbedResult } from '../../core/engine.js';
+import type { VecinityError } from '../../errors.js';
+import { cohereEmbedAnswer, cohereEmbedV1Answer, cohereRerankAnswer, json } from '../answers.js';
+import { embedInputs } from '../embed-inputs.js';
+import { toOpenaiError } from '../error-response.js';
+import { choice, maxInputs, positiveInteger, text } from '../fields.js';
+import { createId } from '../ids.js';
+import { documents, query, rank, scoreDocuments } from '../rerank.js';
+import { jsonResponse, timingHeaders } from '../respond.js';
+import type { Call, Dialect } from '../route.js';
+import { truncationFields } from '../truncation.js';
+import { count, invalidField, parseBody } from '../validate.js';
+import { type JsonPart, writeJson } from '../vectors/embeddings-json.js';
+import { toTypedRows, type VectorType, vectorTypes } from '../vectors/vector-codes.js';
 
 const allowedTexts = `an array of 1 to ${count(maxInputs)} strings`;
 const allowedTypes = `an array of one or more of ${vectorTypes.map((type) => JSON.stringify(type)).join(', ')}`;

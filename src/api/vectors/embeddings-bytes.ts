@@ -1,9 +1,9 @@
 /** Embeddings as bare bytes, as vLLM sends them: one vector behind the other. */
-import type { EmbedResult } from '../core/engine.js';
-import { VecinityError } from '../errors.js';
-import { type Embedded, toUsage } from './embeddings.js';
-import { createId } from './ids.js';
-import { timingHeaders } from './respond.js';
+import type { EmbedResult } from '../../core/engine.js';
+import { VecinityError } from '../../errors.js';
+import { type Embedded, toUsage } from '../embeddings.js';
+import { createId } from '../ids.js';
+import { timingHeaders } from '../respond.js';
 import { type BytesForm, bytesPerValue, toVectorBytes } from './vector-bytes.js';
 
 /** `bytes` says in a header where each vector lies, `bytes_only` sends the vectors alone. */

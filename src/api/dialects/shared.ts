@@ -1,8 +1,9 @@
 /** Paths that several APIs have; whose words are spoken there is decided by the body. */
+
+import type { Dialect } from '../route.js';
 import { jinaClassify } from './jina-classify.js';
 import { llamaContent, llamaInput, llamaRerank, llamaTokenize } from './llama-cpp.js';
 import { openaiEmbeddings, openaiRerank } from './openai.js';
-import type { Dialect } from './route.js';
 import { sharedRoute } from './shared-route.js';
 import { teiRerank, teiTokenize } from './tei.js';
 import { vllmClassify, vllmTokenize } from './vllm.js';

@@ -2,8 +2,8 @@
  * Models that another server answers, as the routes see them: who has one, and which requests are passed on as they
  * came. What such a server cannot be asked as it came is translated in `remote-engine.ts`.
  */
-import { toVecinityError, VecinityError } from '../errors.js';
-import type { ApiContext, CallContext, RemoteRequest, Route } from './route.js';
+import { toVecinityError, VecinityError } from '../../errors.js';
+import type { ApiContext, CallContext, RemoteRequest, Route } from '../route.js';
 
 /** The name under which another server has this model, an alias of it included; null for every other name. */
 export function namedRemote(name: string, { remote, api }: ApiContext): string | null {

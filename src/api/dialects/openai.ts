@@ -2,19 +2,19 @@
  * OpenAI's routes (`/v1/…`, GPUStack's `/v1-openai/…`, DashScope's `/compatible-mode/v1/…`) and the rerank route that
  * Jina, Cohere and vLLM share with them.
  */
-import { embeddingsAnswer, json, rerankAnswer } from './answers.js';
-import { toPlainDocuments } from './compat.js';
-import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from './embeddings.js';
-import { bytesResponse } from './embeddings-bytes.js';
-import { toTokenParts, writeEmbeddings, writeJson } from './embeddings-json.js';
-import { modelAnswer, modelsAnswer } from './model-answers.js';
-import { listModels, retrieveModel } from './models.js';
-import { passedOn } from './remote.js';
-import { rerankBody, rerankBodyDocuments } from './rerank.js';
-import { jsonResponse, timingHeaders } from './respond.js';
-import type { Call, CallContext, Dialect } from './route.js';
+import { embeddingsAnswer, json, rerankAnswer } from '../answers.js';
+import { toPlainDocuments } from '../compat.js';
+import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from '../embeddings.js';
+import { modelAnswer, modelsAnswer } from '../model-answers.js';
+import { listModels, retrieveModel } from '../models.js';
+import { passedOn } from '../remote/remote.js';
+import { rerankBody, rerankBodyDocuments } from '../rerank.js';
+import { jsonResponse, timingHeaders } from '../respond.js';
+import type { Call, CallContext, Dialect } from '../route.js';
+import { bytesResponse } from '../vectors/embeddings-bytes.js';
+import { toTokenParts, writeEmbeddings, writeJson } from '../vectors/embeddings-json.js';
+import { toRows } from '../vectors/vector-codes.js';
 import type { Variant } from './shared-route.js';
-import { toRows } from './vector-codes.js';
 
 const embeddingsExample = { input: ['What is the capital of Peru?', 'Lima'], model: 'all-MiniLM-L6-v2' };
 const rerankExample = { query: 'capital of Peru', documents: ['Lima', 'Quito'], top_n: 1 };

@@ -1,14 +1,14 @@
 /** Jina's `/v1/multi-vector`: a vector for every token, for models that compare token by token. */
 import * as z from 'zod/mini';
-import { json, multiVectorAnswer } from './answers.js';
-import { embedTokens } from './embed-inputs.js';
-import { toUsage } from './embeddings.js';
-import { toTokenParts, writeJson } from './embeddings-json.js';
-import { choice, flag, inputs, text } from './fields.js';
-import { passedOn } from './remote.js';
-import { jsonResponse, timingHeaders } from './respond.js';
-import type { Call, Dialect } from './route.js';
-import { parseBody } from './validate.js';
+import { json, multiVectorAnswer } from '../answers.js';
+import { embedTokens } from '../embed-inputs.js';
+import { toUsage } from '../embeddings.js';
+import { choice, flag, inputs, text } from '../fields.js';
+import { passedOn } from '../remote/remote.js';
+import { jsonResponse, timingHeaders } from '../respond.js';
+import type { Call, Dialect } from '../route.js';
+import { parseBody } from '../validate.js';
+import { toTokenParts, writeJson } from '../vectors/embeddings-json.js';
 
 const body = z.object({
   model: z.nullish(text()),

@@ -1,10 +1,10 @@
 /** TEI's `/vertex`: several requests of the model's own task in one, as Google's Vertex AI sends them. */
 import * as z from 'zod/mini';
-import { writeJson } from './embeddings-json.js';
-import { maxInputs } from './fields.js';
-import { jsonResponse } from './respond.js';
-import type { Call, Route } from './route.js';
-import { count, parseBody } from './validate.js';
+import { maxInputs } from '../fields.js';
+import { jsonResponse } from '../respond.js';
+import type { Call, Route } from '../route.js';
+import { count, parseBody } from '../validate.js';
+import { writeJson } from '../vectors/embeddings-json.js';
 
 const allowed = `an array of 1 to ${count(maxInputs)} objects, each a request of the model's own task`;
 

@@ -1,6 +1,6 @@
 /** Another server's refusals in our words, whichever of the known shapes its error has. */
 import * as z from 'zod/mini';
-import { type ErrorCode, VecinityError } from '../errors.js';
+import { type ErrorCode, VecinityError } from '../../errors.js';
 
 const text = z.catch(z.nullish(z.string()), null);
 const errorFields = z.object({ message: text, param: text, code: z.catch(z.nullish(z.unknown()), null) });

@@ -3,18 +3,18 @@
  * of an input are the softmax of its cosines, so they lie close together; their order is what counts.
  */
 import * as z from 'zod/mini';
-import type { EmbedResult } from '../core/engine.js';
-import { cosine } from '../core/similarity.js';
-import { toProbabilities } from '../core/vectors.js';
-import { jinaClassifyAnswer, json } from './answers.js';
-import { embedInputs } from './embed-inputs.js';
-import { toUsage } from './embeddings.js';
-import { embeddingAt } from './embeddings-json.js';
-import { maxInputs, text, textOrObject } from './fields.js';
-import { jsonResponse, timingHeaders } from './respond.js';
-import type { Call } from './route.js';
+import type { EmbedResult } from '../../core/engine.js';
+import { cosine } from '../../core/similarity.js';
+import { toProbabilities } from '../../core/vectors.js';
+import { jinaClassifyAnswer, json } from '../answers.js';
+import { embedInputs } from '../embed-inputs.js';
+import { toUsage } from '../embeddings.js';
+import { maxInputs, text, textOrObject } from '../fields.js';
+import { jsonResponse, timingHeaders } from '../respond.js';
+import type { Call } from '../route.js';
+import { count, parseBody } from '../validate.js';
+import { embeddingAt } from '../vectors/embeddings-json.js';
 import type { Variant } from './shared-route.js';
-import { count, parseBody } from './validate.js';
 
 const maxLabels = 256;
 const allowedInput = `an array of 1 to ${count(maxInputs)} inputs, each a string or {"text": string}`;
