@@ -17,7 +17,7 @@ test.describe('a page of another origin', () => {
   test.beforeAll(async () => {
     const folder = path.join(repositoryRoot, 'dist');
     const models = { prefix: '/models/', folder: path.join(repositoryRoot, 'test/fixtures/models') };
-    const page = { name: 'soak', title: 'Site', folder: path.join(repositoryRoot, 'soak/page') };
+    const page = { name: 'soak', title: 'Site', folder: path.join(repositoryRoot, 'test/soak/page') };
     const mounts = [models, { prefix: '/vecinity/', folder }, { prefix: '/', folder }];
     // Without isolation, which alone would keep frames and openers apart.
     site = await startServer({ mounts, page, isolated: false });

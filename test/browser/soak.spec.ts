@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from '@playwright/test';
-import type { Counts } from '../../soak/tally.js';
+import type { Counts } from '../soak/tally.js';
 import { Program } from './program.js';
 
 test('a short soak loses no request, gets no wrong vector, and writes what it counted', async () => {
@@ -11,7 +11,7 @@ test('a short soak loses no request, gets no wrong vector, and writes what it co
   const folder = await mkdtemp(path.join(tmpdir(), 'vecinity-soak-'));
   try {
     const file = path.join(folder, 'counts.json');
-    const args = ['soak/run.mjs', '--minutes', '0.35', '--seed', '1', '--tabs', '3', '--json', file];
+    const args = ['test/soak/run.mjs', '--minutes', '0.35', '--seed', '1', '--tabs', '3', '--json', file];
     const output = await new Program(process.execPath, args).output();
     expect(output).toContain('with seed 1');
     const counts: Counts = JSON.parse(await readFile(file, 'utf8'));

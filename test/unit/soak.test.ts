@@ -1,10 +1,10 @@
 /** The soak's own parts: its options, its chance, what it counts, and what it calls wrong. */
 import { describe, expect, test } from 'vitest';
-import { parseOptions, UsageError } from '../../soak/options.js';
-import type { Ask, Reply } from '../../soak/page/subject.js';
-import { Random } from '../../soak/random.js';
-import { Tally } from '../../soak/tally.js';
-import { cpuSubject, Workload } from '../../soak/workload.js';
+import { parseOptions, UsageError } from '../soak/options.js';
+import type { Ask, Reply } from '../soak/page/subject.js';
+import { Random } from '../soak/random.js';
+import { Tally } from '../soak/tally.js';
+import { cpuSubject, Workload } from '../soak/workload.js';
 
 describe('the options of the soak', () => {
   test('are ten minutes and four tabs when nothing is said, with a seed by chance', () => {

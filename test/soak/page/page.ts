@@ -1,5 +1,5 @@
 /** The page of the soak: one client of the built package, asked in every way that a site asks it. */
-import type * as Package from '../../src/index.js';
+import type * as Package from '../../../src/index.js';
 import type { Ask, Reply, SoakPage } from './subject.js';
 
 // The built package; the address is a variable because it exists only on our server.

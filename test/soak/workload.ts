@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cosine } from '../src/core/similarity.js';
+import { cosine } from '../../src/core/similarity.js';
 import type { Ask, Reply } from './page/subject.js';
 import type { Random } from './random.js';
 import type { Outcome } from './tally.js';
@@ -30,14 +30,14 @@ export interface Subject {
   exact: boolean;
 }
 
-const fixture = (name: string): Model => ({ name: `soak/${name}`, folder: at(`../test/fixtures/models/${name}`) });
+const fixture = (name: string): Model => ({ name: `soak/${name}`, folder: at(`../fixtures/models/${name}`) });
 const reranker = fixture('bert-reranker');
 
 /** The repository's own 8-bit model against float32: its rounding, and nothing more. */
 export const cpuSubject: Subject = {
-  embedding: { name: 'soak/all-MiniLM-L6-v2', folder: at('../public/models/all-MiniLM-L6-v2') },
+  embedding: { name: 'soak/all-MiniLM-L6-v2', folder: at('../../public/models/all-MiniLM-L6-v2') },
   reranker,
-  goldens: at('../test/fixtures/goldens/all-MiniLM-L6-v2.json'),
+  goldens: at('../fixtures/goldens/all-MiniLM-L6-v2.json'),
   minCosine: 0.99,
   exact: true,
 };
@@ -46,7 +46,7 @@ export const cpuSubject: Subject = {
 const gpuSubject: Subject = {
   embedding: fixture('bert-cls'),
   reranker,
-  goldens: at('../test/fixtures/models/bert-cls/golden.json'),
+  goldens: at('../fixtures/models/bert-cls/golden.json'),
   minCosine: 0.999,
   exact: false,
 };

@@ -1,4 +1,4 @@
-import type { VecinityOptions } from '../../src/index.js';
+import type { VecinityOptions } from '../../../src/index.js';
 
 /** One request, as plain data. */
 export type Ask =
