@@ -1,6 +1,7 @@
 /** What a repository of the hub holds at one commit, with the hashes that its files must have. */
 import { VecinityError } from '../errors.js';
-import { isObject, type JsonObject, objectField, stringField } from '../models/json-fields.js';
+import { isObject, type JsonObject } from '../json-object.js';
+import { objectField, stringField } from '../models/json-fields.js';
 
 export interface HubSource {
   /** Without a trailing slash. */

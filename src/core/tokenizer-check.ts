@@ -3,7 +3,8 @@
  * a limit that is too high makes one long word cost minutes.
  */
 import { VecinityError } from '../errors.js';
-import { isObject, objectField } from '../models/json-fields.js';
+import { isObject } from '../json-object.js';
+import { objectField } from '../models/json-fields.js';
 
 /** The usual limit is 100. The work for one word grows with its square. */
 const maxWordChars = 1_000;

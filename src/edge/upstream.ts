@@ -6,6 +6,7 @@
 import { toMissingRoute, toUpstreamError } from '../api/remote/upstream-error.js';
 import type { RemoteModels, RemoteRequest } from '../api/route.js';
 import { abortError, VecinityError } from '../errors.js';
+import { pause } from '../pause.js';
 import { UpstreamWait } from './upstream-wait.js';
 
 /** One server, and which models are asked of it. */
@@ -150,18 +151,4 @@ function passOn(response: Response, wait: UpstreamWait): Response {
     if (value !== null) headers.set(name, value);
   }
   return new Response(response.body && wait.watch(response.body), { status: response.status, headers });
-}
-
-function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-      if (signal?.aborted) reject(abortError(signal));
-      else resolve();
-    };
-    const timer = setTimeout(end, delayMs);
-    signal?.addEventListener('abort', end);
-    if (signal?.aborted) end();
-  });
 }

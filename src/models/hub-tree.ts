@@ -1,8 +1,8 @@
 /** What the hub says of a repository's files: sizes, and the SHA-256 of the large ones. */
+import { isObject } from '../json-object.js';
 import { parseJson } from './content.js';
 import { download } from './download.js';
 import type { ModelLocation, ReadOptions } from './files.js';
-import { isObject } from './json-fields.js';
 
 export interface TreeEntry {
   sizeBytes: number;

@@ -1,11 +1,6 @@
 /** Reads fields of parsed JSON files, where anything may be missing or of another type. Null means "not there". */
 import { VecinityError } from '../errors.js';
-
-export type JsonObject = Record<string, unknown>;
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+import { isObject, type JsonObject } from '../json-object.js';
 
 /** The file as an object. Throws `model_file_invalid` for anything else. */
 export function asObject(value: unknown, path: string): JsonObject {

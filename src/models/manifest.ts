@@ -2,11 +2,12 @@
  * `vecinity.json`, which may lie beside a model on any server: sizes and SHA-256 of its files, for those that come from
  * no hub. `vecinity convert` and `vecinity pull` write it.
  */
+
+import { isObject } from '../json-object.js';
 import { parseJson } from './content.js';
 import { download } from './download.js';
 import type { ModelLocation, ReadOptions } from './files.js';
 import { fetchHubTree, type HubTree, type TreeEntry } from './hub-tree.js';
-import { isObject } from './json-fields.js';
 
 export const manifestFile = 'vecinity.json';
 

@@ -1,5 +1,6 @@
 /** The header of a safetensors file: strict parsing of what may come from anywhere. Owns the format's rules. */
 import { VecinityError } from '../errors.js';
+import { isObject } from '../json-object.js';
 
 /**
  * Room for a hundred thousand tensors. The reference implementation allows six times as much, but parsed it would take
@@ -73,7 +74,7 @@ function parseObject(text: string, file: string): Record<string, unknown> {
   } catch (error) {
     throw invalid(file, 'its header is not JSON', error);
   }
-  if (!isRecord(json)) throw invalid(file, 'its header is not a JSON object');
+  if (!isObject(json)) throw invalid(file, 'its header is not a JSON object');
   return json;
 }
 
@@ -101,7 +102,7 @@ function countTopLevelKeys(text: string): number {
 
 function parseTensor(name: string, entry: unknown, place: { file: string; dataStart: number }): TensorInfo {
   const fail = (reason: string) => invalid(place.file, `tensor "${name}" ${reason}`);
-  if (!isRecord(entry)) throw fail('is not described by an object');
+  if (!isObject(entry)) throw fail('is not described by an object');
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !isDtype(dtype)) {
     throw fail(`has the type ${JSON.stringify(dtype)}; ${Object.keys(dtypeBytes).join(', ')} are known`);
@@ -130,7 +131,7 @@ function checkRanges(tensors: readonly TensorInfo[], dataStart: number): void {
 
 function parseMetadata(metadata: unknown, file: string): Record<string, string> {
   if (metadata === undefined || metadata === null) return {};
-  if (!isRecord(metadata)) throw invalid(file, 'its __metadata__ is not an object');
+  if (!isObject(metadata)) throw invalid(file, 'its __metadata__ is not an object');
   const strings: Record<string, string> = {};
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== 'string') throw invalid(file, `its __metadata__ "${key}" is not a string`);
@@ -145,10 +146,6 @@ function isDtype(value: string): value is TensorDtype {
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function invalid(file: string, reason: string, cause?: unknown): VecinityError {

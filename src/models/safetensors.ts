@@ -4,6 +4,7 @@
  * writing is in `safetensors-writer.ts`. What a tensor means is its reader's business.
  */
 import { VecinityError } from '../errors.js';
+import { isObject } from '../json-object.js';
 import { type ByteSource, openBytes, StreamSource } from './byte-source.js';
 import type { ModelFiles, ReadOptions } from './files.js';
 import { fromBfloat16, fromFloat16 } from './float16.js';
@@ -241,8 +242,8 @@ async function readHeader(
 }
 
 function shardsOf(index: unknown): string[] {
-  const map = typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : null;
-  if (typeof map !== 'object' || map === null) throw invalid(indexFile, 'it has no object "weight_map"');
+  const map = isObject(index) ? index.weight_map : null;
+  if (!isObject(map)) throw invalid(indexFile, 'it has no object "weight_map"');
   const shards = new Set<string>();
   for (const [name, file] of Object.entries(map)) {
     // A shard is a plain name beside the index: a path or URL could read from anywhere.

@@ -3,7 +3,8 @@
  * the longest input. Each function reads one file; `spec-files.ts` puts them together.
  */
 import { VecinityError } from '../errors.js';
-import { asObject, booleanField, countField, isObject, type JsonObject, stringField } from './json-fields.js';
+import { isObject, type JsonObject } from '../json-object.js';
+import { asObject, booleanField, countField, stringField } from './json-fields.js';
 import type { Pooling, Similarity } from './spec.js';
 
 export interface Modules {

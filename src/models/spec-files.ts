@@ -1,17 +1,10 @@
 /** Puts a `ModelSpec` together from a model's own files; the catalogue only fills what they leave out. */
 import { VecinityError } from '../errors.js';
+import { isObject, type JsonObject } from '../json-object.js';
 import { type CatalogueEntry, findCanary } from './catalogue.js';
 import { HtmlPageError } from './content.js';
 import type { ModelFiles, ReadOptions } from './files.js';
-import {
-  asObject,
-  booleanField,
-  countField,
-  isObject,
-  type JsonObject,
-  objectField,
-  stringField,
-} from './json-fields.js';
+import { asObject, booleanField, countField, objectField, stringField } from './json-fields.js';
 import { type Modules, type PoolingConfig, parseModules, parsePooling, parsePrompts } from './sentence-transformers.js';
 import type { ModelSpec, Task } from './spec.js';
 

@@ -2,7 +2,8 @@
  * A file as a stream of pieces that goes on where the network broke, by a range. What comes after a break is of the
  * same version as what came before, by length and ETag, or the transfer ends; hashes are the receiver's business.
  */
-import { abortError, VecinityError } from '../errors.js';
+import { VecinityError } from '../errors.js';
+import { pause } from '../pause.js';
 import type { PartVersion } from '../storage/file-store.js';
 import {
   connect,
@@ -131,20 +132,4 @@ function matches(found: string | number | null, wanted: string | number | null):
 /** Servers compress text as they like, so that positions in it mean nothing to them. */
 function isText(path: string): boolean {
   return /\.(?:json|txt)$/.test(path);
-}
-
-async function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  if (signal?.aborted) throw abortError(signal);
-  if (delayMs === 0) return;
-  await new Promise<void>((resolve, reject) => {
-    const giveUp = (): void => {
-      clearTimeout(timer);
-      if (signal) reject(abortError(signal));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', giveUp);
-      resolve();
-    }, delayMs);
-    signal?.addEventListener('abort', giveUp, { once: true });
-  });
 }

@@ -1,4 +1,5 @@
 /** A file that is being downloaded into the private file system; what was appended is there again after a crash. */
+import { pause } from '../pause.js';
 import { blockBytes, FileHasher, type FileHashes } from './file-hash.js';
 import type { FileName, FilePart, PartVersion } from './file-store.js';
 import { type FileRecord, type PartRecord, parsePartRecord } from './record.js';
@@ -109,7 +110,7 @@ async function openFree(folder: FileSystemDirectoryHandle): Promise<SyncFile> {
       return await openSync(folder, 'data');
     } catch (error) {
       if (!hasName(error, 'NoModificationAllowedError')) throw error;
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      await pause(delayMs);
     }
   }
   return await openSync(folder, 'data');

@@ -1,4 +1,5 @@
 /** What is noted beside a file on the disk, and how it is read back: nothing that lies on a disk is believed unseen. */
+import { isObject } from '../json-object.js';
 import type { FileHashes } from './file-hash.js';
 import type { FileName, PartVersion } from './file-store.js';
 
@@ -37,8 +38,4 @@ function parseName(value: unknown): FileName | null {
 
 function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

@@ -4,6 +4,7 @@
  */
 import { errorResponse } from '../api/error-response.js';
 import { VecinityError } from '../errors.js';
+import { pause } from '../pause.js';
 import type { ToPage, WireRequest } from '../protocol.js';
 import { withKey } from './answers.js';
 import { EnginePort, poisonError, protocolVersion } from './engine-port.js';
@@ -164,7 +165,8 @@ async function firstHello(pages: readonly Page[]): Promise<Offer | null> {
     const offer = makeOffer(page);
     offers.push(offer);
     void offer.port.hello.then(() => greet(offer));
-    winner = await Promise.race([greeted, pause(page === pages.at(-1) ? helloMs : staggerMs)]);
+    const late = pause(page === pages.at(-1) ? helloMs : staggerMs).then(() => null);
+    winner = await Promise.race([greeted, late]);
     if (winner) break;
   }
   for (const offer of offers) if (offer !== winner) withdraw(offer);
@@ -185,10 +187,6 @@ function withdraw({ id, page, port }: Offer): void {
 
 function tell(page: Page, message: ToPage, transfer: Transferable[]): void {
   page.postMessage(message, transfer);
-}
-
-function pause(durationMs: number): Promise<null> {
-  return new Promise((resolve) => setTimeout(resolve, durationMs, null));
 }
 
 function timeoutError(): VecinityError {

@@ -4,6 +4,7 @@
  */
 import { type TransferHandler, transfer, transferHandlers } from 'comlink';
 import { type ErrorData, fromErrorData, toErrorData, VecinityError } from '../errors.js';
+import { isObject } from '../json-object.js';
 import type { EmbeddingsResponse } from '../protocol.js';
 
 /** Options of a call with the two members that cannot be cloned. */
@@ -85,8 +86,4 @@ function revive({ port, aborted, wantsProgress }: Wire): Live {
   const live: Live = { signal: controller.signal };
   if (wantsProgress) live.onProgress = (progress) => port.postMessage(progress);
   return live;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }
