@@ -3,7 +3,7 @@ import { ATTEND_BYTES, QUERY_ROWS } from './kernels/layout.js';
 import { blockCount, inputBytes, type LinearPlan, type ModelPlan, roundUp } from './plan.js';
 
 /** Rows that go through the row-wise part of a layer together: their buffers stay in the second-level cache. */
-export const chunkRows = 64;
+export const chunkRows = 128;
 /** Columns of the intermediate layer that are activated and quantised together, at least. */
 const upColumns = 256;
 
