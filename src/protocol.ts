@@ -3,10 +3,11 @@
  * page ↔ engine worker (Comlink, `EngineWorkerApi`), anyone ↔ engine worker (whole HTTP requests on a MessagePort),
  * Service Worker ↔ page (asking for such a port), engine worker ↔ compute worker (batches).
  */
-import type { BackendInfo, BackendRequest, FileProgress, TokenBatch } from './backend/backend.js';
+import type { BackendInfo, BackendRequest, TokenBatch } from './backend/backend.js';
 import type { ApiConfig, EngineConfig } from './config.js';
 import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from './core/engine.js';
 import type { ErrorData } from './errors.js';
+import type { FileProgress } from './models/progress.js';
 import type { StorageUsage, StoredModel } from './models/stored-models.js';
 
 /** Raised when a message changes its meaning; both ends refuse a peer with another number. */

@@ -4,7 +4,10 @@ import { createRerank } from '../api/rerank.js';
 import type { ApiContext } from '../api/route.js';
 import { defaultApiConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
-import type { Calls } from './source.js';
+import type { Vecinity } from '../page/client.js';
+
+/** The part of a client that adapters use. */
+export type Calls = Pick<Vecinity, 'embeddings' | 'rerankings' | 'load' | 'unload' | 'status'>;
 
 /** The client's calls on an engine that runs in this process. */
 export function toCalls(engine: Engine): Calls {

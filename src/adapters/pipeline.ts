@@ -5,7 +5,8 @@
 import type { LoadOptions } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import type { Pooling } from '../models/spec.js';
-import { type Calls, callsOf, type VecinitySource } from './source.js';
+import type { Calls } from './engine-calls.js';
+import { callsOf, type VecinitySource } from './source.js';
 import { Tensor } from './tensor.js';
 
 export type { VecinitySource } from './source.js';

@@ -6,10 +6,7 @@ import type { EmbedOptions, RerankOptions } from '../api/client-bodies.js';
 import { toEmbeddingsBody, toRerankBody } from '../api/client-bodies.js';
 import type { Engine } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
-import type { Vecinity } from '../page/client.js';
-
-/** The part of a client that adapters use. */
-export type Calls = Pick<Vecinity, 'embeddings' | 'rerankings' | 'load' | 'unload' | 'status'>;
+import type { Calls } from './engine-calls.js';
 
 /** A client (`createVecinity`) or an engine (`createNodeEngine`). */
 export type VecinitySource = Calls | Engine;

@@ -1,6 +1,5 @@
 /** What one request has cost, beside the times that the engine measures: what computed it, and how much text it was. */
-import type { EngineInput } from '../core/engine.js';
-import type { ApiContext } from './route.js';
+import type { Engine, EngineInput } from '../core/engine.js';
 
 export interface Compute {
   /** Null for a model of another server. */
@@ -16,7 +15,7 @@ export type Computed<Result> = Result & { compute: Compute };
 export function withCompute<Result extends { model: string }>(
   result: Result,
   inputs: readonly EngineInput[],
-  { engine }: ApiContext,
+  { engine }: { engine: Engine },
 ): Computed<Result> {
   const device = engine.status().models.find(({ id }) => id === result.model)?.backend?.device ?? null;
   const type = device === null ? null : device === 'webgpu' ? 'gpu' : 'cpu';

@@ -1,31 +1,14 @@
 /** What every dialect's embedding route comes to: which model, which prompt, which limits, and the engine's answer. */
-import type { EmbedResult, EmbedTokensRequest, EmbedTokensResult, EngineInput, ModelStatus } from '../core/engine.js';
+import type { EmbedResult, EmbedTokensRequest, EmbedTokensResult, ModelStatus } from '../core/engine.js';
 import { checkDimensions } from './compat.js';
 import { type Computed, withCompute } from './compute.js';
 import { useModel } from './keep-alive.js';
-import { choosePrompt, type PromptWish } from './prompts.js';
+import { choosePrompt } from './prompts.js';
 import { remoteNameOf } from './remote/remote.js';
 import { embedRemotely } from './remote/remote-engine.js';
 import type { CallContext } from './route.js';
 import { toMaxTokens } from './truncation.js';
-
-/** A request in no dialect; what is left out takes the engine's default. */
-export interface EmbedWish {
-  model: string | null;
-  inputs: readonly EngineInput[];
-  prompt?: Partial<PromptWish>;
-  dimensions?: number | null;
-  normalize?: boolean | null;
-  /** True cuts what is too long; default false. */
-  truncate?: boolean;
-  truncateSide?: 'left' | 'right';
-  /** Tokens to keep at most; more than the model takes means the model's own limit. */
-  maxTokens?: number | null;
-  /** The same of vLLM's, where more than the model takes is an error. */
-  truncateTo?: number | null;
-  /** True reads the inputs as one text; see `EmbedRequest`. */
-  lateChunking?: boolean;
-}
+import type { EmbedWish } from './wishes.js';
 
 /** Throws what the engine throws, and `invalid_request` for a prompt that is not known. */
 export async function embedInputs(wish: EmbedWish, context: CallContext): Promise<Computed<EmbedResult>> {

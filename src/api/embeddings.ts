@@ -8,11 +8,12 @@ import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
 import { choice, choiceOf, flag, inputs, oneOrMore, positiveInteger, text } from './fields.js';
 import type { CallContext } from './route.js';
 import { truncationFields } from './truncation.js';
+import { toUsage } from './usage.js';
 import { invalidField, parseBody } from './validate.js';
 import type { BytesFormat } from './vectors/embeddings-bytes.js';
 import { embeddingAt } from './vectors/embeddings-json.js';
-import { type BytesForm, endiannesses, plainForm, vectorDtypes } from './vectors/vector-bytes.js';
-import { toTypedVector, type VectorType, vectorTypes } from './vectors/vector-codes.js';
+import { endiannesses, plainForm, vectorDtypes } from './vectors/vector-bytes.js';
+import { type TypedVectors, toTypedVector, vectorTypes } from './vectors/vector-codes.js';
 
 /** Body of `POST /v1/embeddings`; fields that are not named here are ignored. */
 export const embeddingsBody = z.object({
@@ -46,14 +47,10 @@ export const embeddingsBody = z.object({
 
 type EmbeddingsBody = z.output<typeof embeddingsBody>;
 
-export interface Embedded {
+export interface Embedded extends TypedVectors {
   result: Computed<EmbedResult>;
-  /** How the vectors are asked for; one type, unless Jina's words named several. */
-  types: readonly [VectorType, ...VectorType[]];
   /** Not null when the whole answer shall be bytes instead of JSON. */
   bytes: BytesFormat | null;
-  /** Of base64 and bytes. */
-  form: BytesForm;
 }
 
 /** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
@@ -109,11 +106,6 @@ export async function createEmbeddings(body: unknown, context: CallContext): Pro
     };
   });
   return { object: 'list', data, model: result.model, usage: toUsage(result) };
-}
-
-/** Usage in OpenAI's words. */
-export function toUsage({ usage }: Pick<EmbedResult, 'usage'>): EmbeddingsResponse['usage'] {
-  return { prompt_tokens: usage.promptTokens, total_tokens: usage.promptTokens };
 }
 
 /** Whether vectors get the length 1, in whichever dialect's words; null leaves it to the model. */

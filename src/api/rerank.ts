@@ -3,7 +3,6 @@ import * as z from 'zod/mini';
 import type { RerankResult } from '../core/engine.js';
 import type { RerankResponse } from '../protocol.js';
 import { type Computed, withCompute } from './compute.js';
-import { toUsage } from './embeddings.js';
 import { flag, maxInputs, positiveInteger, text, textOrObject } from './fields.js';
 import { createId } from './ids.js';
 import { useModel } from './keep-alive.js';
@@ -11,7 +10,9 @@ import { remoteNameOf } from './remote/remote.js';
 import { scoreRemotely } from './remote/remote-engine.js';
 import type { CallContext } from './route.js';
 import { toMaxTokens, truncationFields } from './truncation.js';
+import { toUsage } from './usage.js';
 import { count, parseBody } from './validate.js';
+import type { RerankWish } from './wishes.js';
 
 const allowedDocuments = `an array of 1 to ${count(maxInputs)} documents, each a string or {"text": string}`;
 
@@ -68,20 +69,6 @@ export async function rerankBodyDocuments(body: unknown, context: CallContext): 
 /** Documents sorted by relevance, best first; equal scores keep the order of the documents. */
 export async function createRerank(body: unknown, context: CallContext): Promise<RerankResponse> {
   return (await rerankBodyDocuments(body, context)).response;
-}
-
-/** A request in no dialect; what is left out takes the API's default. */
-export interface RerankWish {
-  model: string | null;
-  query: string;
-  documents: readonly string[];
-  /** Null takes the server's option `scoreActivation`. */
-  rawScores?: boolean | null;
-  maxTokensPerDocument?: number | null;
-  /** False refuses documents that are too long; default true. */
-  truncate?: boolean;
-  /** Tokens of a query with its document at most; more than the model takes is an error. */
-  truncateTo?: number | null;
 }
 
 /** What every dialect's rerank route comes to. Throws what the engine throws. */

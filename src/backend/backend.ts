@@ -3,6 +3,7 @@
  * logits. Implementations live in one folder each; the core knows only this file.
  */
 import type { ModelLocation } from '../models/files.js';
+import type { FileProgress } from '../models/progress.js';
 import type { ModelSpec } from '../models/spec.js';
 
 export type Device = 'webgpu' | 'wasm';
@@ -69,15 +70,6 @@ export interface BackendRequest {
   threads: number;
   /** Where the engine's own files (`.wasm`, `.mjs`) are served, with a trailing slash; null: beside the worker. */
   assetsUrl: string | null;
-}
-
-/** Bytes of one file while it loads. `totalBytes` is null until known. */
-export interface FileProgress {
-  file: string;
-  loadedBytes: number;
-  totalBytes: number | null;
-  /** Part of `loadedBytes`: what was kept from before, all of it or what a download that broke had left. */
-  resumedBytes?: number;
 }
 
 export interface BackendLoadOptions {

@@ -4,9 +4,9 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { basename, dirname, join, resolve } from 'node:path';
 import { supportsModel } from '../backend/wasm/supports.js';
 import { type CatalogueEntry, findEntry } from '../models/catalogue.js';
-import { openModelFiles } from '../models/files.js';
 import type { HubTree } from '../models/hub-tree.js';
 import { formatManifest, manifestFile } from '../models/manifest.js';
+import { openModelFiles } from '../models/open-files.js';
 import { resolveModel } from '../models/resolve.js';
 import { loadModelSpec } from '../models/spec-files.js';
 import { pulledModels } from './cache.js';

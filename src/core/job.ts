@@ -3,7 +3,7 @@ import { abortError, toVecinityError, type VecinityError } from '../errors.js';
 import type { JobProgress } from './engine.js';
 import { PooledValues, rowsOf, TokenValues } from './job-values.js';
 import type { Entry } from './packing.js';
-import { QueuedJob, type QueuedJobOptions } from './queue.js';
+import { QueuedJob, type QueuedJobOptions } from './queued-job.js';
 
 /** `output`: what every input gives, one row, or a row for each of its tokens. */
 export interface JobOptions extends QueuedJobOptions {

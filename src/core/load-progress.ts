@@ -1,5 +1,5 @@
 /** Many files' progress as one event a change: what a progress bar shows while a model loads. */
-import type { FileProgress } from '../backend/backend.js';
+import type { FileProgress } from '../models/progress.js';
 import type { LoadProgress } from './engine.js';
 import { RateMeter } from './load-rate.js';
 

@@ -9,7 +9,6 @@ import type {
   BackendRequest,
   DevicePreference,
   DtypePreference,
-  FileProgress,
   TokenBatch,
 } from '../backend/backend.js';
 import { checkCanary, defaultCanaryText, WrongAnswerError } from '../backend/canary.js';
@@ -20,6 +19,7 @@ import { type Candidate, selectCandidates } from '../backend/select.js';
 import type { EngineConfig } from '../config.js';
 import { VecinityError } from '../errors.js';
 import type { ModelLocation } from '../models/files.js';
+import type { FileProgress } from '../models/progress.js';
 import type { ModelSpec } from '../models/spec.js';
 import type { VerdictStore } from '../storage/verdicts.js';
 import type { Attempt, RunListener } from './engine.js';

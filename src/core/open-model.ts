@@ -1,7 +1,8 @@
 /** Finds a model by name and reads its small files: what the model is, and beside that its tokenizer. */
-import { openModelFiles } from '../models/files.js';
+
 import { withFreshFiles } from '../models/fresh-files.js';
 import { readingOnce } from '../models/json-once.js';
+import { openModelFiles } from '../models/open-files.js';
 import { type ModelSources, resolveModel } from '../models/resolve.js';
 import { loadModelSpec, specFiles } from '../models/spec-files.js';
 import type { OpenedModel, OpenModelOptions } from './model-loader.js';

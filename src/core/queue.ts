@@ -2,52 +2,9 @@
  * Jobs that wait, and the next run made of them. Knows nothing of devices, promises or time; whose turn it is, is
  * decided in `shares.ts`. A job is the inputs of one request; its texts may arrive piece by piece.
  */
-import type { RunOutput } from '../backend/backend.js';
-import type { Entry, RunLimits, TokenizedText } from './packing.js';
-import { RunShape, sortByLength, takeFitting, takeLongest } from './packing.js';
+import { type Entry, type RunLimits, RunShape, takeFitting, takeLongest } from './packing.js';
+import { type QueuedJob, tokensOf } from './queued-job.js';
 import { type Plan, Shares } from './shares.js';
-
-export interface QueuedJobOptions {
-  /** Runs hold jobs of one kind. Default `pooled`. */
-  output?: RunOutput | undefined;
-  /** Who asks: clients share the device fairly. Jobs that name none are of one client. */
-  client?: string | undefined;
-}
-
-/** The waiting side of one job. */
-export class QueuedJob {
-  /** Inputs that were admitted and are neither in a run nor done, whether their tokens are known yet or not. */
-  places: number;
-  /** Tokens of the texts in `waiting`. */
-  tokens = 0;
-  /** Shortest first. */
-  readonly waiting: Entry[] = [];
-  readonly output: RunOutput;
-  readonly client: string;
-  #added = 0;
-
-  constructor(total: number, { output = 'pooled', client = '' }: QueuedJobOptions = {}) {
-    this.places = total;
-    this.output = output;
-    this.client = client;
-  }
-
-  /** Adds the next inputs; their places in the job follow from the order of the calls. */
-  add(texts: readonly TokenizedText[]): void {
-    for (const text of texts) {
-      const { inputIds, typeIds, skippedTokens = 0 } = text;
-      this.waiting.push({ index: this.#added++, inputIds, typeIds, skippedTokens });
-      this.tokens += inputIds.length;
-    }
-    sortByLength(this.waiting);
-  }
-
-  /** Books out what was moved from `waiting` into a run. */
-  took(entries: readonly Entry[]): void {
-    this.places -= entries.length;
-    this.tokens -= tokensOf(entries);
-  }
-}
 
 /** The texts of one job in a run. */
 export interface RunPart<J> {
@@ -120,8 +77,4 @@ function fillRun<J extends QueuedJob>({ lead, small }: Plan<J>, limits: RunLimit
     if (entries.length > 0) parts.push({ job, entries });
   }
   return { parts, cost: shape.cost };
-}
-
-function tokensOf(entries: readonly Entry[]): number {
-  return entries.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 }

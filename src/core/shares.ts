@@ -2,7 +2,7 @@
  * Whose turn it is: clients that wait (tabs, callers of the Service Worker) get the same share of the device, whatever
  * each has queued, and a short job goes first within reason. Start-time fair queueing (Goyal et al. 1996) by tokens.
  */
-import type { QueuedJob } from './queue.js';
+import type { QueuedJob } from './queued-job.js';
 
 /** Runs that may overtake a client's oldest job before it leads one itself. */
 const maxOvertakes = 4;

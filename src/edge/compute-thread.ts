@@ -1,7 +1,7 @@
 /** The compute thread of Node: one backend that computes, and nothing else. Counterpart of `worker/compute-worker.ts`. */
 import { serveCompute } from '../backend/compute-host.js';
-import { setFolderOpener } from '../models/files.js';
 import { openFolder } from '../models/folder.node.js';
+import { setFolderOpener } from '../models/open-files.js';
 import { enableRelaxedSimd } from './relaxed-simd.js';
 import { ownPort, startThread } from './thread.js';
 

@@ -6,8 +6,8 @@ import { createComputeBackend } from '../backend/compute-client.js';
 import { supportsModel } from '../backend/wasm/supports.js';
 import { defaultEngineConfig, type EngineConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
-import { setFolderOpener } from '../models/files.js';
 import { openFolder } from '../models/folder.node.js';
+import { setFolderOpener } from '../models/open-files.js';
 import { startThread } from './thread.js';
 
 export interface NodeEngineOptions extends Partial<Omit<EngineConfig, 'modelsUrl'>> {

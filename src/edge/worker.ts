@@ -10,7 +10,7 @@ import { supportsModel } from '../backend/wasm/supports.js';
 import { defaultEngineConfig, type EngineConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
-import { setFolderOpener } from '../models/files.js';
+import { setFolderOpener } from '../models/open-files.js';
 import { UrlFiles } from '../models/url-files.js';
 
 export type { Handler } from '../api/handler.js';

@@ -1,11 +1,8 @@
 /**
- * Where a model's files lie and how they are read. `ModelLocation` is plain data and crosses threads.
- * Fetching is in `url-files.ts`; the file system of Node is in `folder.node.ts`, which announces itself here.
+ * The contract of a model's files: where they lie and how they are read. `ModelLocation` is plain data and crosses
+ * threads; what opens one is in `open-files.ts`.
  */
-import type { FileProgress } from '../backend/backend.js';
-import { VecinityError } from '../errors.js';
-import { KeptFiles } from './kept-files.js';
-import { UrlFiles } from './url-files.js';
+import type { FileProgress } from './progress.js';
 
 export interface ModelLocation {
   /** `url`: files are fetched below `baseUrl`; `folder`: files are read below a directory of the file system (Node only). */
@@ -52,35 +49,4 @@ export interface ModelFiles {
    * or it is known to be what its publisher has: then the fault lies elsewhere.
    */
   purge?(path: string): Promise<boolean>;
-}
-
-export interface OpenOptions {
-  /** Used instead of the global `fetch`. */
-  fetch?: typeof fetch;
-}
-
-let openFolder: ((location: ModelLocation) => ModelFiles) | null = null;
-
-/** Names what opens locations of kind `folder`; called once by programs that run on Node. */
-export function setFolderOpener(opener: (location: ModelLocation) => ModelFiles): void {
-  openFolder = opener;
-}
-
-/** True where locations of kind `folder` can be opened. */
-export function hasFolders(): boolean {
-  return openFolder !== null;
-}
-
-/** Opens a model's files without reading any. Throws `invalid_request` for a folder where there is no file system. */
-export function openModelFiles(location: ModelLocation, options: OpenOptions = {}): ModelFiles {
-  if (location.kind === 'url') {
-    const fetchFile: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
-    return location.cache ? new KeptFiles(location, fetchFile) : new UrlFiles(location, fetchFile);
-  }
-  if (openFolder) return openFolder(location);
-  throw new VecinityError(
-    'invalid_request',
-    `The model lies in the folder ${location.base}, which can only be read on Node; give a URL here.`,
-    { param: 'model' },
-  );
 }

@@ -3,7 +3,8 @@
  * again in the middle of the read; where nothing can be kept, files are fetched as if there were no storage.
  */
 import { VecinityError } from '../errors.js';
-import { type FileStore, type KeptFile, openFileStore } from '../storage/file-store.js';
+import type { FileStore, KeptFile } from '../storage/file-store.js';
+import { openFileStore } from '../storage/open-store.js';
 import { DamagedFileError, StorageError } from '../storage/storage-error.js';
 import { parseJson } from './content.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';

@@ -1,7 +1,15 @@
-/** Turns many small steps of reading a file into a few progress events. */
-import type { FileProgress } from '../backend/backend.js';
+/** How far the reading of a file is: many small steps become a few progress events. */
 
 const intervalMs = 100;
+
+/** Bytes of one file while it loads. `totalBytes` is null until known. */
+export interface FileProgress {
+  file: string;
+  loadedBytes: number;
+  totalBytes: number | null;
+  /** Part of `loadedBytes`: what was kept from before, all of it or what a download that broke had left. */
+  resumedBytes?: number;
+}
 
 export interface ProgressReporter {
   /** Says the sizes before anything has moved; the first step after it is passed on at once. */

@@ -7,7 +7,8 @@ import { VecinityError } from '../errors.js';
 import { type CatalogueEntry, catalogue, findEntry } from './catalogue.js';
 import { HtmlPageError } from './content.js';
 import { HttpStatusError } from './download.js';
-import { hasFolders, type ModelLocation, openModelFiles, type StorageFull } from './files.js';
+import type { ModelLocation, StorageFull } from './files.js';
+import { hasFolders, openModelFiles } from './open-files.js';
 
 export interface ResolveOptions {
   /** Branch, tag or commit on the hub. */

@@ -1,5 +1,6 @@
 /** The models in the browser's storage: which they are, how much room they take, and their removal. */
-import { type FileStore, openFileStore } from '../storage/file-store.js';
+import type { FileStore } from '../storage/file-store.js';
+import { openFileStore } from '../storage/open-store.js';
 import { listFolders, type StoredFolder } from '../storage/room.js';
 import { catalogue, findEntry } from './catalogue.js';
 import type { ModelLocation } from './files.js';

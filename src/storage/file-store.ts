@@ -1,9 +1,7 @@
 /**
- * Where downloaded files are kept between visits, by URL: the origin's private file system, Cache Storage behind it.
- * Only whole and checked files are committed; what a broken download left is a part, which the next one goes on with.
+ * The contract of a place where downloaded files are kept between visits, by URL. Only whole and checked files are
+ * committed; what a broken download left is a part, which the next one goes on with.
  */
-import { openCacheStore } from './cache-store.js';
-import { openOpfsStore } from './opfs-store.js';
 
 /** What a file is called: `base` is the address of its model with a trailing slash, `path` its name in there. */
 export interface FileName {
@@ -59,9 +57,4 @@ export interface FileStore {
   /** Removes a file and its part; false when there was neither. */
   remove(url: string): Promise<boolean>;
   list(): Promise<StoredFile[]>;
-}
-
-/** The best store that there is; null where there is none (Node, plain http, some private windows). */
-export async function openFileStore(): Promise<FileStore | null> {
-  return (await openOpfsStore()) ?? (await openCacheStore());
 }

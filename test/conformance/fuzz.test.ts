@@ -5,7 +5,8 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dialects } from '../../src/api/handler.js';
-import { type JsonSchema, type OpenApiDocument, toOpenApi } from '../../src/api/openapi/document.js';
+import { type OpenApiDocument, toOpenApi } from '../../src/api/openapi/document.js';
+import type { JsonSchema } from '../../src/api/openapi/json-schema.js';
 import { defaultApiConfig } from '../../src/config.js';
 import type { Engine } from '../../src/core/engine.js';
 import { readAnswer, routeOf } from '../unit/route-answers.js';

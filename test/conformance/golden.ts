@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TokenBatch } from '../../src/backend/backend.js';
 import { type Encoding, loadTokenizer, type Tokenizer } from '../../src/core/tokenizer.js';
-import { type ModelFiles, type ModelLocation, openModelFiles, setFolderOpener } from '../../src/models/files.js';
+import type { ModelFiles, ModelLocation } from '../../src/models/files.js';
 import { openFolder } from '../../src/models/folder.node.js';
+import { openModelFiles, setFolderOpener } from '../../src/models/open-files.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { loadModelSpec } from '../../src/models/spec-files.js';
 

@@ -1,6 +1,6 @@
 /** Arbitrary bodies from the schemas of the OpenAPI document: mostly what a schema allows, sometimes anything at all. */
 import * as fc from 'fast-check';
-import type { JsonSchema } from '../../src/api/openapi/document.js';
+import type { JsonSchema } from '../../src/api/openapi/json-schema.js';
 
 /** Texts that have broken tokenizers and encoders: empty, controls, lone surrogates, long, other scripts. */
 const text = fc.oneof(

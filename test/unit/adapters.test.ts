@@ -6,10 +6,10 @@ import { Document as IndexedDocument, MetadataMode } from '@llamaindex/core/sche
 import { APICallError, createProviderRegistry, embed, embedMany, NoSuchModelError, rerank } from 'ai';
 import { describe, expect, it } from 'vitest';
 import { createVecinityProvider } from '../../src/adapters/ai-sdk.js';
+import type { Calls } from '../../src/adapters/engine-calls.js';
 import * as langchain from '../../src/adapters/langchain.js';
 import * as llamaindex from '../../src/adapters/llamaindex.js';
 import { pipeline, Tensor } from '../../src/adapters/pipeline.js';
-import type { Calls } from '../../src/adapters/source.js';
 import { VecinityError } from '../../src/errors.js';
 import { FakeEngine, fakeEmbedding } from './api-engine.js';
 

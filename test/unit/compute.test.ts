@@ -1,9 +1,10 @@
 import { MessageChannel } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Backend, BackendLoader, BackendRequest, FileProgress, TokenBatch } from '../../src/backend/backend.js';
+import type { Backend, BackendLoader, BackendRequest, TokenBatch } from '../../src/backend/backend.js';
 import { createComputeBackend, type WorkerEvent, type WorkerLike } from '../../src/backend/compute-client.js';
 import { type ComputePort, type LoaderTable, serveCompute } from '../../src/backend/compute-host.js';
 import { VecinityError } from '../../src/errors.js';
+import type { FileProgress } from '../../src/models/progress.js';
 import { deferred } from './deferred.js';
 import { fakeBackend, fakeSpec, fakeValues } from './fake-backend.js';
 import { macrotask } from './virtual-runner.js';

@@ -1,4 +1,7 @@
-/** Holds the direction of dependencies between the layers of `src` and `worker`; type-only imports are free. */
+/**
+ * Holds the direction of dependencies between the layers of `src` and `worker`, where type-only imports are free, and
+ * that no files import each other in a circle, where they are not.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -39,6 +42,7 @@ const packageHomes: Record<string, RegExp> = {
 interface Import {
   file: string;
   target: string;
+  isType: boolean;
 }
 
 function sourceFiles(folder: string): string[] {
@@ -48,10 +52,12 @@ function sourceFiles(folder: string): string[] {
     .filter((file) => !file.startsWith('src/backend/wasm/kernels/'));
 }
 
-function valueImports(file: string): Import[] {
+function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), 'utf8');
-  const statements = text.matchAll(/^(?:import|export)\s+(?!type\b)[^'"`;]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm);
-  return [...statements].map((match) => ({ file, target: resolveTarget(file, match[1] ?? match[2] ?? '') }));
+  const statements = text.matchAll(/^(?:import|export)\s+(type\b)?[^'"`;]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm);
+  return [...statements].map(([, type, from, dynamic]) => {
+    return { file, target: resolveTarget(file, from ?? dynamic ?? ''), isType: type !== undefined };
+  });
 }
 
 function resolveTarget(file: string, specifier: string): string {
@@ -63,7 +69,22 @@ function layerOf(file: string): string {
   return Object.keys(allowed).find((layer) => file === layer || file.startsWith(`${layer}/`)) ?? file;
 }
 
-const imports = [...sourceFiles('src'), ...sourceFiles('worker')].flatMap(valueImports);
+/** The first circle that a walk from this file comes to, each file after its importer; null where there is none. */
+function findCircle(file: string, path: readonly string[], cleared: Set<string>): string[] | null {
+  if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+  if (cleared.has(file)) return null;
+  for (const target of targetsOf.get(file) ?? []) {
+    const circle = findCircle(target, [...path, file], cleared);
+    if (circle) return circle;
+  }
+  cleared.add(file);
+  return null;
+}
+
+const allImports = [...sourceFiles('src'), ...sourceFiles('worker')].flatMap(importsOf);
+const imports = allImports.filter(({ isType }) => !isType);
+const targetsOf = new Map<string, string[]>();
+for (const { file, target } of allImports) targetsOf.set(file, [...(targetsOf.get(file) ?? []), target]);
 
 describe('dependencies point one way', () => {
   it('reads the imports that it judges', () => {
@@ -88,6 +109,12 @@ describe('dependencies point one way', () => {
       .filter(({ target }) => target === name || target.startsWith(`${name}/`))
       .filter(({ file }) => !home.test(file));
     expect(strangers).toEqual([]);
+  });
+
+  it('no files import each other in a circle, not even for types', () => {
+    const cleared = new Set<string>();
+    const circles = [...targetsOf.keys()].map((file) => findCircle(file, [], cleared));
+    expect(circles.find((circle) => circle !== null)).toBeUndefined();
   });
 
   it('no backend imports another backend', () => {

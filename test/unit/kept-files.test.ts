@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type ModelLocation, openModelFiles } from '../../src/models/files.js';
+import type { ModelLocation } from '../../src/models/files.js';
 import { formatManifest } from '../../src/models/manifest.js';
+import { openModelFiles } from '../../src/models/open-files.js';
 import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
 import { type FaultServer, faultServer, hubBase, treeOf } from './fault-server.js';
 import { htmlPage } from './memory-server.js';

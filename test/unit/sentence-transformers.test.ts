@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findEntry } from '../../src/models/catalogue.js';
-import { openModelFiles } from '../../src/models/files.js';
+import { openModelFiles } from '../../src/models/open-files.js';
 import { resolvePrompt } from '../../src/models/prompts.js';
 import { parseModules, parsePooling, parsePrompts } from '../../src/models/sentence-transformers.js';
 import type { ModelSpec } from '../../src/models/spec.js';

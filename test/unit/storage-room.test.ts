@@ -1,6 +1,7 @@
 /** What a kept download does when the browser's storage is full, or said to be. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type ModelLocation, openModelFiles } from '../../src/models/files.js';
+import type { ModelLocation } from '../../src/models/files.js';
+import { openModelFiles } from '../../src/models/open-files.js';
 import { openOpfsStore } from '../../src/storage/opfs-store.js';
 import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
 import { type FaultServer, faultServer, hubBase } from './fault-server.js';

@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type ModelLocation, openModelFiles } from '../../src/models/files.js';
+import type { ModelLocation } from '../../src/models/files.js';
 import { openFolder } from '../../src/models/folder.node.js';
+import { openModelFiles } from '../../src/models/open-files.js';
 import { openCacheStore } from '../../src/storage/cache-store.js';
 import { htmlPage, type MemoryServer, memoryServer } from './memory-server.js';
 

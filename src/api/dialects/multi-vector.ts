@@ -2,11 +2,11 @@
 import * as z from 'zod/mini';
 import { json, multiVectorAnswer } from '../answers.js';
 import { embedTokens } from '../embed-inputs.js';
-import { toUsage } from '../embeddings.js';
 import { choice, flag, inputs, text } from '../fields.js';
 import { passedOn } from '../remote/remote.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
 import type { Call, Dialect } from '../route.js';
+import { toUsage } from '../usage.js';
 import { parseBody } from '../validate.js';
 import { toTokenParts, writeJson } from '../vectors/embeddings-json.js';
 

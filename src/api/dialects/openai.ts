@@ -4,13 +4,14 @@
  */
 import { embeddingsAnswer, json, rerankAnswer } from '../answers.js';
 import { toPlainDocuments } from '../compat.js';
-import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from '../embeddings.js';
+import { embedBody, embedBodyTokens, embeddingsBody } from '../embeddings.js';
 import { modelAnswer, modelsAnswer } from '../model-answers.js';
 import { listModels, retrieveModel } from '../models.js';
 import { passedOn } from '../remote/remote.js';
 import { rerankBody, rerankBodyDocuments } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
 import type { Call, CallContext, Dialect } from '../route.js';
+import { toUsage } from '../usage.js';
 import { bytesResponse } from '../vectors/embeddings-bytes.js';
 import { toTokenParts, writeEmbeddings, writeJson } from '../vectors/embeddings-json.js';
 import { toRows } from '../vectors/vector-codes.js';
@@ -84,7 +85,7 @@ export const openaiRerank: Variant = {
 async function embeddings({ body, context }: Call): Promise<Response> {
   if (asksForTokens(body)) return await tokenEmbeddings(body, context);
   const embedded = await embedBody(body, context);
-  if (embedded.bytes !== null) return bytesResponse(embedded);
+  if (embedded.bytes !== null) return bytesResponse(embedded.bytes, embedded);
   const { result } = embedded;
   const tail = { model: result.model, usage: toUsage(result) };
   const bytes = await writeEmbeddings(toRows(embedded), tail);

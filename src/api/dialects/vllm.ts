@@ -5,19 +5,21 @@ import { VecinityError } from '../../errors.js';
 import { classifyAnswer, detokenizeAnswer, json, poolingAnswer, scoreAnswer, vllmTokenizeAnswer } from '../answers.js';
 import { classifyTexts, labelScores } from '../classify.js';
 import type { Computed } from '../compute.js';
-import { embedBody, embedBodyTokens, embeddingsBody, toUsage } from '../embeddings.js';
+import { embedBody, embedBodyTokens, embeddingsBody } from '../embeddings.js';
 import { flag, integerFrom, text, texts, tokenSequences } from '../fields.js';
 import { createId } from '../ids.js';
 import { passedOn, type RemotePlace } from '../remote/remote.js';
-import { type RerankWish, scoreDocuments, toRawScores } from '../rerank.js';
+import { scoreDocuments, toRawScores } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
 import type { Call, CallContext, Dialect, Route } from '../route.js';
 import { decodeIds, tokenizeTexts } from '../tokens.js';
 import { truncationFields } from '../truncation.js';
+import { toUsage } from '../usage.js';
 import { invalidField, parseBody } from '../validate.js';
 import { bytesResponse } from '../vectors/embeddings-bytes.js';
 import { type JsonRows, toTokenParts, writeJson } from '../vectors/embeddings-json.js';
 import { toRows } from '../vectors/vector-codes.js';
+import type { RerankWish } from '../wishes.js';
 import type { Variant } from './shared-route.js';
 
 /** The names that the two sides of a pair have had. */
@@ -133,7 +135,7 @@ async function pooling({ body, context }: Call): Promise<Response> {
   if (task === 'classify') return await poolClasses(rest, context);
   if (task === 'token_classify' || task === 'plugin') throw unsupportedTask(task);
   const embedded = await embedBody(task === 'embed' ? rest : body, context);
-  if (embedded.bytes !== null) return bytesResponse(embedded);
+  if (embedded.bytes !== null) return bytesResponse(embedded.bytes, embedded);
   const { result } = embedded;
   const { row, count } = toRows({ ...embedded, types: [embedded.types[0]] });
   const item = (index: number) => `{"index":${index},"object":"pooling","data":${row(index)}}`;

@@ -11,6 +11,7 @@ import { errorResponse } from '../error-response.js';
 import type { Route } from '../route.js';
 import type { BodySchema } from '../validate.js';
 import { exampleOf } from './example.js';
+import type { JsonSchema } from './json-schema.js';
 
 /** One response of an operation. */
 export interface ResponseObject {
@@ -41,22 +42,6 @@ export interface OpenApiDocument {
   servers: { url: string }[];
   paths: Record<string, Record<string, Operation>>;
   components: { securitySchemes: Record<string, object> };
-}
-
-/** JSON Schema of draft 2020-12, as far as validators produce it. */
-export interface JsonSchema {
-  type?: string | string[];
-  properties?: Record<string, JsonSchema>;
-  required?: string[];
-  items?: JsonSchema;
-  anyOf?: JsonSchema[];
-  enum?: unknown[];
-  const?: unknown;
-  minimum?: number;
-  maximum?: number;
-  minItems?: number;
-  maxItems?: number;
-  examples?: unknown[];
 }
 
 const keyScheme = 'apiKey';

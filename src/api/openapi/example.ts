@@ -1,5 +1,5 @@
 /** A value that a schema allows, as a reader of the document wants to see it: short, with every field that there is. */
-import type { JsonSchema } from './document.js';
+import type { JsonSchema } from './json-schema.js';
 
 /** The schema's own example where it has one, else the simplest value of its first form. */
 export function exampleOf(schema: JsonSchema): unknown {

@@ -1,5 +1,6 @@
 /** The page of `/docs`: every route with its fields and answers, as plain HTML that needs no script. */
-import type { JsonSchema, OpenApiDocument, Operation, ResponseObject } from './document.js';
+import type { OpenApiDocument, Operation, ResponseObject } from './document.js';
+import type { JsonSchema } from './json-schema.js';
 
 /** The page's style sheet, a file of its own so that a strict Content-Security-Policy allows it. */
 export const style = `:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }

@@ -8,10 +8,9 @@ import type { EmbedResult, EngineInput, RerankResult } from '../../core/engine.j
 import { cosine } from '../../core/similarity.js';
 import { shapeRows } from '../../core/vectors.js';
 import { VecinityError } from '../../errors.js';
-import type { EmbedWish } from '../embed-inputs.js';
-import type { RerankWish } from '../rerank.js';
 import type { CallContext } from '../route.js';
 import { embeddingAt } from '../vectors/embeddings-json.js';
+import type { EmbedWish, RerankWish } from '../wishes.js';
 import { askRemote, lacksRoute } from './remote.js';
 
 /** Long arrays of numbers are looked through when they become a row. */

@@ -1,9 +1,10 @@
 /** Embeddings as bare bytes, as vLLM sends them: one vector behind the other. */
 import type { EmbedResult } from '../../core/engine.js';
 import { VecinityError } from '../../errors.js';
-import { type Embedded, toUsage } from '../embeddings.js';
+import type { Computed } from '../compute.js';
 import { createId } from '../ids.js';
 import { timingHeaders } from '../respond.js';
+import { toUsage } from '../usage.js';
 import { type BytesForm, bytesPerValue, toVectorBytes } from './vector-bytes.js';
 
 /** `bytes` says in a header where each vector lies, `bytes_only` sends the vectors alone. */
@@ -13,7 +14,10 @@ export type BytesFormat = 'bytes' | 'bytes_only';
 const maxHeaderBytes = 12 * 1024;
 
 /** Throws `invalid_request` when `bytes` would have to describe more vectors than a header can hold. */
-export function bytesResponse({ result, bytes: format, form }: Embedded): Response {
+export function bytesResponse(
+  format: BytesFormat,
+  { result, form }: { result: Computed<EmbedResult>; form: BytesForm },
+): Response {
   const headers = {
     'content-type': 'application/octet-stream',
     ...timingHeaders(result),

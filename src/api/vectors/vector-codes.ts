@@ -4,12 +4,20 @@
  */
 import { encodeBytes, encodeFloats } from '../../core/encoding.js';
 import { VecinityError } from '../../errors.js';
-import type { Embedded } from '../embeddings.js';
 import { type EmbeddingRows, embeddingAt, type JsonRows, toJsonRows } from './embeddings-json.js';
 import { type BytesForm, plainForm, toVectorBytes } from './vector-bytes.js';
 
 export const vectorTypes = ['float', 'int8', 'uint8', 'binary', 'ubinary', 'base64'] as const;
 export type VectorType = (typeof vectorTypes)[number];
+
+/** Vectors, and how they are asked for. */
+export interface TypedVectors {
+  result: EmbeddingRows;
+  /** One type, unless Jina's words named several. */
+  types: readonly [VectorType, ...VectorType[]];
+  /** Of base64 and bytes. */
+  form: BytesForm;
+}
 
 /** Each row as a JSON value of this type. Throws `invalid_request` for bits of a width that is not a multiple of 8. */
 export function toTypedRows(rows: EmbeddingRows, type: VectorType): JsonRows {
@@ -27,7 +35,7 @@ export function toBase64Rows(rows: EmbeddingRows, form: BytesForm): JsonRows {
 }
 
 /** The rows as one type, base64 in that form, or as objects with a field for each of several types. */
-export function toRows({ result, types, form }: Pick<Embedded, 'result' | 'types' | 'form'>): JsonRows {
+export function toRows({ result, types, form }: TypedVectors): JsonRows {
   const isPlain = form.dtype === plainForm.dtype && form.bigEndian === plainForm.bigEndian;
   if (types.length > 1) return toManyTypedRows(result, types);
   return types[0] === 'base64' && !isPlain ? toBase64Rows(result, form) : toTypedRows(result, types[0]);

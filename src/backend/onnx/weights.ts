@@ -1,7 +1,8 @@
 /** Which ONNX file a request means, and its bytes with the external data that it names. */
 import { VecinityError } from '../../errors.js';
 import { HtmlPageError } from '../../models/content.js';
-import { type ModelFiles, type ModelLocation, openModelFiles, type ReadOptions } from '../../models/files.js';
+import type { ModelFiles, ModelLocation, ReadOptions } from '../../models/files.js';
+import { openModelFiles } from '../../models/open-files.js';
 import type { BackendRequest, Device, Dtype, DtypePreference } from '../backend.js';
 
 export interface OnnxWeights {

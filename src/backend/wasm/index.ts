@@ -3,8 +3,8 @@
  * packed tokens without padding. Owns the load; the forward pass is in `encoder.ts`, the threads are in `pool.ts`.
  */
 import { abortError, toVecinityError, VecinityError } from '../../errors.js';
-import { openModelFiles } from '../../models/files.js';
 import { withFreshFiles } from '../../models/fresh-files.js';
+import { openModelFiles } from '../../models/open-files.js';
 import { openSafetensorsStream, type Safetensors } from '../../models/safetensors.js';
 import type { Task } from '../../models/spec.js';
 import type {

@@ -10,7 +10,7 @@ import {
 } from '../../../src/backend/wasm/features.js';
 import { loadWasmBackend } from '../../../src/backend/wasm/index.js';
 import type { GemmForm } from '../../../src/backend/wasm/plan.js';
-import { openModelFiles } from '../../../src/models/files.js';
+import { openModelFiles } from '../../../src/models/open-files.js';
 import { loadModelSpec } from '../../../src/models/spec-files.js';
 import { checkAll } from '../../wasm/kernel-checks.js';
 
