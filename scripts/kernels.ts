@@ -38,7 +38,7 @@ export async function ensureKernels(): Promise<void> {
 }
 
 /** Compiles all modules; their sizes in bytes by file name. */
-export async function buildKernels(): Promise<Map<string, number>> {
+async function buildKernels(): Promise<Map<string, number>> {
   await mkdir(path.join(engine, 'generated'), { recursive: true });
   const sizes = new Map<string, number>();
   for (const module of modules) {

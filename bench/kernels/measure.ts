@@ -37,7 +37,7 @@ interface Bench {
 }
 
 /** All kernels in the form that is named, best of many calls each. */
-export async function measureKernels(form: GemmForm, assetsUrl: string): Promise<KernelResult[]> {
+async function measureKernels(form: GemmForm, assetsUrl: string): Promise<KernelResult[]> {
   const module = await loadKernels(detectLevel(), { shared: false, assetsUrl });
   const open = (): Bench => {
     const heap = new Heap(createMemory(false));

@@ -5,22 +5,24 @@ import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises
 import { dirname } from 'node:path';
 import { VecinityError } from '../errors.js';
 import { TransientError } from '../models/download.js';
+import { toHubHeaders } from '../models/hub.js';
 import { openTransfer, type Transfer } from '../models/transfer.js';
-import { type HubFile, type HubSource, hubHeaders } from './hub.js';
+import type { HubFile, HubSource } from './hub.js';
 
 export interface FetchOptions {
   /** Where the file is put; beside it `<target>.partial` grows. */
   target: string;
   source: HubSource;
   signal: AbortSignal;
-  onBytes: (loadedBytes: number) => void;
+  /** How much of the file is there, and how much of that has just come. */
+  onBytes: (loadedBytes: number, cameBytes: number) => void;
 }
 
 /** Does nothing for a file that is there. Throws `download_failed`, `model_file_invalid` for a wrong hash, `aborted`. */
 export async function fetchFile(file: HubFile, options: FetchOptions): Promise<void> {
   const { target } = options;
   if ((await sizeOf(target)) === file.sizeBytes && (await hasDigest(target, file))) {
-    options.onBytes(file.sizeBytes);
+    options.onBytes(file.sizeBytes, 0);
     return;
   }
   await mkdir(dirname(target), { recursive: true });
@@ -39,7 +41,7 @@ async function complete(file: HubFile, partial: string, options: FetchOptions): 
   const there = (await sizeOf(partial)) ?? 0;
   if (there === file.sizeBytes && there > 0) return;
   const { source, signal } = options;
-  const request = { url: file.url, path: file.path, headers: hubHeaders(source), fetch, signal };
+  const request = { url: file.url, path: file.path, headers: toHubHeaders(source.hubToken), fetch, signal };
   const part = { sizeBytes: there < file.sizeBytes ? there : 0, version: { etag: null, totalBytes: file.sizeBytes } };
   const transfer = await openTransfer(request, part).catch((cause: unknown) => rethrow(file, there, cause));
   if (transfer === null) throw new VecinityError('download_failed', `${file.url} is not there.`);
@@ -51,12 +53,11 @@ async function complete(file: HubFile, partial: string, options: FetchOptions): 
   }
 }
 
-interface Written {
-  file: HubFile;
-  onBytes: (loadedBytes: number) => void;
-}
-
-async function write({ startsAt, pieces }: Transfer, handle: FileHandle, { file, onBytes }: Written): Promise<void> {
+async function write(
+  { startsAt, pieces }: Transfer,
+  handle: FileHandle,
+  { file, onBytes }: Pick<FetchOptions, 'onBytes'> & { file: HubFile },
+): Promise<void> {
   let length = startsAt;
   try {
     for await (const piece of pieces) {
@@ -65,7 +66,7 @@ async function write({ startsAt, pieces }: Transfer, handle: FileHandle, { file,
         throw new VecinityError('model_file_invalid', `${file.url} is longer than its ${file.sizeBytes} bytes.`);
       }
       await handle.writeFile(piece);
-      onBytes(length);
+      onBytes(length, piece.length);
     }
   } catch (cause) {
     rethrow(file, length, cause);

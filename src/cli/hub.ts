@@ -1,6 +1,7 @@
 /** What a repository of the hub holds at one commit, with the hashes that its files must have. */
 import { VecinityError } from '../errors.js';
 import { isObject, type JsonObject } from '../json-object.js';
+import { type HubPlace, toHubBase, toHubHeaders, toHubPage } from '../models/hub.js';
 import { objectField, stringField } from '../models/json-fields.js';
 
 export interface HubSource {
@@ -24,32 +25,25 @@ export interface HubListing {
   files: HubFile[];
 }
 
-interface ListingRequest extends HubSource {
-  repository: string;
-  revision: string;
+interface ListingRequest extends HubSource, HubPlace {
   signal: AbortSignal;
-}
-
-/** The hub's token, for its own host. */
-export function hubHeaders({ hubToken }: HubSource): Record<string, string> {
-  return hubToken === null ? {} : { authorization: `Bearer ${hubToken}` };
 }
 
 /** Throws `model_not_found`, `download_failed`, and `model_file_invalid` for an answer that is no listing. */
 export async function listRepository(request: ListingRequest): Promise<HubListing> {
-  const { hubUrl, repository, revision } = request;
-  const url = `${hubUrl}/api/models/${repository}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const url = toHubPage('revision', request);
   const body = await fetchJson(url, request);
   const commit = stringField(body, 'sha');
   const siblings = body.siblings;
   if (commit === null || !Array.isArray(siblings)) throw notAListing(url);
-  const base = `${hubUrl}/${repository}/resolve/${encodeURIComponent(commit)}/`;
+  const { repository } = request;
+  const base = toHubBase({ ...request, revision: commit });
   return { repository, commit, files: siblings.map((sibling: unknown) => toFile(sibling, { url, base })) };
 }
 
 async function fetchJson(url: string, request: ListingRequest): Promise<JsonObject> {
   const { repository, revision, signal } = request;
-  const response = await fetch(url, { headers: hubHeaders(request), signal }).catch((cause: unknown) => {
+  const response = await fetch(url, { headers: toHubHeaders(request.hubToken), signal }).catch((cause: unknown) => {
     throw new VecinityError('download_failed', `The hub at ${request.hubUrl} does not answer.`, { cause });
   });
   if ([401, 403, 404].includes(response.status)) {

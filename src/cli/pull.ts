@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { supportsModel } from '../backend/wasm/supports.js';
+import { RateMeter } from '../core/load-rate.js';
 import { type CatalogueEntry, findEntry } from '../models/catalogue.js';
 import type { HubTree } from '../models/hub-tree.js';
 import { formatManifest, manifestFile } from '../models/manifest.js';
@@ -15,7 +16,7 @@ import { fetchFile } from './fetch-file.js';
 import { type Arguments, describeFlags, type Flag, readArguments, usageError } from './flags.js';
 import { type HubFile, type HubListing, type HubSource, listRepository } from './hub.js';
 import { withLock } from './lock.js';
-import { createProgress, inMegabytes } from './progress.js';
+import { createProgress, describeSpeed, inMegabytes } from './progress.js';
 import { noWeights, onnxFiles, safetensorsFiles, smallFiles, type WeightForm } from './pull-files.js';
 import { type Terminal, tell, write } from './terminal.js';
 
@@ -128,10 +129,18 @@ async function download(files: readonly HubFile[], { staging, source, terminal }
   await mkdir(staging, { recursive: true });
   const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const progress = createProgress(terminal, inMegabytes);
+  const rate = new RateMeter(() => performance.now());
   let finishedBytes = 0;
+  let receivedBytes = 0;
   try {
     for (const file of files) {
-      const onBytes = (loaded: number) => progress.show(file.path, finishedBytes + loaded, totalBytes);
+      const onBytes = (ofFileBytes: number, cameBytes: number) => {
+        const loadedBytes = finishedBytes + ofFileBytes;
+        receivedBytes += cameBytes;
+        rate.note(receivedBytes);
+        const speed = describeSpeed(rate.bytesPerSecond, rate.remainingMs(totalBytes - loadedBytes));
+        progress.show(file.path, loadedBytes, totalBytes, speed);
+      };
       await fetchFile(file, { target: join(staging, file.path), source, signal: terminal.signal, onBytes });
       finishedBytes += file.sizeBytes;
     }

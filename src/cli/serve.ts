@@ -37,7 +37,7 @@ export async function serve(args: readonly string[], terminal: Terminal): Promis
 }
 
 /** Listens first and loads then, so that `/health` tells how far it is. */
-export async function startServing(
+async function startServing(
   { hostname, port, models, engine: settings, api, upstream, memoryBudgetBytes }: ServeOptions,
   log: Log,
 ): Promise<Serving> {

@@ -24,7 +24,8 @@ export class LoadTracker {
   get snapshot(): LoadProgress {
     const { loadedBytes, resumedBytes } = this.#sum;
     const totalBytes = this.#totalBytes;
-    const bytesPerSecond = this.#phase === 'download' ? this.#rate.bytesPerSecond : null;
+    const isMoving = this.#phase === 'download';
+    const leftBytes = totalBytes === null ? null : totalBytes - loadedBytes;
     return {
       type: 'load',
       model: this.#model,
@@ -32,8 +33,8 @@ export class LoadTracker {
       loadedBytes,
       totalBytes,
       resumedBytes,
-      bytesPerSecond,
-      remainingMs: bytesPerSecond && totalBytes !== null ? ((totalBytes - loadedBytes) / bytesPerSecond) * 1_000 : null,
+      bytesPerSecond: isMoving ? this.#rate.bytesPerSecond : null,
+      remainingMs: isMoving ? this.#rate.remainingMs(leftBytes) : null,
       files: Object.fromEntries([...this.#files].map(([path, file]) => [path, { ...file }])),
     };
   }

@@ -29,4 +29,10 @@ export class RateMeter {
     if (!first || !last || last.atMs - first.atMs < leastMs) return null;
     return ((last.bytes - first.bytes) / (last.atMs - first.atMs)) * 1_000;
   }
+
+  /** How long so many bytes still take; null where nobody can tell. */
+  remainingMs(bytes: number | null): number | null {
+    const rate = this.bytesPerSecond;
+    return rate && bytes !== null ? (bytes / rate) * 1_000 : null;
+  }
 }

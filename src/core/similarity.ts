@@ -52,13 +52,13 @@ export function dot(a: Vector, b: Vector): number {
   return sum;
 }
 
-export function euclideanDistance(a: Vector, b: Vector): number {
+function euclideanDistance(a: Vector, b: Vector): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
   return Math.sqrt(sum);
 }
 
-export function manhattanDistance(a: Vector, b: Vector): number {
+function manhattanDistance(a: Vector, b: Vector): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += Math.abs((a[i] as number) - (b[i] as number));
   return sum;

@@ -3,6 +3,7 @@ import { isObject } from '../json-object.js';
 import { parseJson } from './content.js';
 import { download } from './download.js';
 import type { ModelLocation, ReadOptions } from './files.js';
+import { parseHubBase, toHubPage } from './hub.js';
 
 export interface TreeEntry {
   sizeBytes: number;
@@ -12,23 +13,9 @@ export interface TreeEntry {
 
 export type HubTree = ReadonlyMap<string, TreeEntry>;
 
-export interface HubPlace {
-  hubUrl: string;
-  /** `owner/name` */
-  repository: string;
-  revision: string;
-}
-
-/** The repository that an address in the hub's layout means; null for any other address. */
-export function parseHubBase(base: string): HubPlace | null {
-  const [, hubUrl, repository, revision] = /^(https?:\/\/.+)\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/$/.exec(base) ?? [];
-  if (!hubUrl || !repository || !revision) return null;
-  return { hubUrl, repository, revision: decodeURIComponent(revision) };
-}
-
 /**
- * `GET /api/models/{repository}/tree/{revision}?recursive=true` of the hub. Null where there is none: a mirror of
- * plain files has no such page, and a file without a known hash is judged by its length and kind alone.
+ * The hub's page of the tree. Null where there is none: a mirror of plain files has no such page, and a file without a
+ * known hash is judged by its length and kind alone.
  */
 export async function fetchHubTree(
   location: ModelLocation,
@@ -36,7 +23,7 @@ export async function fetchHubTree(
 ): Promise<HubTree | null> {
   const place = parseHubBase(location.base);
   if (place === null) return null;
-  const url = `${place.hubUrl}/api/models/${place.repository}/tree/${encodeURIComponent(place.revision)}?recursive=true`;
+  const url = toHubPage('tree', place);
   const request = { ...options, url, path: 'tree.json', headers: location.headers };
   try {
     const bytes = await download(request);

@@ -18,7 +18,7 @@ export function formatManifest(files: HubTree): string {
 }
 
 /** Null for what is no manifest; entries that make no sense are left out. */
-export function parseManifest(value: unknown): HubTree | null {
+function parseManifest(value: unknown): HubTree | null {
   if (!isObject(value) || !isObject(value.files)) return null;
   const files = new Map<string, TreeEntry>();
   for (const [path, entry] of Object.entries(value.files)) {

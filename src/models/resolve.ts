@@ -8,6 +8,7 @@ import { type CatalogueEntry, catalogue, findEntry } from './catalogue.js';
 import { HtmlPageError } from './content.js';
 import { HttpStatusError } from './download.js';
 import type { ModelLocation, StorageFull } from './files.js';
+import { toHubBase, toHubHeaders } from './hub.js';
 import { hasFolders, openModelFiles } from './open-files.js';
 
 export interface ResolveOptions {
@@ -88,16 +89,16 @@ function locate(address: string, config: ModelSources, options: ResolveOptions):
   return {
     kind: 'url',
     base: url.href,
-    headers: hubHeaders(url, config),
+    headers: headersFor(url, config),
     cache: baseUrl === undefined || url.origin !== originOf(baseUrl),
     ...(config.storageFull ? { storageFull: config.storageFull } : {}),
   };
 }
 
 /** The hub's token goes to the hub's own host and nowhere else. */
-function hubHeaders(url: URL, { hubUrl, hubToken }: ModelSources): Record<string, string> {
-  if (hubToken === null || !URL.canParse(hubUrl) || new URL(hubUrl).origin !== url.origin) return {};
-  return { authorization: `Bearer ${hubToken}` };
+function headersFor(url: URL, { hubUrl, hubToken }: ModelSources): Record<string, string> {
+  if (!URL.canParse(hubUrl) || new URL(hubUrl).origin !== url.origin) return {};
+  return toHubHeaders(hubToken);
 }
 
 function originOf(address: string): string {
@@ -145,21 +146,16 @@ async function resolveOnHub(
 ): Promise<ResolvedModel> {
   const repository = entry?.repository ?? name;
   const revision = options.revision ?? entry?.revision ?? 'main';
-  const location = locate(hubBase(config.hubUrl, repository, revision), config, options);
+  const { hubUrl } = config;
+  const location = locate(toHubBase({ hubUrl, repository, revision }), config, options);
   if (!location) {
-    throw new VecinityError(
-      'invalid_request',
-      `The option hubUrl must be a URL; it is ${JSON.stringify(config.hubUrl)}.`,
-    );
+    throw new VecinityError('invalid_request', `The option hubUrl must be a URL; it is ${JSON.stringify(hubUrl)}.`);
   }
-  if (entry?.onnxRepository) location.onnxBase = hubBase(config.hubUrl, entry.onnxRepository, 'main');
+  if (entry?.onnxRepository)
+    location.onnxBase = toHubBase({ hubUrl, repository: entry.onnxRepository, revision: 'main' });
   const found = await readConfig(location, options).catch((error: unknown) => explainHub(error, location, config));
   if (found !== null) return { id: modelIdOf(name), repository, revision, location, entry, config: found };
   throw notOnHub(location, config);
-}
-
-function hubBase(hubUrl: string, repository: string, revision: string): string {
-  return `${hubUrl.replace(/\/+$/, '')}/${repository}/resolve/${encodeURIComponent(revision)}/`;
 }
 
 /** The hub answers 401 for repositories that do not exist as well as for those that one may not read. */

@@ -4,7 +4,7 @@ import { openFileStore } from '../storage/open-store.js';
 import { listFolders, type StoredFolder } from '../storage/room.js';
 import { catalogue, findEntry } from './catalogue.js';
 import type { ModelLocation } from './files.js';
-import { parseHubBase } from './hub-tree.js';
+import { parseHubBase } from './hub.js';
 
 /** Kept files of one model and revision. */
 export interface StoredModel {

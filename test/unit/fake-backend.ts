@@ -16,7 +16,7 @@ export interface FakeBackend extends Backend {
   disposed: boolean;
 }
 
-export const wasmInfo: BackendInfo = { backend: 'onnx', device: 'wasm', dtype: 'f32', threads: 1, details: {} };
+const wasmInfo: BackendInfo = { backend: 'onnx', device: 'wasm', dtype: 'f32', threads: 1, details: {} };
 
 export function fakeBackend(options: FakeBackendOptions = {}): FakeBackend {
   const { info = {}, width = 4, padded = false, lanes = 1, onRun = (_, values) => values } = options;

@@ -14,7 +14,7 @@ import { createMemoryVerdicts } from '../../src/storage/verdicts.js';
 import { type EmbeddingGolden, readGolden } from '../conformance/golden.js';
 import { fixtureFolder } from './model-folder.js';
 
-export const hubModel = 'owner/model';
+const hubModel = 'owner/model';
 const hubUrl = 'https://hub.example';
 const base = `${hubUrl}/${hubModel}/resolve/main/`;
 
@@ -66,7 +66,7 @@ function notFound(): Response {
 }
 
 /** A new visit: an engine with nothing in memory. */
-export function hubEngine(): Engine {
+function hubEngine(): Engine {
   const config = { ...defaultEngineConfig, hubUrl, modelsUrl: null, threads: 1 };
   return createEngine({
     config,

@@ -29,7 +29,7 @@ export function toTypedRows(rows: EmbeddingRows, type: VectorType): JsonRows {
 }
 
 /** Each row as base64 of numbers in that form. */
-export function toBase64Rows(rows: EmbeddingRows, form: BytesForm): JsonRows {
+function toBase64Rows(rows: EmbeddingRows, form: BytesForm): JsonRows {
   const row = (index: number) => `"${encodeBytes(toVectorBytes(embeddingAt(rows, index), form))}"`;
   return { count: rows.count, row };
 }
@@ -42,7 +42,7 @@ export function toRows({ result, types, form }: TypedVectors): JsonRows {
 }
 
 /** Each row as a JSON object with a field for each type. */
-export function toManyTypedRows(rows: EmbeddingRows, types: readonly VectorType[]): JsonRows {
+function toManyTypedRows(rows: EmbeddingRows, types: readonly VectorType[]): JsonRows {
   const parts = [...new Set(types)].map((type) => ({ name: `"${type}":`, ...toTypedRows(rows, type) }));
   const row = (index: number) => `{${parts.map((part) => part.name + part.row(index)).join()}}`;
   return { count: rows.count, row };

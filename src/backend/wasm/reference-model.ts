@@ -23,7 +23,7 @@ export async function loadReferenceModel(
 }
 
 /** All floating-point tensors as f32; 8-bit tensors times their rows' scales and the multipliers of their inputs. */
-export async function readFloats(tensors: Safetensors, options: ReadOptions = {}): Promise<Map<string, Float32Array>> {
+async function readFloats(tensors: Safetensors, options: ReadOptions = {}): Promise<Map<string, Float32Array>> {
   const weights = new Map<string, Float32Array>();
   const scaled: { name: string; values: Int8Array }[] = [];
   const chunkBytes = Number.MAX_SAFE_INTEGER;
