@@ -39,13 +39,19 @@ export interface ApiConfig {
   modelPolicy: 'any' | 'strict';
   /** Other names of loaded models: `{ 'text-embedding-3-small': 'all-MiniLM-L6-v2' }`. */
   aliases: Record<string, string>;
+  /**
+   * Tokens that one embedding request may have in all; more is a 400. Null: as many as fit its inputs, and OpenAI's
+   * 300,000 where `compat` is `openai`.
+   */
+  maxRequestTokens: number | null;
   /** What a cross-encoder's score is when a request does not say: the sigmoid, or the raw logit. */
   scoreActivation: 'sigmoid' | 'none';
   /**
-   * Whose rules hold where peers disagree on the same route and body. `none`: ours. `openai`: an empty text is a 400.
-   * `vllm`: `dimensions` is a 400 for a model that declares no widths to be cut to. `infinity`: texts are cut unless
-   * `truncate` says no, wrong fields are a 422, `/classify` answers a list of labels a text, and documents come back as
-   * strings, when asked for. `ollama`: `GET /` says that Ollama is running.
+   * Whose rules hold where peers disagree on the same route and body. `none`: ours. `openai`: an empty text is a 400,
+   * and so are more than 300,000 tokens a request. `vllm`: `dimensions` is a 400 for a model that declares no widths to
+   * be cut to, and embeddings have an `id` and `created`. `infinity`: so they do; texts are cut unless `truncate` says
+   * no, wrong fields are a 422, usage counts characters, `/classify` answers a list of labels a text, and documents come
+   * back as strings, when asked for. `ollama`: `GET /` says that Ollama is running.
    */
   compat: (typeof compatNames)[number];
   /**
@@ -76,6 +82,7 @@ export const defaultApiConfig: ApiConfig = {
   apiKey: null,
   modelPolicy: 'any',
   aliases: {},
+  maxRequestTokens: null,
   scoreActivation: 'sigmoid',
   compat: 'none',
   keepAliveMs: null,

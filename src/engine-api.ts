@@ -1,7 +1,8 @@
 /** What an engine worker can be asked: the typed calls of a page, and whole HTTP requests on ports. One engine, one API. */
 import { createEmbeddings } from './api/embeddings.js';
 import { createHandler, type Handler } from './api/handler.js';
-import { startIdleClock } from './api/keep-alive.js';
+import { shareUses, startIdleClock } from './api/keep-alive.js';
+import { Metrics } from './api/metrics.js';
 import { listModels } from './api/models.js';
 import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
@@ -18,6 +19,8 @@ import { servePort } from './wire/port-server.js';
 export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
   const engineId = crypto.randomUUID();
   const answers = new Answers();
+  // Counts from the first call on, whoever comes first: a typed call or a request.
+  const metrics = new Metrics();
   let configure: (context: ApiContext) => void = () => {};
   const configured = new Promise<ApiContext>((resolve) => {
     configure = resolve;
@@ -26,13 +29,14 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
   // a model would wait for it.
   let handler: Promise<Handler> | null = null;
   const handlerOf = (): Promise<Handler> => {
-    handler ??= configured.then((context) => createHandler({ ...context, clientOf }));
+    handler ??= configured.then((context) => createHandler({ ...context, metrics, clientOf }));
     return handler;
   };
 
   return {
     async configure(config, api) {
-      configure({ engine: assembleEngine(config, { openBackend, wasmSupports: supportsModel }), api });
+      const engine = assembleEngine(config, { openBackend, wasmSupports: supportsModel });
+      configure({ engine: shareUses(engine, metrics.watch(engine)), api });
     },
     embeddings: {
       create: async (body, options) => moveVectors(await createEmbeddings(body, { ...(await configured), ...options })),

@@ -25,7 +25,8 @@ const label = textLike('positive');
 const passage = textLike('A text.');
 const base64 = textLike('AACAPQAAgD0=');
 
-const usage = z.strictObject({ prompt_tokens: tokens, total_tokens: tokens });
+/** vLLM counts what it has generated, too. */
+const usage = z.strictObject({ prompt_tokens: tokens, total_tokens: tokens, completion_tokens: z.optional(tokens) });
 const vector = z.array(value);
 const labelScore = z.strictObject({ score, label });
 
@@ -41,10 +42,14 @@ export const embeddingsAnswer = z.strictObject({
       object: z.literal('embedding'),
       index,
       embedding: z.union([vector, base64, z.array(vector), byType(typedVector)]),
+      encoding_format: z.optional(z.literal('base64')),
     }),
   ),
   model: modelName,
   usage,
+  // Of vLLM and Infinity.
+  id: z.optional(textLike('embd-1')),
+  created: z.optional(unixSeconds),
 });
 
 /** Jina's, with a vector for every token. */
@@ -58,6 +63,7 @@ export const multiVectorAnswer = z.strictObject({
 export const rerankAnswer = z.strictObject({
   id: textLike('rerank-1'),
   object: z.optional(z.literal('rerank')),
+  created: z.optional(unixSeconds),
   model: modelName,
   results: z.array(
     z.strictObject({
@@ -169,6 +175,7 @@ export const classifyAnswer = z.union([
     usage,
   }),
 ]);
+export const loadAnswer = z.strictObject({ server_load: z.int() });
 export const vllmTokenizeAnswer = z.strictObject({
   count: tokens,
   max_model_len: z.int(),
@@ -186,6 +193,26 @@ export const llamaRerankAnswer = z.strictObject({
 });
 export const llamaTokenizeAnswer = z.strictObject({
   tokens: z.array(z.union([index, z.strictObject({ id: index, piece: z.string() })])),
+});
+
+const slot = z.strictObject({
+  id: index,
+  model: modelName,
+  n_ctx: z.nullable(z.int()),
+  speculative: z.literal(false),
+  is_processing: z.boolean(),
+});
+export const llamaSlotsAnswer = z.array(slot);
+export const llamaPropsAnswer = z.strictObject({
+  default_generation_settings: z.strictObject({ n_ctx: z.nullable(z.int()), params: z.strictObject({}) }),
+  total_slots: z.int(),
+  model_alias: z.nullable(modelName),
+  model_path: z.nullable(z.string()),
+  modalities: z.strictObject({ vision: z.literal(false), audio: z.literal(false) }),
+  chat_template: z.literal(''),
+  bos_token: z.null(),
+  eos_token: z.null(),
+  build_info: textLike('vecinity 0.1.0'),
 });
 
 const nanoseconds = z.int().register(z.globalRegistry, { examples: [12_000_000] });

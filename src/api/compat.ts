@@ -4,6 +4,7 @@ import type { EngineInput, ModelStatus } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import type { RerankResponse } from '../protocol.js';
 import { type ErrorFormat, toOpenaiError } from './error-response.js';
+import { createId, nowSeconds } from './ids.js';
 import { specOf } from './names.js';
 import type { CallContext } from './route.js';
 import { invalidField } from './validate.js';
@@ -13,6 +14,19 @@ export function checkTexts(inputs: readonly EngineInput[], { api }: CallContext)
   if (api.compat !== 'openai') return;
   const index = inputs.indexOf('');
   if (index >= 0) throw invalidField(['input', index], 'a string that is not empty', '');
+}
+
+const openaiRequestTokens = 300_000;
+
+/** Tokens of one embedding request at most; null sets no limit. */
+export function maxRequestTokens({ maxRequestTokens: own, compat }: ApiConfig): number | null {
+  return own ?? (compat === 'openai' ? openaiRequestTokens : null);
+}
+
+/** What vLLM and Infinity put before their embeddings. */
+export function embeddingsHead({ compat }: ApiConfig): { id?: string; created?: number } {
+  if (compat !== 'vllm' && compat !== 'infinity') return {};
+  return { id: createId(compat === 'vllm' ? 'embd-' : 'infinity-'), created: nowSeconds() };
 }
 
 /** vLLM cuts only models that were trained for it. */
@@ -31,11 +45,11 @@ export async function checkDimensions(
 }
 
 /** Infinity's documents are bare strings, and come back only when they were asked for. */
-export function toPlainDocuments(response: RerankResponse, asked: boolean): object {
-  const results = response.results.map(({ document, ...rest }) =>
+export function toPlainDocuments({ results: ranked, ...response }: RerankResponse, asked: boolean): object {
+  const results = ranked.map(({ document, ...rest }) =>
     asked && document ? { ...rest, document: document.text } : rest,
   );
-  return { ...response, object: 'rerank', results };
+  return { ...response, object: 'rerank', created: nowSeconds(), results };
 }
 
 /** Infinity's status for fields that are wrong, where a dialect has no words of its own. */

@@ -1,6 +1,6 @@
 /** What every dialect's embedding route comes to: which model, which prompt, which limits, and the engine's answer. */
 import type { EmbedResult, EmbedTokensRequest, EmbedTokensResult, ModelStatus } from '../core/engine.js';
-import { checkDimensions } from './compat.js';
+import { checkDimensions, maxRequestTokens } from './compat.js';
 import { type Computed, withCompute } from './compute.js';
 import { useModel } from './keep-alive.js';
 import { choosePrompt } from './prompts.js';
@@ -45,11 +45,18 @@ async function toTokensRequest(wish: EmbedWish, model: ModelStatus, context: Cal
     ...(await choosePrompt({ prompt, promptName, role }, model, context)),
     truncate: wish.truncate ?? false,
     truncateSide: wish.truncateSide ?? 'right',
+    ...(wish.addSpecialTokens === false ? { addSpecialTokens: false } : {}),
+    ...maxTotalOf(context),
     maxTokens: wish.maxTokens ?? (await toMaxTokens(wish.truncateTo, model, context)),
     signal: context.signal,
     client: context.client,
     onProgress: context.onProgress,
   };
+}
+
+function maxTotalOf({ api }: CallContext): { maxTotalTokens?: number } {
+  const maxTotalTokens = maxRequestTokens(api);
+  return maxTotalTokens === null ? {} : { maxTotalTokens };
 }
 
 /** TEI's spelling of the side. */

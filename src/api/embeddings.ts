@@ -1,17 +1,19 @@
 /** The OpenAI embeddings call: body → engine request → response object. Used over HTTP and by the page's typed API. */
 import * as z from 'zod/mini';
 import type { EmbedResult, EmbedTokensResult } from '../core/engine.js';
+import { VecinityError } from '../errors.js';
 import type { EmbeddingsResponse } from '../protocol.js';
 import { checkTexts } from './compat.js';
 import type { Computed } from './compute.js';
 import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
-import { choice, choiceOf, flag, inputs, oneOrMore, positiveInteger, text } from './fields.js';
+import { choice, flag, inputs, integerFrom, oneOrMore, positiveInteger, text } from './fields.js';
 import type { CallContext } from './route.js';
 import { truncationFields } from './truncation.js';
 import { toUsage } from './usage.js';
 import { invalidField, parseBody } from './validate.js';
 import type { BytesFormat } from './vectors/embeddings-bytes.js';
 import { embeddingAt } from './vectors/embeddings-json.js';
+import { scaleRows } from './vectors/norms.js';
 import { endiannesses, plainForm, vectorDtypes } from './vectors/vector-bytes.js';
 import { type TypedVectors, toTypedVector, vectorTypes } from './vectors/vector-codes.js';
 
@@ -32,8 +34,8 @@ export const embeddingsBody = z.object({
   truncate: z.nullish(flag()),
   truncation_direction: z.nullish(choice(['right', 'left', 'Right', 'Left'])),
   normalize: z.nullish(flag()),
-  // llama.cpp's word; its other norms are none that an answer here has.
-  embd_normalize: z.nullish(choiceOf([-1, 2])),
+  // llama.cpp's word: none, the largest value, taxicab, Euclid's, and higher norms.
+  embd_normalize: z.nullish(integerFrom(-1)),
   // Jina's words.
   embedding_type: z.nullish(oneOrMore(vectorTypes)),
   embedding_types: z.nullish(oneOrMore(vectorTypes)),
@@ -42,6 +44,7 @@ export const embeddingsBody = z.object({
   return_multivector: z.nullish(flag()),
   // vLLM's words.
   use_activation: z.nullish(flag()),
+  add_special_tokens: z.nullish(flag()),
   ...truncationFields,
 });
 
@@ -55,6 +58,7 @@ export interface Embedded extends TypedVectors {
 
 /** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
 export async function embedBody(body: unknown, context: CallContext): Promise<Embedded> {
+  refuseMessages(body);
   const parsed = parseBody(embeddingsBody, body);
   if (parsed.return_multivector)
     throw invalidField(['return_multivector'], 'false where an input has one vector', true);
@@ -67,16 +71,26 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
       dimensions: parsed.dimensions ?? null,
       normalize: toNormalize(parsed),
       lateChunking: parsed.late_chunking ?? false,
+      addSpecialTokens: parsed.add_special_tokens ?? true,
       ...toTruncation(parsed, context.api.compat === 'infinity'),
     },
     context,
   );
+  if (scalesItself(parsed)) scaleRows(result, parsed.embd_normalize ?? -1);
   const { encoding_format: format } = parsed;
   const bytes = format === 'bytes' || format === 'bytes_only' ? format : null;
   const own = format === 'base64' ? format : 'float';
   const [first = own, ...more] = parsed.embedding_type ?? parsed.embedding_types ?? [];
   const form = { dtype: parsed.embed_dtype ?? plainForm.dtype, bigEndian: parsed.endianness === 'big' };
   return { result, types: [first, ...more], bytes, form };
+}
+
+/** vLLM makes one text of a chat by the model's own template; models that embed texts here have none. */
+function refuseMessages(body: unknown): void {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'messages') || Object.hasOwn(body, 'input'))
+    return;
+  const message = '`messages` need a model with a chat template, which no model here has; send the text as `input`.';
+  throw new VecinityError('invalid_request', message, { param: 'messages' });
 }
 
 const whereTokens = 'where every token has a vector';
@@ -90,7 +104,8 @@ export async function embedBodyTokens(body: unknown, context: CallContext): Prom
   const unfit = (['dimensions', 'late_chunking', 'normalize'] as const).find((field) => parsed[field]);
   if (unfit) throw invalidField([unfit], `left out ${whereTokens}`, parsed[unfit]);
   checkTexts(parsed.input, context);
-  const wish = { model: parsed.model ?? null, inputs: parsed.input, prompt: toPromptWish(parsed) };
+  const addSpecialTokens = parsed.add_special_tokens ?? true;
+  const wish = { model: parsed.model ?? null, inputs: parsed.input, prompt: toPromptWish(parsed), addSpecialTokens };
   return await embedTokens({ ...wish, ...toTruncation(parsed, context.api.compat === 'infinity') }, context);
 }
 
@@ -111,6 +126,12 @@ export async function createEmbeddings(body: unknown, context: CallContext): Pro
 /** Whether vectors get the length 1, in whichever dialect's words; null leaves it to the model. */
 function toNormalize({ normalize, normalized, use_activation, embd_normalize }: EmbeddingsBody): boolean | null {
   return normalize ?? normalized ?? use_activation ?? (embd_normalize == null ? null : embd_normalize === 2);
+}
+
+/** True for a norm that the engine has not. */
+function scalesItself({ normalize, normalized, use_activation, embd_normalize }: EmbeddingsBody): boolean {
+  const isAsked = embd_normalize != null && embd_normalize !== 2;
+  return isAsked && (normalize ?? normalized ?? use_activation) == null;
 }
 
 /** Whoever says to how many tokens wants to have inputs cut. */

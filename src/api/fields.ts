@@ -1,6 +1,7 @@
 /** Validators of the fields that several dialects share, each with the words for what it allows. */
 import * as z from 'zod/mini';
 import type { EngineInput } from '../core/engine.js';
+import { textInObject, textObjects } from './parts.js';
 import { count, type FieldPath, invalidField } from './validate.js';
 
 /** Inputs or documents of one request at most. */
@@ -60,6 +61,24 @@ export function textOrObject(allowed: string, minLength = 0) {
   return z.pipe(z.unknown(), z.pipe(z.transform(bare), string)).register(z.globalRegistry, { anyOf: forms });
 }
 
+/** A text or an array of texts, each bare or in an object; comes out as an array of strings. */
+export function textsOrObjects(name: string) {
+  const one = { anyOf: [{ type: 'string' }, ...textObjects] };
+  const many = { type: 'array', items: one, minItems: 1, maxItems: maxInputs };
+  const allowed = `a string, an object with a text, or an array of 1 to ${count(maxInputs)} of these`;
+  const parse = z.transform((value: unknown): string[] => {
+    const list: unknown[] = Array.isArray(value) ? value : [value];
+    if (list.length === 0 || list.length > maxInputs) throw invalidField([name], allowed, value);
+    return list.map((item, index) => {
+      const path = Array.isArray(value) ? [name, index] : [name];
+      const found = typeof item === 'string' ? item : textInObject(item, path);
+      if (found === undefined) throw invalidField(path, 'a string or an object with a text', item);
+      return found;
+    });
+  });
+  return z.pipe(z.unknown(), parse).register(z.globalRegistry, { anyOf: [...one.anyOf, many] });
+}
+
 /** A text or an array of texts; comes out as an array. */
 export function texts(name: string) {
   const allowed = `a string or an array of 1 to ${count(maxInputs)} strings`;
@@ -92,20 +111,24 @@ export function tokenSequences(name: string) {
 }
 
 /**
- * Texts or token ids in every form of the OpenAI API: string, string[], int[] (one sequence), int[][], or mixed arrays.
+ * Texts or token ids in every form of the OpenAI API: string, string[], int[] (one sequence), int[][], or mixed arrays;
+ * texts in objects as well.
  * As in llama.cpp, a number among strings makes the whole array one sequence, whose strings stand for their tokens.
  */
 export function inputs(name: string) {
   const id = { anyOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }] };
   const ids = { type: 'array', items: id, contains: { type: 'integer' }, minItems: 1 };
-  const many = { type: 'array', items: { anyOf: [{ type: 'string' }, ids] }, minItems: 1, maxItems: maxInputs };
+  const one = [{ type: 'string' }, ids, ...textObjects];
+  const many = { type: 'array', items: { anyOf: one }, minItems: 1, maxItems: maxInputs };
   const parse = z.transform((value: unknown) => parseInputs(value, name));
-  return z.pipe(z.unknown(), parse).register(z.globalRegistry, { anyOf: [{ type: 'string' }, ids, many] });
+  return z.pipe(z.unknown(), parse).register(z.globalRegistry, { anyOf: [...one, many] });
 }
 
 // Written by hand: a union's own messages say nothing useful, and 2,048 long id arrays would be walked several times.
 function parseInputs(value: unknown, name: string): EngineInput[] {
-  if (typeof value === 'string' || isTextObject(value)) return [parseInput(value, [name])];
+  if (typeof value === 'string') return [value];
+  const own = textInObject(value, [name]);
+  if (own !== undefined) return [own];
   if (!Array.isArray(value) || value.length === 0) throw invalidField([name], allowedInputs, value);
   if (value.some(isNumber)) return [parseSequence(value, [name])];
   if (value.length > maxInputs) throw invalidField([name], allowedInputs, value);
@@ -114,7 +137,8 @@ function parseInputs(value: unknown, name: string): EngineInput[] {
 
 function parseInput(value: unknown, path: FieldPath): EngineInput {
   if (typeof value === 'string') return value;
-  if (isTextObject(value) && typeof value.text === 'string') return value.text;
+  const own = textInObject(value, path);
+  if (own !== undefined) return own;
   if (!Array.isArray(value) || value.length === 0) throw invalidField(path, oneInput, value);
   return parseSequence(value, path);
 }

@@ -11,6 +11,7 @@ import { readJson } from './body.js';
 import { compatFormat } from './compat.js';
 import { corsOptions } from './cors.js';
 import { cohere } from './dialects/cohere.js';
+import { llamaServer } from './dialects/llama-cpp-server.js';
 import { multiVector } from './dialects/multi-vector.js';
 import { ollama } from './dialects/ollama.js';
 import { openai } from './dialects/openai.js';
@@ -40,22 +41,31 @@ export interface HandlerOptions {
   awaited?: Iterable<string>;
   /** Who sent a request, for the queue's fair shares; without it all requests are of one client. */
   clientOf?: (request: Request) => string | undefined;
+  /** Counts of an engine that these watch already; left out: new ones, which watch it from now on. */
+  metrics?: Metrics;
 }
 
 /** A path that no route has: what is not below the prefix is not ours. */
 const nowhere = '//';
 
-const described: readonly Dialect[] = [openai, cohere, shared, multiVector, tei, ollama, vllm, system];
+const described: readonly Dialect[] = [openai, cohere, shared, multiVector, tei, ollama, vllm, llamaServer, system];
 
 /** Every dialect that is answered, and what describes them. */
 export const dialects: readonly Dialect[] = [...described, documentsOf(described)];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
-export function createHandler({ engine, api = {}, remote, awaited = [], clientOf }: HandlerOptions): Handler {
-  const metrics = new Metrics();
+export function createHandler({
+  engine,
+  api = {},
+  remote,
+  awaited = [],
+  clientOf,
+  ...options
+}: HandlerOptions): Handler {
+  const metrics = options.metrics ?? new Metrics();
   const config = { ...defaultApiConfig, ...api };
   const context: ApiContext = {
-    engine: shareUses(engine, metrics.watch(engine)),
+    engine: options.metrics ? engine : shareUses(engine, metrics.watch(engine)),
     api: config,
     awaited: new Set(awaited),
     ...(remote && { remote }),
@@ -82,7 +92,10 @@ function createApp(context: ApiContext, metrics: Metrics, clientOf: HandlerOptio
       const { raw: request } = c.req;
       const { signal } = request;
       const own = { ...context, signal, client: clientOf?.(request), trace: traceHeaders(request) };
-      const response = await answer(route, request, { context: own, id: c.req.param('id') ?? '', metrics });
+      const response = await answer(route, request, {
+        ...{ context: own, id: c.req.param('id') ?? '', metrics },
+        query: (name) => c.req.query(name) ?? null,
+      });
       metrics.answered(route.paths[0] ?? '', route.method, response.status);
       return response;
     });

@@ -10,6 +10,11 @@ export function createId(prefix = ''): string {
   return prefix + Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/** For `created`: seconds since 1970. */
+export function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
 /** The caller's `x-request-id` when it is short and plain, else a new one. */
 function requestIdOf(request: Request): string {
   const given = request.headers.get('x-request-id');

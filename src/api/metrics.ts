@@ -43,6 +43,8 @@ type Done = { timing: Timing; usage: Usage };
 export class Metrics {
   readonly #counters = new Map<string, Map<string, number>>();
   readonly #histograms = new Map<string, Histogram>();
+  /** Requests by their model. */
+  readonly #running = new Map<string, number>();
 
   constructor() {
     for (const [name, series] of knownCounters) for (const labels of series) this.#add(name, labels, 0);
@@ -63,16 +65,22 @@ export class Metrics {
       decode: (request) => engine.decode(request),
       status: () => engine.status(),
       dispose: () => engine.dispose(),
-      embed: (request) => this.#count('embed', request.inputs.length, engine.embed(request)),
-      embedTokens: (request) => this.#count('embed', request.inputs.length, engine.embedTokens(request)),
-      rerank: (request) => this.#count('predict', request.documents.length, engine.rerank(request)),
-      classify: (request) => this.#count('predict', request.inputs.length, engine.classify(request)),
+      embed: (request) => this.#count('embed', sizeOf(request, request.inputs), engine.embed(request)),
+      embedTokens: (request) => this.#count('embed', sizeOf(request, request.inputs), engine.embedTokens(request)),
+      rerank: (request) => this.#count('predict', sizeOf(request, request.documents), engine.rerank(request)),
+      classify: (request) => this.#count('predict', sizeOf(request, request.inputs), engine.classify(request)),
     };
   }
 
   /** One answered request. */
   answered(route: string, method: string, status: number): void {
     this.#add('vecinity_http_requests_total', `path="${route}",method="${method}",status="${status}"`, 1);
+  }
+
+  /** Requests that a model, or all models together, have not answered yet. */
+  running(model?: string): number {
+    if (model !== undefined) return this.#running.get(model) ?? 0;
+    return [...this.#running.values()].reduce((sum, count) => sum + count, 0);
   }
 
   /** The text format of Prometheus. */
@@ -95,7 +103,8 @@ export class Metrics {
     return `${[...gauges, ...counters, ...histograms].join('\n')}\n`;
   }
 
-  async #count<Result extends Done>(task: Task, inputs: number, work: Promise<Result>): Promise<Result> {
+  async #count<Result extends Done>(task: Task, { model, inputs }: Size, work: Promise<Result>): Promise<Result> {
+    this.#running.set(model, this.running(model) + 1);
     const method = `method="${inputs === 1 ? 'single' : 'batch'}"`;
     this.#add('te_request_count', method, 1);
     this.#add(`te_${task}_count`, '', inputs);
@@ -109,6 +118,8 @@ export class Metrics {
     } catch (thrown) {
       this.#add('te_request_failure', `err="${failures[toVecinityError(thrown).code] ?? 'inference'}"`, 1);
       throw thrown;
+    } finally {
+      this.#running.set(model, this.running(model) - 1);
     }
   }
 
@@ -128,6 +139,16 @@ export class Metrics {
   #observe(name: string, value: number): void {
     this.#histograms.get(name)?.observe(value);
   }
+}
+
+/** What is known of a request before it is answered. */
+interface Size {
+  model: string;
+  inputs: number;
+}
+
+function sizeOf({ model }: { model: string | null }, { length }: readonly unknown[]): Size {
+  return { model: model ?? '', inputs: length };
 }
 
 class Histogram {

@@ -9,7 +9,7 @@ const anywhere =
 
 /** Ours in a page only below a prefix. Never the pages of a server: its start page and its metrics. */
 const belowPrefix =
-  /^\/(?:compatible-mode\/v1\/(?:embeddings|models(?:\/.+)?)|v1\/(?:reranking|health|classify)|ping|version|reranking|score|pooling|classify|predict|similarity|invocations|tokenize|detokenize|decode|embed|embed_(?:all|sparse)|vertex|embeddings?|models|api\/(?:embed|embeddings|rerank|tags|show|ps|version|pull)|(?:api-doc\/)?openapi\.json|docs(?:\.css)?)$/;
+  /^\/(?:compatible-mode\/v1\/(?:embeddings|models(?:\/.+)?)|v1\/(?:reranking|health|classify)|ping|version|load|props|slots|reranking|score|pooling|classify|predict|similarity|invocations|tokenize|detokenize|decode|embed|embed_(?:all|sparse)|vertex|embeddings?|models|api\/(?:embed|embeddings|rerank|tags|show|ps|version|pull)|(?:api-doc\/)?openapi\.json|docs(?:\.css)?)$/;
 
 /** The path without the prefix (`/ai/v1/embeddings` → `/v1/embeddings`), or null when it does not lie below it. */
 export function withoutPrefix(pathname: string, routePrefix: string): string | null {

@@ -10,7 +10,7 @@ import { remoteNameOf } from './remote/remote.js';
 import { scoreRemotely } from './remote/remote-engine.js';
 import type { CallContext } from './route.js';
 import { toMaxTokens, truncationFields } from './truncation.js';
-import { toUsage } from './usage.js';
+import { usageOf } from './usage.js';
 import { count, parseBody } from './validate.js';
 import type { RerankWish } from './wishes.js';
 
@@ -63,7 +63,7 @@ export async function rerankBodyDocuments(body: unknown, context: CallContext): 
     },
     context,
   );
-  return { result, response: toResponse(parsed, result), documentsAsked: parsed.return_documents ?? null };
+  return { result, response: toResponse(parsed, result, context), documentsAsked: parsed.return_documents ?? null };
 }
 
 /** Documents sorted by relevance, best first; equal scores keep the order of the documents. */
@@ -101,13 +101,13 @@ export function rank(scores: Iterable<number>, topN: number | null = null): { in
     .slice(0, topN ?? undefined);
 }
 
-function toResponse(body: RerankBody, result: RerankResult): RerankResponse {
+function toResponse(body: RerankBody, result: Computed<RerankResult>, { api }: CallContext): RerankResponse {
   const withDocuments = body.return_documents ?? true;
   const results = rank(result.scores, body.top_n).map(({ index, score }) => {
     const entry = { index, relevance_score: score };
     return withDocuments ? { ...entry, document: { text: body.documents[index] ?? '' } } : entry;
   });
-  return { id: createId('rerank-'), model: result.model, results, usage: toUsage(result) };
+  return { id: createId('rerank-'), model: result.model, results, usage: usageOf(result, api) };
 }
 
 /** TEI and Infinity say `raw_scores`, vLLM says `use_activation`; `raw_scores` wins when both are there. */

@@ -46,6 +46,8 @@ export interface Call {
   context: CallContext;
   /** Parsed JSON, not yet validated; undefined for a route without a body. */
   body: unknown;
+  /** A parameter of the address; null where it has none of that name. */
+  query(name: string): string | null;
   /** The model id of `/v1/models/{id}`, decoded; empty elsewhere. */
   id: string;
   metrics: Metrics;

@@ -16,6 +16,8 @@ export interface EmbedWish {
   maxTokens?: number | null;
   /** The same of vLLM's, where more than the model takes is an error. */
   truncateTo?: number | null;
+  /** False leaves the special tokens away; default true. */
+  addSpecialTokens?: boolean | null;
   /** True reads the inputs as one text; see `EmbedRequest`. */
   lateChunking?: boolean;
 }

@@ -16,6 +16,8 @@ export interface ServeOptions {
   upstream: Upstream[];
   /** Null keeps every model. */
   memoryBudgetBytes: number | null;
+  /** The header in which a proxy in front says whose request it is; null: the connection's address. */
+  clientHeader: string | null;
   /** Null: text on a terminal, JSON elsewhere. */
   logFormat: 'json' | 'text' | null;
 }
@@ -41,6 +43,16 @@ const flags = {
     environment: ['MAX_QUEUE'],
     value: 'N',
     help: `inputs that may wait (default: ${defaultEngineConfig.maxQueue})`,
+  },
+  'client-header': {
+    environment: ['CLIENT_HEADER'],
+    value: 'NAME',
+    help: 'header in which the proxy in front names the client, such as x-forwarded-for; clients get fair shares (default: none, the address of the connection is the client)',
+  },
+  'max-request-tokens': {
+    environment: ['MAX_REQUEST_TOKENS'],
+    value: 'N',
+    help: 'tokens of one embedding request at most (default: no limit; 300,000 with --compat openai)',
   },
   compat: {
     environment: ['COMPAT'],
@@ -89,10 +101,12 @@ export function parseServeOptions(args: readonly string[], environment: Environm
       apiKey: given.text('api-key') ?? null,
       routePrefix: given.text('route-prefix') ?? defaultApiConfig.routePrefix,
       modelPolicy: given.word('model-policy', ['any', 'strict']) ?? (isOne ? defaultApiConfig.modelPolicy : 'strict'),
+      maxRequestTokens: given.integer('max-request-tokens', { least: 1 }) ?? null,
       compat: given.word('compat', compatNames) ?? defaultApiConfig.compat,
       corsOrigin: given.text('cors') ?? null,
     },
     memoryBudgetBytes: toBytes(given),
+    clientHeader: toHeader(given),
     logFormat: given.word('log-format', ['json', 'text']) ?? null,
   };
 }
@@ -106,6 +120,12 @@ function toModels(given: Arguments<'model'>, unsaid: string[]): string[] {
     .filter(Boolean);
   if (names.length === 0) throw given.wrong('model', 'a name or several with commas between them');
   return names;
+}
+
+function toHeader(given: Arguments<'client-header'>): string | null {
+  const name = given.text('client-header') ?? null;
+  if (name === null || /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return name;
+  throw given.wrong('client-header', 'the name of a header');
 }
 
 const unitBytes: Readonly<Record<string, number>> = {

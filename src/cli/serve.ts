@@ -1,6 +1,7 @@
 /** `vecinity serve`: the API on a port, one line in the log for every event, an end that loses nothing. */
 import { once } from 'node:events';
 import type { Handler } from '../api/handler.js';
+import { createClientOf } from '../edge/clients.js';
 import { createNodeEngine } from '../edge/engine.js';
 import { createHandler } from '../edge/handler.js';
 import { withMemoryBudget } from '../edge/memory-budget.js';
@@ -38,12 +39,13 @@ export async function serve(args: readonly string[], terminal: Terminal): Promis
 
 /** Listens first and loads then, so that `/health` tells how far it is. */
 async function startServing(
-  { hostname, port, models, engine: settings, api, upstream, memoryBudgetBytes }: ServeOptions,
+  { hostname, port, models, engine: settings, api, upstream, memoryBudgetBytes, clientHeader }: ServeOptions,
   log: Log,
 ): Promise<Serving> {
   const unlimited = await createNodeEngine(settings);
   const engine = memoryBudgetBytes === null ? unlimited : withMemoryBudget(unlimited, memoryBudgetBytes);
-  const handler = logged(createHandler({ engine, api, upstream, awaited: models.map(modelIdOf) }), log);
+  const clientOf = createClientOf(clientHeader);
+  const handler = logged(createHandler({ engine, api, upstream, awaited: models.map(modelIdOf), clientOf }), log);
   const server = await listen(handler, { hostname, port }).catch(async (error: unknown) => {
     await engine.dispose();
     throw error;

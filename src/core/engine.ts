@@ -48,6 +48,10 @@ export interface EmbedRequest extends RequestOptions {
   truncateSide: 'left' | 'right';
   /** Tokens to keep of each input at most; null is the model's limit. */
   maxTokens: number | null;
+  /** False leaves the model's special tokens away; default true. */
+  addSpecialTokens?: boolean;
+  /** Tokens of all inputs together at most; more throws `invalid_request`. Default: no limit. */
+  maxTotalTokens?: number | null;
   /**
    * True reads all inputs as one text, in their order, and gives the mean of each one's tokens in it. Nothing is cut;
    * throws `invalid_request` for a model that does not pool by the mean.

@@ -59,6 +59,7 @@ interface ComputeRequest extends RequestOptions {
   encode: (index: number) => Encoding;
   /** Default: one row an input. */
   output?: RunOutput;
+  maxTotalTokens?: number | null | undefined;
 }
 
 export class LoadedModel {
@@ -101,8 +102,8 @@ export class LoadedModel {
   async embedTokens({ inputs, ...request }: EmbedTokensRequest): Promise<EmbedTokensResult> {
     this.#requireEmbeddings();
     requireSome(inputs.length, 'input');
-    const { truncate, truncateSide, maxTokens, signal, client, onProgress } = request;
-    const options = { truncate, truncateSide, maxTokens, prompt: resolvePrompt(this.spec, request) };
+    const { signal, client, onProgress, maxTotalTokens } = request;
+    const options = { ...cutOf(request), prompt: resolvePrompt(this.spec, request) };
     const offsets = new Int32Array(inputs.length + 1);
     const encode = (index: number) => {
       const encoding = this.#encodeInput(inputs[index] ?? '', { ...options, index });
@@ -110,7 +111,15 @@ export class LoadedModel {
       requireRoom(offsets[index + 1] ?? 0, this.backend.width);
       return encoding;
     };
-    const compute = { signal, client, onProgress, count: inputs.length, encode, output: 'tokens' } as const;
+    const compute = {
+      signal,
+      client,
+      onProgress,
+      maxTotalTokens,
+      count: inputs.length,
+      encode,
+      output: 'tokens',
+    } as const;
     const { values: embeddings, ...rest } = await this.#compute(compute);
     return {
       ...{ model: this.spec.id, embeddings, offsets, count: inputs.length },
@@ -184,8 +193,8 @@ export class LoadedModel {
   }
 
   async #embedEach(request: EmbedRequest, prompt: string): Promise<Computed> {
-    const { inputs, truncate, truncateSide, maxTokens } = request;
-    const options = { truncate, truncateSide, maxTokens, prompt };
+    const { inputs } = request;
+    const options = { ...cutOf(request), prompt };
     const encode = (index: number) => this.#encodeInput(inputs[index] ?? '', { ...options, index });
     return await this.#compute({ ...request, count: inputs.length, encode });
   }
@@ -274,7 +283,7 @@ export class LoadedModel {
 
   async #feed(
     job: OpenJob,
-    { count, encode }: ComputeRequest,
+    { count, encode, maxTotalTokens }: ComputeRequest,
     tally: { promptTokens: number; truncated: number; tokenizeMs: number },
   ): Promise<void> {
     const takeTurn = (from: number, mayGoOn: () => boolean): number => {
@@ -287,6 +296,7 @@ export class LoadedModel {
         tally.truncated += Number(truncated);
       }
       tally.tokenizeMs += this.#now() - turnStart;
+      requireFewer(tally.promptTokens, maxTotalTokens);
       job.add(encodings);
       return from + encodings.length;
     };
@@ -320,6 +330,19 @@ export class LoadedModel {
 function labelsOf({ config }: ModelSpec, count: number): string[] {
   const names = objectField(config, 'id2label');
   return Array.from({ length: count }, (_, label) => stringField(names, String(label)) ?? `LABEL_${label}`);
+}
+
+/** How the tokenizer shall cut and frame each input. */
+function cutOf(request: Omit<EmbedTokensRequest, 'inputs'>) {
+  const { truncate, truncateSide, maxTokens, addSpecialTokens } = request;
+  return { truncate, truncateSide, maxTokens, addSpecialTokens };
+}
+
+/** The words are OpenAI's; the rest of the inputs has not been counted. */
+function requireFewer(tokens: number, most: number | null | undefined): void {
+  if (most == null || tokens <= most) return;
+  const message = `input is too large: Requested at least ${tokens} tokens, max ${most} tokens per request.`;
+  throw new VecinityError('invalid_request', message, { param: 'input' });
 }
 
 /** Token vectors of one answer, in values: 32 MiB of floats, several times that as text. */

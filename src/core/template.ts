@@ -22,6 +22,9 @@ export interface Template {
 // Marks that no vocabulary has, because control characters are removed or escaped before one is made.
 const marks = { first: '\u0001first\u0001', second: '\u0001second\u0001' };
 
+/** No special tokens at all. */
+export const bareTemplate: Template = { slots: [{ content: 'first', typeId: 0 }], specials: 0, leading: 0 };
+
 /** Throws `model_file_invalid` when the tokenizer's template does not hold the texts or names an unknown token. */
 export function findTemplate(tokenizer: Tokenizer, pair: boolean): Template {
   const second = pair ? [marks.second] : null;

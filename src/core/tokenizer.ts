@@ -9,7 +9,7 @@ import type { ModelSpec } from '../models/spec.js';
 import { readOptionalJson } from '../models/spec-files.js';
 import type { EngineInput, Token } from './engine.js';
 import { checkChars, type TokenizedPart, tokenizeEnough } from './long-text.js';
-import { fillTemplate, findTemplate, type Template } from './template.js';
+import { bareTemplate, fillTemplate, findTemplate, type Template } from './template.js';
 import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
 import { checkTokenizer } from './tokenizer-check.js';
 import { cutPair, type PairLimits } from './truncation.js';
@@ -44,6 +44,8 @@ export interface EncodeOptions {
   truncateSide?: 'left' | 'right';
   /** Tokens to keep at most; the model's own limit holds as well. */
   maxTokens?: number | null;
+  /** False leaves the special tokens away; default true. */
+  addSpecialTokens?: boolean | undefined;
   /** Text to put before the input. */
   prompt?: string;
   /** Place of the input in its request, for messages. */
@@ -137,18 +139,24 @@ class ModelTokenizer implements Tokenizer {
   encode(text: string, options: EncodeOptions = {}): Encoding {
     const prompt = options.prompt ?? '';
     const left = options.truncateSide === 'left';
-    const room = this.#limit(options.maxTokens, this.#single) - this.#single.specials;
+    const template = options.addSpecialTokens === false ? bareTemplate : this.#single;
+    const room = this.#limit(options.maxTokens, template) - template.specials;
     const { ids: content, whole } = this.#someIds(prompt + text, room, left);
-    const totalTokens = content.length + this.#single.specials;
+    const totalTokens = content.length + template.specials;
+    if (totalTokens === 0 && options.addSpecialTokens === false) throw withoutTokens(options.index);
     const excess = Math.max(0, content.length - room);
-    if (excess > 0 && !options.truncate) throw this.#tooLong(totalTokens, room + this.#single.specials, options);
+    if (excess > 0 && !options.truncate) throw this.#tooLong(totalTokens, room + template.specials, options);
     const kept = left ? content.slice(excess) : content.slice(0, content.length - excess);
     return {
-      inputIds: fillTemplate(this.#single, kept).inputIds,
+      inputIds: fillTemplate(template, kept).inputIds,
       typeIds: null,
       truncated: excess > 0,
       totalTokens,
-      skippedTokens: this.#skippedTokens(prompt, left ? (whole ? excess : Number.POSITIVE_INFINITY) : 0, kept.length),
+      skippedTokens: this.#skippedTokens(prompt, {
+        leading: template.leading,
+        cutFromLeft: left ? (whole ? excess : Number.POSITIVE_INFINITY) : 0,
+        keptTokens: kept.length,
+      }),
     };
   }
 
@@ -290,10 +298,13 @@ class ModelTokenizer implements Tokenizer {
     );
   }
 
-  #skippedTokens(prompt: string, cutFromLeft: number, keptTokens: number): number {
+  #skippedTokens(
+    prompt: string,
+    { leading, cutFromLeft, keptTokens }: Record<'leading' | 'cutFromLeft' | 'keptTokens', number>,
+  ): number {
     if (this.#spec.includePrompt || prompt === '') return 0;
     const promptTokens = Math.max(0, this.#contentIds(prompt).length - cutFromLeft);
-    return this.#single.leading + Math.min(promptTokens, keptTokens);
+    return leading + Math.min(promptTokens, keptTokens);
   }
 
   #tooLong(tokens: number, limit: number, options: EncodeOptions | PairOptions, what = 'input'): VecinityError {
@@ -324,6 +335,11 @@ class ModelTokenizer implements Tokenizer {
       { param: 'input' },
     );
   }
+}
+
+function withoutTokens(index = 0): VecinityError {
+  const message = `input ${index} has no tokens at all without the special ones; send a text, or let them be added.`;
+  return new VecinityError('invalid_request', message, { param: 'input' });
 }
 
 function emptyChunk(index: number): VecinityError {

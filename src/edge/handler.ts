@@ -6,7 +6,7 @@ import {
 } from '../api/handler.js';
 import { toRemoteModels, type Upstream } from './upstream.js';
 
-export interface HandlerOptions extends Omit<ApiHandlerOptions, 'remote'> {
+export interface HandlerOptions extends Omit<ApiHandlerOptions, 'remote' | 'metrics'> {
   /** OpenAI-compatible servers that answer for chosen models, whichever dialect asks. */
   upstream?: Upstream | readonly Upstream[];
 }

@@ -3,6 +3,7 @@ export type { Handler } from '../api/handler.js';
 export type { ApiConfig, EngineConfig } from '../config.js';
 export type { Engine, EngineStatus, LoadOptions, LoadProgress, ModelStatus } from '../core/engine.js';
 export { VecinityError } from '../errors.js';
+export { createClientOf } from './clients.js';
 export { createNodeEngine, type NodeEngineOptions } from './engine.js';
 export { createHandler, type HandlerOptions } from './handler.js';
 export { type ListenOptions, listen, type RunningServer, toListener } from './server.js';

@@ -2,6 +2,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import { keepAddress } from './clients.js';
 
 export interface ListenOptions {
   hostname?: string;
@@ -40,7 +41,11 @@ export async function listen(
 
 /** The handler as a listener of `node:http`, for servers and frameworks that bring their own. */
 export function toListener(handler: (request: Request) => Response | Promise<Response>) {
-  return getRequestListener(handler, { overrideGlobalObjects: false });
+  const fromSocket = (request: Request, { incoming }: { incoming: { socket: { remoteAddress?: string } } }) => {
+    keepAddress(request, incoming.socket.remoteAddress);
+    return handler(request);
+  };
+  return getRequestListener(fromSocket, { overrideGlobalObjects: false });
 }
 
 /** Connections by what they do: Node counts one that has not sent a request yet as busy, and would wait for it. */

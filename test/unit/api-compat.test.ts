@@ -40,6 +40,26 @@ describe('vllm', () => {
   });
 });
 
+it('vllm has ids, times and generated tokens in embeddings, which nobody else has', async () => {
+  const body = { input: 'one' };
+  const answer = await (await createApi({ compat: 'vllm' }).post('/v1/embeddings', body)).json();
+  expect(answer).toMatchObject({ id: expect.stringMatching(/^embd-/), created: expect.any(Number) });
+  expect(answer.usage).toEqual({ prompt_tokens: 5, total_tokens: 5, completion_tokens: 0 });
+  const plain = await (await createApi().post('/v1/embeddings', body)).json();
+  expect(Object.keys(plain).sort()).toEqual(['data', 'model', 'object', 'usage']);
+});
+
+it.each([
+  [{ compat: 'openai' } as const, 300_000],
+  [{ compat: 'openai', maxRequestTokens: 7 } as const, 7],
+  [{ maxRequestTokens: 9 }, 9],
+  [{}, undefined],
+])('%j lets an embedding request have %s tokens', async (api, maxTotalTokens) => {
+  const { post, engine } = createApi(api);
+  await post('/v1/embeddings', { input: 'a' });
+  expect(engine.embedRequests[0]?.maxTotalTokens).toBe(maxTotalTokens);
+});
+
 describe('infinity', () => {
   const api = { compat: 'infinity' } as const;
 
@@ -68,9 +88,17 @@ describe('infinity', () => {
     expect(answer.results[0].document).toBe(document);
   });
 
+  it.each(['/embeddings', '/v1/embeddings'])('has ids, times and characters as usage on %s', async (path) => {
+    const answer = await (await createApi(api).post(path, { input: ['one', 'three'] })).json();
+    expect(answer).toMatchObject({ id: expect.stringMatching(/^infinity-/), created: expect.any(Number) });
+    expect(answer.usage).toEqual({ prompt_tokens: 8, total_tokens: 8 });
+    const ranked = await (await createApi(api, ranker()).post('/rerank', rerank)).json();
+    expect(ranked).toMatchObject({ created: expect.any(Number), usage: { prompt_tokens: 13, total_tokens: 13 } });
+  });
+
   it('classifies with all labels of each text', async () => {
     const answer = await (await createApi(api, ranker()).post('/classify', { input: ['a', 'b'] })).json();
-    expect(answer).toMatchObject({ object: 'classify', usage: { prompt_tokens: 9 } });
+    expect(answer).toMatchObject({ object: 'classify', usage: { prompt_tokens: 2, total_tokens: 2 } });
     expect(answer.data[1]).toEqual([
       { label: 'negative', score: 0.125 },
       { label: 'positive', score: 0.875 },

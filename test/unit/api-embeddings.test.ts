@@ -157,7 +157,7 @@ describe('bad embedding requests', () => {
     ['no input', {}, 'input', `\`input\` is required: ${inputs}.`],
     ['null', { input: null }, 'input', `\`input\` must be ${inputs}; got null.`],
     ['a number', { input: 7 }, 'input', `\`input\` must be ${inputs}; got number 7.`],
-    ['an object', { input: { content: 'a' } }, 'input', `\`input\` must be ${inputs}; got an object.`],
+    ['an object', { input: { words: 'a' } }, 'input', `\`input\` must be ${inputs}; got an object.`],
     ['no inputs', { input: [] }, 'input', `\`input\` must be ${inputs}; got an empty array.`],
     [
       '2,049 inputs',

@@ -55,14 +55,14 @@ describe('Jina’s embeddings', () => {
 
   it.each([
     [{ input: [{ image: 'x' }] }, 'input[0]'],
-    [{ input: [{ text: 5 }] }, 'input[0]'],
+    [{ input: [{ text: 5 }] }, 'input[0].text'],
     [{ input: 'a', embedding_type: 'int4' }, 'embedding_type[0]'],
     [{ input: 'a', embedding_type: [] }, 'embedding_type'],
     [{ input: 'a', embedding_type: 5 }, 'embedding_type'],
     [{ input: 'a', late_chunking: 'yes' }, 'late_chunking'],
     [{ input: 'a', return_multivector: true, embedding_type: 'int8' }, 'embedding_type'],
     [{ input: 'a', return_multivector: true, encoding_format: 'base64' }, 'encoding_format'],
-    [{ input: 'a', embd_normalize: 1 }, 'embd_normalize'],
+    [{ input: 'a', embd_normalize: -2 }, 'embd_normalize'],
     [{ input: 'a', truncate_prompt_tokens: -2 }, 'truncate_prompt_tokens'],
   ])('refuse %j by naming %s', async (body, param) => {
     expect(await errorOf(await createApi().post(path, body))).toMatchObject({ status: 400, param });

@@ -19,8 +19,14 @@ describe('validators as JSON Schema', () => {
   it('an input is a string, token ids, or an array of both', () => {
     const id = { anyOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }] };
     const ids = { type: 'array', items: id, contains: { type: 'integer' }, minItems: 1 };
-    const many = { type: 'array', items: { anyOf: [{ type: 'string' }, ids] }, minItems: 1, maxItems: 2048 };
-    expect(schemaOf(inputs('input'))).toEqual({ anyOf: [{ type: 'string' }, ids, many] });
+    const part = { type: 'object', properties: { type: { const: 'text' }, text: { type: 'string' } } };
+    const parts = { type: 'array', items: { ...part, required: ['type', 'text'] }, minItems: 1 };
+    const objects = Object.entries({ text: { type: 'string' }, prompt_string: { type: 'string' }, content: parts }).map(
+      ([name, schema]) => ({ type: 'object', properties: { [name]: schema }, required: [name] }),
+    );
+    const forms = [{ type: 'string' }, ids, ...objects];
+    const many = { type: 'array', items: { anyOf: forms }, minItems: 1, maxItems: 2048 };
+    expect(schemaOf(inputs('input'))).toEqual({ anyOf: [...forms, many] });
   });
 
   it('a document is a string or an object with a text', () => {

@@ -28,6 +28,13 @@ describe('the options of `vecinity serve`', () => {
     });
   });
 
+  it('say whose requests share a turn and how long one may be', () => {
+    const options = parseServeOptions('--client-header x-forwarded-for --max-request-tokens 300000'.split(' '), {});
+    expect(options).toMatchObject({ clientHeader: 'x-forwarded-for', api: { maxRequestTokens: 300_000 } });
+    expect(parseServeOptions([], {})).toMatchObject({ clientHeader: null, api: { maxRequestTokens: null } });
+    expect(() => parseServeOptions(['--client-header', 'a b'], {})).toThrow(/--client-header/);
+  });
+
   it('come from the environment where there is no flag; an empty variable is none', () => {
     const environment = { PORT: '9000', API_KEY: '', EMBEDDING_MODEL: 'a', HF_TOKEN: 't', DEVICE: 'wasm' };
     const options = parseServeOptions(['--device=auto'], environment);

@@ -41,6 +41,14 @@ describe('a text that is too long', () => {
     expect(tokenizer.encode(long, { truncate: true, maxTokens: 500 }).inputIds).toHaveLength(16);
   });
 
+  it('has the more room without special tokens', () => {
+    const options = { truncate: true, addSpecialTokens: false };
+    expect([...tokenizer.encode(long, options).inputIds]).toEqual(content.slice(0, 16));
+    const framed = [...tokenizer.encode('hello world').inputIds];
+    expect([...tokenizer.encode('hello world', options).inputIds]).toEqual(framed.slice(1, -1));
+    expect(() => tokenizer.encode('', { ...options, index: 4 })).toThrow(/^input 4 has no tokens at all/);
+  });
+
   it('is refused without truncation, in the words that clients look for', () => {
     expect(() => tokenizer.encode(long, { index: 3 })).toThrow(
       expect.objectContaining({

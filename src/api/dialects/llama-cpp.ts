@@ -4,7 +4,7 @@ import type { VecinityError } from '../../errors.js';
 import { json, llamaEmbedAnswer, llamaRerankAnswer, llamaTokenizeAnswer } from '../answers.js';
 import { embedInputs } from '../embed-inputs.js';
 import { errorType } from '../error-response.js';
-import { flag, inputs, positiveInteger, text } from '../fields.js';
+import { flag, inputs, integerFrom, positiveInteger, text } from '../fields.js';
 import { passedOn } from '../remote/remote.js';
 import { documents, query, rank, scoreDocuments } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
@@ -13,10 +13,12 @@ import { tokenizeTexts } from '../tokens.js';
 import { toUsage } from '../usage.js';
 import { parseBody } from '../validate.js';
 import { toJsonRows, writeJson } from '../vectors/embeddings-json.js';
+import { scaleRows } from '../vectors/norms.js';
 import type { Variant } from './shared-route.js';
 
-const contentBody = z.object({ model: z.nullish(text()), content: inputs('content') });
-const inputBody = z.object({ model: z.nullish(text()), input: inputs('input') });
+const common = { model: z.nullish(text()), embd_normalize: z.nullish(integerFrom(-1)) };
+const contentBody = z.object({ ...common, content: inputs('content') });
+const inputBody = z.object({ ...common, input: inputs('input') });
 const rerankBody = z.object({
   model: z.nullish(text()),
   query,
@@ -31,7 +33,7 @@ const tokenizeBody = z.object({
 });
 
 /** The status stands in the body too. */
-function formatError({ message, status }: VecinityError) {
+export function formatError({ message, status }: VecinityError) {
   return { body: { error: { code: status, message, type: errorType(status) } } };
 }
 
@@ -74,21 +76,21 @@ export const llamaTokenize: Variant = {
 };
 
 function embedContent({ body, context }: Call): Promise<Response> {
-  const { model = null, content } = parseBody(contentBody, body);
-  return embed(model, content, context);
+  const { content, ...rest } = parseBody(contentBody, body);
+  return embed({ ...rest, input: content }, context);
 }
 
 function embedInput({ body, context }: Call): Promise<Response> {
-  const { model = null, input } = parseBody(inputBody, body);
-  return embed(model, input, context);
+  return embed(parseBody(inputBody, body), context);
 }
 
 async function embed(
-  model: string | null,
-  texts: Parameters<typeof embedInputs>[0]['inputs'],
+  { model = null, input, embd_normalize }: z.output<typeof inputBody>,
   context: Call['context'],
 ): Promise<Response> {
-  const result = await embedInputs({ model, inputs: texts, normalize: true }, context);
+  const norm = embd_normalize ?? 2;
+  const result = await embedInputs({ model, inputs: input, normalize: norm === 2 }, context);
+  if (norm !== 2) scaleRows(result, norm);
   const { count, row } = toJsonRows(result, 'float');
   const item = (index: number) => `{"index":${index},"embedding":[${row(index)}]}`;
   const bytes = await writeJson(['[', { count, row: item }, ']']);

@@ -3,7 +3,7 @@
  * Jina, Cohere and vLLM share with them.
  */
 import { embeddingsAnswer, json, rerankAnswer } from '../answers.js';
-import { toPlainDocuments } from '../compat.js';
+import { embeddingsHead, toPlainDocuments } from '../compat.js';
 import { embedBody, embedBodyTokens, embeddingsBody } from '../embeddings.js';
 import { modelAnswer, modelsAnswer } from '../model-answers.js';
 import { listModels, retrieveModel } from '../models.js';
@@ -11,7 +11,7 @@ import { passedOn } from '../remote/remote.js';
 import { rerankBody, rerankBodyDocuments } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
 import type { Call, CallContext, Dialect } from '../route.js';
-import { toUsage } from '../usage.js';
+import { usageOf } from '../usage.js';
 import { bytesResponse } from '../vectors/embeddings-bytes.js';
 import { toTokenParts, writeEmbeddings, writeJson } from '../vectors/embeddings-json.js';
 import { toRows } from '../vectors/vector-codes.js';
@@ -87,8 +87,9 @@ async function embeddings({ body, context }: Call): Promise<Response> {
   const embedded = await embedBody(body, context);
   if (embedded.bytes !== null) return bytesResponse(embedded.bytes, embedded);
   const { result } = embedded;
-  const tail = { model: result.model, usage: toUsage(result) };
-  const bytes = await writeEmbeddings(toRows(embedded), tail);
+  const tail = { ...embeddingsHead(context.api), model: result.model, usage: usageOf(result, context.api) };
+  const itemTail = embedded.types.length === 1 && embedded.types[0] === 'base64' ? ',"encoding_format":"base64"' : '';
+  const bytes = await writeEmbeddings(toRows(embedded), tail, itemTail);
   return jsonResponse(bytes, { headers: timingHeaders(result) });
 }
 
@@ -100,7 +101,8 @@ function asksForTokens(body: unknown): boolean {
 async function tokenEmbeddings(body: unknown, context: CallContext): Promise<Response> {
   const result = await embedBodyTokens(body, context);
   const items = toTokenParts(result, (index) => [`{"object":"embedding","index":${index},"embedding":`, '}']);
-  const tail = JSON.stringify({ model: result.model, usage: toUsage(result) }).slice(1);
+  const head = embeddingsHead(context.api);
+  const tail = JSON.stringify({ ...head, model: result.model, usage: usageOf(result, context.api) }).slice(1);
   const bytes = await writeJson(['{"object":"list","data":[', ...items, `],${tail}`]);
   return jsonResponse(bytes, { headers: timingHeaders(result) });
 }

@@ -13,17 +13,15 @@ export interface Variant extends Pick<Route, 'formatError' | 'handle'> {
 }
 
 /** The first variant whose key the body has; the last one answers bodies without any. */
-export function sharedRoute(
-  route: Pick<Route, 'paths' | 'summary'>,
-  variants: readonly [Variant, ...Variant[]],
-): Route {
-  const last = variants.at(-1) ?? variants[0];
+export function sharedRoute(route: Pick<Route, 'paths' | 'summary'>, variants: readonly Variant[]): Route {
+  const last = variants.at(-1);
+  if (last === undefined) throw new Error('A route needs a variant at least.');
   const choose = (body: unknown): Variant =>
     variants.find(({ key }) => typeof body === 'object' && body !== null && Object.hasOwn(body, key)) ?? last;
   return {
     ...route,
     method: 'POST',
-    body: z.union(variants.map(({ body }) => body)),
+    body: z.union([...new Set(variants.map(({ body }) => body))]),
     examples: variants.map(({ example }) => example),
     answers: unite(variants.map(({ answers }) => answers)),
     guarded: true,

@@ -1,12 +1,17 @@
 /** Paths that several APIs have; whose words are spoken there is decided by the body. */
 
-import type { Dialect } from '../route.js';
+import { resolveModel, specOf } from '../names.js';
+import { remoteNameOf } from '../remote/remote.js';
+import type { Call, Dialect } from '../route.js';
 import { jinaClassify } from './jina-classify.js';
 import { llamaContent, llamaInput, llamaRerank, llamaTokenize } from './llama-cpp.js';
 import { openaiEmbeddings, openaiRerank } from './openai.js';
-import { sharedRoute } from './shared-route.js';
-import { teiRerank, teiTokenize } from './tei.js';
-import { vllmClassify, vllmTokenize } from './vllm.js';
+import { sharedRoute, type Variant } from './shared-route.js';
+import { teiInvocation, teiRerank, teiTokenize } from './tei.js';
+import { vllmClassify, vllmScores, vllmTokenize } from './vllm.js';
+
+/** What vLLM's `/invocations` does with `input`. */
+const vllmInput: Variant = { ...openaiEmbeddings, handle: embedOrClassify };
 
 const sorts = 'Sorts documents by their relevance to a query.';
 const embeds = 'Embeds texts or token ids.';
@@ -25,4 +30,17 @@ export const shared: Dialect = [
     llamaTokenize,
     vllmTokenize,
   ]),
+  sharedRoute(
+    { paths: ['/invocations'], summary: 'Does what the body is made for, as SageMaker asks of TEI and vLLM.' },
+    [...vllmScores, openaiRerank, vllmInput, teiInvocation],
+  ),
 ];
+
+/** vLLM embeds what it is given, unless its model classifies. */
+async function embedOrClassify(call: Call): Promise<Response> {
+  const { body, context } = call;
+  const name = typeof body === 'object' && body !== null ? Reflect.get(body, 'model') : null;
+  if (typeof name === 'string' && remoteNameOf(name, context) !== null) return await openaiEmbeddings.handle(call);
+  const spec = await specOf(resolveModel(typeof name === 'string' ? name : null, 'embedding', context), context);
+  return await (spec?.task === 'rerank' ? vllmClassify : openaiEmbeddings).handle(call);
+}

@@ -129,12 +129,24 @@ export const tei: Dialect = [
     ...{ body: vertexBody, examples: [{ instances: [{ inputs: 'Lima' }] }], answers: json(vertexAnswer) },
   },
   {
-    ...post(['/', '/invocations'], `Does what the model is made for: ${tasks}.`, ownTask),
+    ...post(['/'], `Does what the model is made for: ${tasks}.`, ownTask),
     body: z.union([embedBody, rerankBody, predictBody, similarityBody]),
     examples: [{ inputs: 'Lima' }, similarityExample],
     answers: json(teiOwnAnswer),
   },
 ];
+
+const ownTaskBody = z.union([embedBody, rerankBody, predictBody, similarityBody]);
+
+/** TEI's part of `/invocations`: bodies with `inputs`, and with `texts`. */
+export const teiInvocation: Variant = {
+  key: 'inputs',
+  body: ownTaskBody,
+  example: { inputs: 'Lima' },
+  answers: json(teiOwnAnswer),
+  formatError,
+  handle: ownTask,
+};
 
 /** TEI's half of `/rerank`. */
 export const teiRerank: Variant = {

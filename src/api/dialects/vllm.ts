@@ -2,19 +2,27 @@
 import * as z from 'zod/mini';
 import type { RerankResult, Timing } from '../../core/engine.js';
 import { VecinityError } from '../../errors.js';
-import { classifyAnswer, detokenizeAnswer, json, poolingAnswer, scoreAnswer, vllmTokenizeAnswer } from '../answers.js';
+import {
+  classifyAnswer,
+  detokenizeAnswer,
+  json,
+  loadAnswer,
+  poolingAnswer,
+  scoreAnswer,
+  vllmTokenizeAnswer,
+} from '../answers.js';
 import { classifyTexts, labelScores } from '../classify.js';
 import type { Computed } from '../compute.js';
 import { embedBody, embedBodyTokens, embeddingsBody } from '../embeddings.js';
-import { flag, integerFrom, text, texts, tokenSequences } from '../fields.js';
-import { createId } from '../ids.js';
+import { flag, integerFrom, text, texts, textsOrObjects, tokenSequences } from '../fields.js';
+import { createId, nowSeconds } from '../ids.js';
 import { passedOn, type RemotePlace } from '../remote/remote.js';
 import { scoreDocuments, toRawScores } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
 import type { Call, CallContext, Dialect, Route } from '../route.js';
 import { decodeIds, tokenizeTexts } from '../tokens.js';
 import { truncationFields } from '../truncation.js';
-import { toUsage } from '../usage.js';
+import { toUsage, usageOf } from '../usage.js';
 import { invalidField, parseBody } from '../validate.js';
 import { bytesResponse } from '../vectors/embeddings-bytes.js';
 import { type JsonRows, toTokenParts, writeJson } from '../vectors/embeddings-json.js';
@@ -30,11 +38,14 @@ const sides = [
   ['text_1', 'text_2'],
 ] as const;
 
+const allowedSpecials = 'true: the special tokens tell a query from its document';
+
 const scoreBody = z.object({
   model: z.nullish(text()),
-  ...Object.fromEntries(sides.flat().map((name) => [name, z.nullish(texts(name))])),
+  ...Object.fromEntries(sides.flat().map((name) => [name, z.nullish(textsOrObjects(name))])),
   raw_scores: z.nullish(flag()),
   use_activation: z.nullish(flag()),
+  add_special_tokens: z.nullish(z.literal(true, allowedSpecials)),
   max_tokens_per_doc: z.nullish(integerFrom(0)),
   ...truncationFields,
 });
@@ -81,10 +92,29 @@ export const vllm: Dialect = [
     answers: { ...json(poolingAnswer), 'application/octet-stream': null },
   },
   {
+    method: 'GET',
+    paths: ['/load'],
+    summary: 'Requests that are being computed, as vLLM says it.',
+    body: null,
+    answers: json(loadAnswer),
+    guarded: false,
+    handle: ({ metrics }) => jsonResponse({ server_load: metrics.running() }),
+  },
+  {
     ...post(['/detokenize'], 'Turns token ids into a text.', passedOn(native('/detokenize'), detokenize)),
     ...{ body: detokenizeBody, examples: [{ tokens: [101, 102] }], answers: json(detokenizeAnswer) },
   },
 ];
+
+/** vLLM's pairs in `/invocations`, by the name of their first side. */
+export const vllmScores: readonly Variant[] = [...new Set(sides.map(([first]) => first))].map((key) => ({
+  key,
+  body: scoreBody,
+  example: { [key]: 'capital of Peru', [sides.find(([first]) => first === key)?.[1] ?? '']: ['Lima', 'Quito'] },
+  answers: json(scoreAnswer),
+  formatError,
+  handle: passedOn({ path: '/score', orElse: true }, score),
+}));
 
 /** vLLM's part of `/classify`; Infinity's, where the option `compat` says so. */
 export const vllmClassify: Variant = {
@@ -170,7 +200,7 @@ async function classify({ body, context }: Call): Promise<Response> {
   const result = await classifyBodyTexts(body, context);
   if (context.api.compat === 'infinity') {
     const body = { ...frame('classify-'), object: 'classify', model: result.model, data: labelScores(result) };
-    return jsonResponse({ ...body, usage: toUsage(result) }, { headers: timingHeaders(result) });
+    return jsonResponse({ ...body, usage: usageOf(result, context.api) }, { headers: timingHeaders(result) });
   }
   const data = labelScores(result).map((labels, index) => {
     const best = labels.reduce((a, b) => (b.score > a.score ? b : a));
@@ -257,7 +287,7 @@ function longest(a: Timing, b: Timing): Timing {
 }
 
 function frame(idPrefix: string) {
-  return { id: createId(idPrefix), object: 'list', created: Math.floor(Date.now() / 1000) };
+  return { id: createId(idPrefix), object: 'list', created: nowSeconds() };
 }
 
 function list(

@@ -2,7 +2,7 @@
 import type { EmbedResult } from '../../core/engine.js';
 import { VecinityError } from '../../errors.js';
 import type { Computed } from '../compute.js';
-import { createId } from '../ids.js';
+import { createId, nowSeconds } from '../ids.js';
 import { timingHeaders } from '../respond.js';
 import { toUsage } from '../usage.js';
 import { type BytesForm, bytesPerValue, toVectorBytes } from './vector-bytes.js';
@@ -35,7 +35,7 @@ function describeVectors(result: EmbedResult, form: BytesForm): string {
     ...{ index, start: index * size, end: (index + 1) * size },
     ...common,
   }));
-  const created = Math.floor(Date.now() / 1000);
+  const created = nowSeconds();
   // A header holds ASCII only; JSON can say the rest in escapes.
   const text = JSON.stringify({ id: createId('embd-'), created, model, data, usage: toUsage(result) }).replace(
     /[^\x20-\x7e]/g,

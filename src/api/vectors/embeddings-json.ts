@@ -25,9 +25,9 @@ const turnMs = 4;
 const pieceBytes = 128 * 1024;
 const firstPieceBytes = 16 * 1024;
 
-/** Writes OpenAI's response as UTF-8 around the vectors of each row; `tail` holds the fields after `data`. */
-export function writeEmbeddings({ count, row }: JsonRows, tail: object): Promise<WrittenJson> {
-  const item = (index: number) => `{"object":"embedding","index":${index},"embedding":${row(index)}}`;
+/** Writes OpenAI's response as UTF-8 around the vectors of each row; `tail` holds the fields after `data`, `itemTail` the JSON after each vector. */
+export function writeEmbeddings({ count, row }: JsonRows, tail: object, itemTail = ''): Promise<WrittenJson> {
+  const item = (index: number) => `{"object":"embedding","index":${index},"embedding":${row(index)}${itemTail}}`;
   return writeJson(['{"object":"list","data":[', { count, row: item }, `],${JSON.stringify(tail).slice(1)}`]);
 }
 
