@@ -7,9 +7,9 @@
 const anywhere =
   /^\/(?:(?:v1|v1-openai)\/(?:embeddings|rerank|models(?:\/.+)?)|v1\/(?:score|embed|multi-vector)|v2\/(?:embed|rerank)|rerank|health|info)$/;
 
-/** Ours in a page only below a prefix. Never the pages of a server: its start page and its metrics. */
+/** Ours in a page only below a prefix. Never the start page of a server. */
 const belowPrefix =
-  /^\/(?:compatible-mode\/v1\/(?:embeddings|models(?:\/.+)?)|v1\/(?:reranking|health|classify)|ping|version|load|props|slots|reranking|score|pooling|classify|predict|similarity|invocations|tokenize|detokenize|decode|embed|embed_(?:all|sparse)|vertex|embeddings?|models|api\/(?:embed|embeddings|rerank|tags|show|ps|version|pull)|(?:api-doc\/)?openapi\.json|docs(?:\.css)?)$/;
+  /^\/(?:compatible-mode\/v1\/(?:embeddings|models(?:\/.+)?)|v1\/(?:reranking|health|classify)|ping|version|metrics|load|props|slots|reranking|score|pooling|classify|predict|similarity|invocations|tokenize|detokenize|decode|embed|embed_(?:all|sparse)|vertex|embeddings?|models|api\/(?:embed|embeddings|rerank|tags|show|ps|version|pull)|(?:api-doc\/)?openapi\.json|docs(?:\.css)?)$/;
 
 /** The path without the prefix (`/ai/v1/embeddings` → `/v1/embeddings`), or null when it does not lie below it. */
 export function withoutPrefix(pathname: string, routePrefix: string): string | null {

@@ -620,3 +620,13 @@ test('tokenizing a long job lets the event loop run in between', async () => {
   expect(Math.max(...steps)).toBeLessThanOrEqual(20);
   expect(backends[0]?.batches.length).toBeGreaterThan(2);
 });
+
+test('a request with more tokens than it may have in all is refused in OpenAI’s words, and the next is answered', async () => {
+  const { engine } = await loaded();
+  const inputs = ['hello', 'world'];
+  await expect(engine.embed(embedRequest({ inputs, maxTotalTokens: 13 }))).rejects.toMatchObject({
+    ...{ code: 'invalid_request', param: 'input' },
+    message: expect.stringMatching(/Requested at least 14 tokens, max 13 tokens per request/),
+  });
+  expect(await engine.embed(embedRequest({ inputs, maxTotalTokens: 14 }))).toMatchObject({ count: 2 });
+});
