@@ -3,8 +3,8 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { defaultApiConfig, defaultEngineConfig } from '../../src/config.js';
 import { createEngineApi } from '../../src/engine-api.js';
-import { setFolderOpener } from '../../src/models/files.js';
 import { openFolder } from '../../src/models/folder.node.js';
+import { setFolderOpener } from '../../src/models/open-files.js';
 import type { FromEnginePort } from '../../src/protocol.js';
 import { fakeBackend } from './fake-backend.js';
 
