@@ -1,4 +1,4 @@
-/** A wait that an abort ends. */
+/** Waits: for a time, which an abort ends, and for whatever else this thread has to do. */
 import { abortError } from './errors.js';
 
 /** Resolves after that time, without a timer for 0. Throws `aborted` as soon as the signal says so. */
@@ -15,5 +15,17 @@ export async function pause(durationMs: number, signal?: AbortSignal): Promise<v
       resolve();
     }, durationMs);
     signal?.addEventListener('abort', giveUp, { once: true });
+  });
+}
+
+/** Lets this thread take what has come in meanwhile. A message to oneself is, unlike a timer, not delayed by 4 ms. */
+export function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
   });
 }

@@ -1,4 +1,5 @@
 /** Long work in turns: the event loop of the worker stays free for aborts, new requests and finished runs. */
+import { nextTask } from '../pause.js';
 
 const defaultTurnMs = 8;
 
@@ -23,16 +24,4 @@ export async function inTurns(
     next = work(next, () => now() < endMs);
     if (next < count) await nextTask();
   }
-}
-
-/** A message to oneself is a task of its own and, unlike a timer, is not delayed by 4 ms. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

@@ -1,6 +1,6 @@
 /** What several browser tests do: open a page with an engine, ask it in every way, and look for leaks. */
 import { readFile } from 'node:fs/promises';
-import type { BrowserContext, Page } from '@playwright/test';
+import { type BrowserContext, expect, type Page } from '@playwright/test';
 import type { VecinityOptions } from 'vecinity';
 
 export interface EmbeddingGolden {
@@ -58,6 +58,16 @@ export async function fetchEmbeddings(page: Page, input: string | string[]) {
 
 export function vectorsOf(body: { data: { embedding: number[] }[] }): number[][] {
   return body.data.map(({ embedding }) => embedding);
+}
+
+/** The engine of the page gives the model's vectors, in whichever dtype. */
+export async function expectGolden(page: Page): Promise<void> {
+  const golden = await readGolden<EmbeddingGolden>('bert-cls');
+  const vectors = await page.evaluate(async (texts) => {
+    const embedded = await window.vecinity.embed(texts);
+    return embedded.map((vector) => [...vector]);
+  }, golden.inputs);
+  expect(worstCosine(vectors, golden.embeddings)).toBeGreaterThan(0.999);
 }
 
 /** Requests for our paths that reached the server. */

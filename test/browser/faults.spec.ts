@@ -3,7 +3,7 @@
  * all the same or says why not, the next one works, and the status says what happened.
  */
 import { type BrowserContext, expect, type Page, test } from '@playwright/test';
-import { type EmbeddingGolden, openEngine, readGolden, worstCosine } from './engine-page.js';
+import { expectGolden, openEngine } from './engine-page.js';
 import { runEverywhere } from './everywhere.js';
 
 /** What a compute worker does to itself when it is told to, or, with `always`, from its start. */
@@ -64,15 +64,6 @@ function startJob(page: Page): Promise<void> {
     );
     await started;
   });
-}
-
-async function expectGolden(page: Page): Promise<void> {
-  const golden = await readGolden<EmbeddingGolden>('bert-cls');
-  const vectors = await page.evaluate(async (texts) => {
-    const embedded = await window.vecinity.embed(texts);
-    return embedded.map((vector) => [...vector]);
-  }, golden.inputs);
-  expect(worstCosine(vectors, golden.embeddings)).toBeGreaterThan(0.999);
 }
 
 function failures(page: Page): Promise<string[]> {

@@ -3,7 +3,7 @@
  * missing is taken away in the page and in every worker before any script of ours runs.
  */
 import { type BrowserContext, chromium, expect, type Page, test } from '@playwright/test';
-import { type EmbeddingGolden, openEngine, readGolden, worstCosine } from './engine-page.js';
+import { expectGolden, openEngine } from './engine-page.js';
 import { runEverywhere } from './everywhere.js';
 import { WeightsServer } from './weights-server.js';
 
@@ -22,15 +22,6 @@ async function without(context: BrowserContext, ...missing: string[]): Promise<v
     },
     missing,
   );
-}
-
-async function expectGolden(page: Page): Promise<void> {
-  const golden = await readGolden<EmbeddingGolden>('bert-cls');
-  const vectors = await page.evaluate(async (texts) => {
-    const embedded = await window.vecinity.embed(texts);
-    return embedded.map((vector) => [...vector]);
-  }, golden.inputs);
-  expect(worstCosine(vectors, golden.embeddings)).toBeGreaterThan(0.999);
 }
 
 /** What a page sees of a failure. */

@@ -24,11 +24,7 @@ test.beforeAll(async () => {
 
 test.afterAll(() => server.stop());
 
-test.beforeEach(() => {
-  server.ranges.length = 0;
-  server.cuts = [];
-  server.answers = [];
-});
+test.beforeEach(() => server.reset());
 
 const half = () => server.sizeBytes >> 1;
 

@@ -15,12 +15,7 @@ test.beforeAll(async () => {
 
 test.afterAll(() => server.stop());
 
-test.beforeEach(() => {
-  server.ranges.length = 0;
-  server.paths.length = 0;
-  server.cuts = [];
-  server.answers = [];
-});
+test.beforeEach(() => server.reset());
 
 /** A new visit of the page. */
 const load = (page: Page) => openEngine(page, { model, hubUrl, modelsUrl: null });

@@ -29,6 +29,14 @@ export class WeightsServer {
     return `http://localhost:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Forgets what a test has asked and ordered. */
+  reset(): void {
+    this.ranges.length = 0;
+    this.paths.length = 0;
+    this.cuts = [];
+    this.answers = [];
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));

@@ -8,6 +8,7 @@ import { smoothingMultipliers } from '../../src/convert/smoothing.js';
 import type { ModelFiles } from '../../src/models/files.js';
 import { openSafetensors } from '../../src/models/safetensors.js';
 import { loadModelSpec } from '../../src/models/spec-files.js';
+import { cosine } from '../conformance/golden.js';
 import { fixtureFolder, modelFolder } from './model-folder.js';
 
 describe('converting a model', () => {
@@ -131,15 +132,4 @@ function inMemory(contents: Map<string, Uint8Array>): ModelFiles {
     readBytes: async (path) => contents.get(path) ?? null,
     readRange: async (path, start, end) => contents.get(path)?.slice(start, end) ?? null,
   };
-}
-
-function cosine(a: Float32Array, b: number[]): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  b.forEach((y, index) => {
-    const x = a[index] as number;
-    ab += x * y;
-    aa += x * x;
-    bb += y * y;
-  });
-  return ab / Math.sqrt(aa * bb);
 }

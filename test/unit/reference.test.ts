@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { classify, encode, pool, type ReferenceModel } from '../../src/backend/wasm/reference.js';
 import { loadReferenceModel } from '../../src/backend/wasm/reference-model.js';
 import type { Pooling } from '../../src/models/spec.js';
+import { cosine } from '../conformance/golden.js';
 import { fixtureFolder, modelFolder } from './model-folder.js';
 
 interface EmbeddingGolden {
@@ -87,17 +88,6 @@ function packed(texts: number[][], types: number[][] | null) {
     typeIds: types === null ? null : Int32Array.from(types.flat()),
     offsets,
   };
-}
-
-function cosine(a: Float32Array, b: number[]): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  b.forEach((y, index) => {
-    const x = a[index] as number;
-    ab += x * y;
-    aa += x * x;
-    bb += y * y;
-  });
-  return ab / Math.sqrt(aa * bb);
 }
 
 function distance(a: Float32Array, b: number[]): number {

@@ -4,6 +4,7 @@
  * that is through with a batch goes on with the next one. Owns the threads' life; what they do is in `thread.ts`.
  */
 import { fromErrorData, VecinityError } from '../../errors.js';
+import { nextTask } from '../../pause.js';
 import type { TokenBatch } from '../backend.js';
 import { release } from '../release.js';
 import type { EncoderDescription } from './architectures.js';
@@ -172,7 +173,7 @@ export class ThreadPool {
     const parts: Part[] = [];
     for (let index = next(); index < slices.length; index = next()) {
       parts.push(this.#computer.runSlice(slices[index] as Slice, base));
-      if (this.#threads.length > 0) await takeMessages();
+      if (this.#threads.length > 0) await nextTask();
     }
     return joinParts(parts);
   }
@@ -216,18 +217,6 @@ async function settled<T>(parts: readonly Promise<T>[]): Promise<T[]> {
   return results.map((result) => {
     if (result.status === 'rejected') throw result.reason;
     return result.value;
-  });
-}
-
-/** Lets this worker take the messages that have come in; unlike a timer, without a delay. */
-function takeMessages(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
   });
 }
 
