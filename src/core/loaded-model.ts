@@ -2,13 +2,14 @@
  * One model that is ready: requests in, vectors and scores out. Tokenizes in turns while the first texts already run.
  * Where the model runs and what happens when a device fails is hidden behind the batcher and its backend.
  */
-import type { Backend, RunOutput } from '../backend/backend.js';
+import type { Backend } from '../backend/backend.js';
 import { poolPacked } from '../backend/pooling.js';
 import { abortError, toVecinityError, VecinityError } from '../errors.js';
 import { objectField, stringField } from '../models/json-fields.js';
 import { resolvePrompt } from '../models/prompts.js';
 import type { ModelSpec } from '../models/spec.js';
-import { Batcher, type OpenJob } from './batcher.js';
+import { Batcher } from './batcher.js';
+import { type Computed, type ComputeRequest, compute } from './computation.js';
 import type {
   ClassifyRequest,
   ClassifyResult,
@@ -19,16 +20,14 @@ import type {
   EmbedTokensRequest,
   EmbedTokensResult,
   EngineInput,
-  RequestOptions,
   RerankRequest,
   RerankResult,
   RunListener,
-  Timing,
   Token,
   TokenizeRequest,
   TokenizeResult,
-  Usage,
 } from './engine.js';
+import { chooseDimensions, requireRoom, requireSome } from './request-limits.js';
 import { cosine } from './similarity.js';
 import type { Encoding, Tokenizer } from './tokenizer.js';
 import { inTurns } from './turns.js';
@@ -42,24 +41,6 @@ export interface LoadedModelParts {
   maxQueue: number;
   now: () => number;
   onRun?: RunListener | undefined;
-}
-
-/** What a job of encodings gave. */
-interface Computed {
-  /** `[count, width]`, or a row a token. */
-  values: Float32Array<ArrayBuffer>;
-  usage: Usage;
-  truncated: number;
-  timing: Timing;
-}
-
-interface ComputeRequest extends RequestOptions {
-  count: number;
-  /** The tokens of one input; what it throws ends the request. */
-  encode: (index: number) => Encoding;
-  /** Default: one row an input. */
-  output?: RunOutput;
-  maxTotalTokens?: number | null | undefined;
 }
 
 export class LoadedModel {
@@ -87,7 +68,7 @@ export class LoadedModel {
     const { inputs } = request;
     this.#requireEmbeddings();
     requireSome(inputs.length, 'input');
-    const dimensions = this.#dimensions(request.dimensions);
+    const dimensions = chooseDimensions(request.dimensions, this.spec);
     const prompt = resolvePrompt(this.spec, request);
     const computed = request.lateChunking
       ? await this.#embedChunks(request, prompt)
@@ -264,43 +245,8 @@ export class LoadedModel {
     });
   }
 
-  /** Tokenizes and runs at the same time; the batcher sorts what has arrived and starts with it. */
-  async #compute(request: ComputeRequest): Promise<Computed> {
-    const startedAt = this.#now();
-    const { count, signal, client, onProgress, output } = request;
-    const job = this.#batcher.open(count, { signal, client, onProgress, output });
-    const tally = { promptTokens: 0, truncated: 0, tokenizeMs: 0 };
-    try {
-      await this.#feed(job, request, tally);
-    } catch (thrown) {
-      job.fail(toVecinityError(thrown));
-    }
-    const { values, queueMs, inferenceMs } = await job.result;
-    const { promptTokens, truncated, tokenizeMs } = tally;
-    const timing = { tokenizeMs, queueMs, inferenceMs, totalMs: this.#now() - startedAt };
-    return { values, usage: { promptTokens }, truncated, timing };
-  }
-
-  async #feed(
-    job: OpenJob,
-    { count, encode, maxTotalTokens }: ComputeRequest,
-    tally: { promptTokens: number; truncated: number; tokenizeMs: number },
-  ): Promise<void> {
-    const takeTurn = (from: number, mayGoOn: () => boolean): number => {
-      const turnStart = this.#now();
-      const encodings: Encoding[] = [];
-      do encodings.push(encode(from + encodings.length));
-      while (from + encodings.length < count && mayGoOn());
-      for (const { inputIds, truncated } of encodings) {
-        tally.promptTokens += inputIds.length;
-        tally.truncated += Number(truncated);
-      }
-      tally.tokenizeMs += this.#now() - turnStart;
-      requireFewer(tally.promptTokens, maxTotalTokens);
-      job.add(encodings);
-      return from + encodings.length;
-    };
-    await inTurns(takeTurn, { count, now: this.#now, stopped: () => job.ended });
+  #compute(request: ComputeRequest): Promise<Computed> {
+    return compute(request, { batcher: this.#batcher, now: this.#now });
   }
 
   #requireEmbeddings(): void {
@@ -310,18 +256,6 @@ export class LoadedModel {
   #unsupported(reason: string): VecinityError {
     return new VecinityError('unsupported_task', `The model ${this.spec.id} cannot do this: ${reason}.`, {
       param: 'model',
-    });
-  }
-
-  /** The width to return. Throws `invalid_request` for one that the model cannot be cut to. */
-  #dimensions(asked: number | null): number {
-    const { dimensions, matryoshkaDimensions: declared, id } = this.spec;
-    if (asked === null || asked === dimensions) return dimensions;
-    const inRange = Number.isInteger(asked) && asked >= 1 && asked <= dimensions;
-    if (inRange && (declared.length === 0 || declared.includes(asked))) return asked;
-    const allowed = declared.length === 0 ? `from 1 to ${dimensions}` : `one of ${declared.join(', ')}`;
-    throw new VecinityError('invalid_request', `dimensions is ${asked}; for ${id} it must be ${allowed}.`, {
-      param: 'dimensions',
     });
   }
 }
@@ -336,28 +270,6 @@ function labelsOf({ config }: ModelSpec, count: number): string[] {
 function cutOf(request: Omit<EmbedTokensRequest, 'inputs'>) {
   const { truncate, truncateSide, maxTokens, addSpecialTokens } = request;
   return { truncate, truncateSide, maxTokens, addSpecialTokens };
-}
-
-/** The words are OpenAI's; the rest of the inputs has not been counted. */
-function requireFewer(tokens: number, most: number | null | undefined): void {
-  if (most == null || tokens <= most) return;
-  const message = `input is too large: Requested at least ${tokens} tokens, max ${most} tokens per request.`;
-  throw new VecinityError('invalid_request', message, { param: 'input' });
-}
-
-/** Token vectors of one answer, in values: 32 MiB of floats, several times that as text. */
-const maxTokenValues = 2 ** 23;
-
-function requireRoom(tokens: number, width: number): void {
-  const most = Math.floor(maxTokenValues / width);
-  if (tokens <= most) return;
-  const message = `The inputs have more than ${most} tokens; send fewer at once when every token's vector is asked for.`;
-  throw new VecinityError('invalid_request', message, { param: 'input' });
-}
-
-function requireSome(count: number, param: 'input' | 'documents'): void {
-  if (count > 0) return;
-  throw new VecinityError('invalid_request', `${param} is an empty list; it must hold one text at least.`, { param });
 }
 
 /** The same error about another parameter: a document is an input to the tokenizer. */

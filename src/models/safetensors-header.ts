@@ -48,7 +48,7 @@ export function parseSafetensorsHeader(
 ): { tensors: TensorInfo[]; metadata: Record<string, string> } {
   const text = decodeText(header, file);
   const json = parseObject(text, file);
-  if (countTopLevelKeys(text) !== Object.keys(json).length) throw invalid(file, 'a tensor name occurs twice');
+  if (countTopLevelKeys(text) !== Object.keys(json).length) throw unreadable(file, 'a tensor name occurs twice');
   const dataStart = 8 + header.length;
   const tensors: TensorInfo[] = [];
   for (const [name, entry] of Object.entries(json)) {
@@ -63,7 +63,7 @@ function decodeText(header: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(header);
   } catch (error) {
-    throw invalid(file, 'its header is not UTF-8', error);
+    throw unreadable(file, 'its header is not UTF-8', error);
   }
 }
 
@@ -72,9 +72,9 @@ function parseObject(text: string, file: string): Record<string, unknown> {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw invalid(file, 'its header is not JSON', error);
+    throw unreadable(file, 'its header is not JSON', error);
   }
-  if (!isObject(json)) throw invalid(file, 'its header is not a JSON object');
+  if (!isObject(json)) throw unreadable(file, 'its header is not a JSON object');
   return json;
 }
 
@@ -101,7 +101,7 @@ function countTopLevelKeys(text: string): number {
 }
 
 function parseTensor(name: string, entry: unknown, place: { file: string; dataStart: number }): TensorInfo {
-  const fail = (reason: string) => invalid(place.file, `tensor "${name}" ${reason}`);
+  const fail = (reason: string) => unreadable(place.file, `tensor "${name}" ${reason}`);
   if (!isObject(entry)) throw fail('is not described by an object');
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !isDtype(dtype)) {
@@ -123,18 +123,19 @@ function parseTensor(name: string, entry: unknown, place: { file: string; dataSt
 function checkRanges(tensors: readonly TensorInfo[], dataStart: number): void {
   let position = dataStart;
   for (const { name, start, end, file } of tensors) {
-    if (start < position) throw invalid(file, `tensor "${name}" overlaps the one before it`);
-    if (start > position) throw invalid(file, `${start - position} bytes before tensor "${name}" belong to no tensor`);
+    if (start < position) throw unreadable(file, `tensor "${name}" overlaps the one before it`);
+    if (start > position)
+      throw unreadable(file, `${start - position} bytes before tensor "${name}" belong to no tensor`);
     position = end;
   }
 }
 
 function parseMetadata(metadata: unknown, file: string): Record<string, string> {
   if (metadata === undefined || metadata === null) return {};
-  if (!isObject(metadata)) throw invalid(file, 'its __metadata__ is not an object');
+  if (!isObject(metadata)) throw unreadable(file, 'its __metadata__ is not an object');
   const strings: Record<string, string> = {};
   for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== 'string') throw invalid(file, `its __metadata__ "${key}" is not a string`);
+    if (typeof value !== 'string') throw unreadable(file, `its __metadata__ "${key}" is not a string`);
     strings[key] = value;
   }
   return strings;
@@ -148,6 +149,7 @@ function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-function invalid(file: string, reason: string, cause?: unknown): VecinityError {
+/** What is wrong with a file, as `model_file_invalid`. */
+export function unreadable(file: string, reason: string, cause?: unknown): VecinityError {
   return new VecinityError('model_file_invalid', `${file} is not a readable safetensors file: ${reason}.`, { cause });
 }

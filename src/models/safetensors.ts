@@ -1,32 +1,20 @@
 /**
  * Safetensors files in hub layout: one `model.safetensors` or shards named by `model.safetensors.index.json`. Owns
- * opening, listing and reading tensors by range or in file order; the header's rules are in `safetensors-header.ts`,
- * writing is in `safetensors-writer.ts`. What a tensor means is its reader's business.
+ * opening, listing and reading tensors by range or in file order; the header's rules are in `safetensors-header.ts`, the
+ * values' types in `tensor-data.ts`, writing in `safetensors-writer.ts`. What a tensor means is its reader's business.
  */
 import { VecinityError } from '../errors.js';
 import { isObject } from '../json-object.js';
 import { type ByteSource, openBytes, StreamSource } from './byte-source.js';
 import type { ModelFiles, ReadOptions } from './files.js';
-import { fromBfloat16, fromFloat16 } from './float16.js';
 import { withFreshFiles } from './fresh-files.js';
-import { maxHeaderBytes, parseSafetensorsHeader, type TensorInfo } from './safetensors-header.js';
+import { maxHeaderBytes, parseSafetensorsHeader, type TensorInfo, unreadable } from './safetensors-header.js';
+import { decodeTensor, type TensorData } from './tensor-data.js';
 
 const singleFile = 'model.safetensors';
 const indexFile = 'model.safetensors.index.json';
 const lengthBytes = 8;
 const defaultChunkBytes = 4 * 1024 * 1024;
-
-export type TensorData =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
 
 /** Some whole rows of one tensor: rows `row` to `row + rows`, a row being everything after the first dimension. */
 export interface TensorChunk {
@@ -112,7 +100,7 @@ export class Safetensors {
     for (const tensor of headers.flatMap((header) => header.tensors)) {
       const other = tensors.get(tensor.name);
       if (other !== undefined) {
-        throw invalid(tensor.file, `tensor "${tensor.name}" is also in ${other.file}`);
+        throw unreadable(tensor.file, `tensor "${tensor.name}" is also in ${other.file}`);
       }
       tensors.set(tensor.name, tensor);
     }
@@ -134,7 +122,7 @@ export class Safetensors {
   /** Reads one tensor by range. Throws `model_file_invalid` for a name that is not there or a file that ends too soon. */
   async read(name: string, options: ReadOptions = {}): Promise<TensorData> {
     const tensor = this.tensors.get(name);
-    if (tensor === undefined) throw invalid(singleFile, `tensor "${name}" is missing`);
+    if (tensor === undefined) throw unreadable(singleFile, `tensor "${name}" is missing`);
     if (tensor.end === tensor.start) return decodeTensor(tensor, new Uint8Array(0));
     const bytes = await this.#files.readRange(tensor.file, tensor.start, tensor.end, options);
     if (bytes === null || bytes.length !== tensor.end - tensor.start) throw endsTooSoon(tensor);
@@ -169,48 +157,6 @@ export class Safetensors {
   }
 }
 
-/** The tensor's values; F16 and BF16 are widened to f32, other types keep theirs. Copies only to align or to widen. */
-export function decodeTensor(tensor: TensorInfo, bytes: Uint8Array): TensorData {
-  switch (tensor.dtype) {
-    case 'F32':
-      return view(Float32Array, bytes);
-    case 'F16':
-      return fromFloat16(view(Uint16Array, bytes));
-    case 'BF16':
-      return fromBfloat16(view(Uint16Array, bytes));
-    case 'F64':
-      return view(Float64Array, bytes);
-    case 'I8':
-      return view(Int8Array, bytes);
-    case 'U8':
-    case 'BOOL':
-      return view(Uint8Array, bytes);
-    case 'I16':
-      return view(Int16Array, bytes);
-    case 'U16':
-      return view(Uint16Array, bytes);
-    case 'I32':
-      return view(Int32Array, bytes);
-    case 'U32':
-      return view(Uint32Array, bytes);
-    case 'I64':
-      return view(BigInt64Array, bytes);
-    case 'U64':
-      return view(BigUint64Array, bytes);
-    default:
-      tensor.dtype satisfies never;
-      throw invalid(tensor.file, `tensor "${tensor.name}" has the unknown type ${String(tensor.dtype)}`);
-  }
-}
-
-/** Like `decodeTensor` for tensors of floats. Throws `model_file_invalid` for any other type. */
-export function decodeFloats(tensor: TensorInfo, bytes: Uint8Array): Float32Array {
-  const data = decodeTensor(tensor, bytes);
-  if (data instanceof Float32Array) return data;
-  if (data instanceof Float64Array) return Float32Array.from(data);
-  throw invalid(tensor.file, `tensor "${tensor.name}" is ${tensor.dtype}, a floating-point type is needed`);
-}
-
 interface FileHeader {
   tensors: TensorInfo[];
   metadata: Record<string, string>;
@@ -231,24 +177,26 @@ async function readHeader(
 ): Promise<FileHeader | null> {
   const prefix = await read(0, lengthBytes);
   if (prefix === null) return null;
-  if (prefix.length !== lengthBytes) throw invalid(file, `it has ${prefix.length} bytes, not even a header's length`);
+  if (prefix.length !== lengthBytes)
+    throw unreadable(file, `it has ${prefix.length} bytes, not even a header's length`);
   const length = Number(new DataView(prefix.buffer, prefix.byteOffset, lengthBytes).getBigUint64(0, true));
   if (length < 2 || length > maxHeaderBytes) {
-    throw invalid(file, `its header would have ${length} bytes; 2 to ${maxHeaderBytes} are allowed`);
+    throw unreadable(file, `its header would have ${length} bytes; 2 to ${maxHeaderBytes} are allowed`);
   }
   const header = await read(lengthBytes, lengthBytes + length);
-  if (header === null || header.length !== length) throw invalid(file, `it ends inside its header of ${length} bytes`);
+  if (header === null || header.length !== length)
+    throw unreadable(file, `it ends inside its header of ${length} bytes`);
   return parseSafetensorsHeader(header, file);
 }
 
 function shardsOf(index: unknown): string[] {
   const map = isObject(index) ? index.weight_map : null;
-  if (!isObject(map)) throw invalid(indexFile, 'it has no object "weight_map"');
+  if (!isObject(map)) throw unreadable(indexFile, 'it has no object "weight_map"');
   const shards = new Set<string>();
   for (const [name, file] of Object.entries(map)) {
     // A shard is a plain name beside the index: a path or URL could read from anywhere.
     if (typeof file !== 'string' || !/^[\w.-]+\.safetensors$/.test(file)) {
-      throw invalid(
+      throw unreadable(
         indexFile,
         `"${name}" is in ${JSON.stringify(file)}; a file name ending in .safetensors is allowed`,
       );
@@ -276,19 +224,6 @@ async function* tensorChunks(tensor: TensorInfo, bytes: ByteSource, chunkBytes: 
   }
 }
 
-function view<T>(
-  type: { new (buffer: ArrayBufferLike, offset: number, length: number): T; readonly BYTES_PER_ELEMENT: number },
-  bytes: Uint8Array,
-): T {
-  const size = type.BYTES_PER_ELEMENT;
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
-  return new type(aligned.buffer, aligned.byteOffset, aligned.length / size);
-}
-
-function invalid(file: string, reason: string): VecinityError {
-  return new VecinityError('model_file_invalid', `${file} is not a readable safetensors file: ${reason}.`);
-}
-
 /** The tensor of a file that ends where the file must end. */
 function lastOf(tensors: ReadonlyMap<string, TensorInfo>, file: string): TensorInfo {
   // A file that was asked for has tensors.
@@ -296,9 +231,9 @@ function lastOf(tensors: ReadonlyMap<string, TensorInfo>, file: string): TensorI
 }
 
 function goesOn(file: string): VecinityError {
-  return invalid(file, 'it goes on after its last tensor');
+  return unreadable(file, 'it goes on after its last tensor');
 }
 
 function endsTooSoon(tensor: TensorInfo): VecinityError {
-  return invalid(tensor.file, `it ends before tensor "${tensor.name}" (bytes ${tensor.start} to ${tensor.end})`);
+  return unreadable(tensor.file, `it ends before tensor "${tensor.name}" (bytes ${tensor.start} to ${tensor.end})`);
 }

@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { VecinityError } from '../../src/errors.js';
 import type { ModelFiles } from '../../src/models/files.js';
-import {
-  decodeFloats,
-  decodeTensor,
-  openSafetensors,
-  openSafetensorsStream,
-  type TensorChunk,
-} from '../../src/models/safetensors.js';
+import { openSafetensors, openSafetensorsStream, type TensorChunk } from '../../src/models/safetensors.js';
 import { writeSafetensors } from '../../src/models/safetensors-writer.js';
+import { decodeFloats, decodeTensor } from '../../src/models/tensor-data.js';
 import { fixtureFolder, modelFolder } from './model-folder.js';
 
 const weights = Float32Array.from({ length: 12 }, (_, index) => index / 8);

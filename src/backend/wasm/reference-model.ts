@@ -1,6 +1,7 @@
 /** Loads any model that the engine knows for the reference: every tensor widened to f32, 8-bit ones de-quantised. */
 import type { ModelFiles, ReadOptions } from '../../models/files.js';
-import { decodeFloats, openSafetensors, type Safetensors } from '../../models/safetensors.js';
+import { openSafetensors, type Safetensors } from '../../models/safetensors.js';
+import { decodeFloats } from '../../models/tensor-data.js';
 import { bindNames, describeModel } from './architectures.js';
 import type { ReferenceModel } from './reference.js';
 

@@ -4,8 +4,9 @@
  */
 import { VecinityError } from '../../errors.js';
 import type { ReadOptions } from '../../models/files.js';
-import { decodeFloats, decodeTensor, type Safetensors, type TensorChunk } from '../../models/safetensors.js';
+import type { Safetensors, TensorChunk } from '../../models/safetensors.js';
 import type { TensorInfo } from '../../models/safetensors-header.js';
+import { decodeFloats, decodeTensor } from '../../models/tensor-data.js';
 import {
   type Activation,
   distanceBuckets,
