@@ -1,19 +1,24 @@
 /** What an engine worker can be asked: the typed calls of a page, and whole HTTP requests on ports. One engine, one API. */
 import { createEmbeddings } from './api/embeddings.js';
-import { createHandler, type Handler } from './api/handler.js';
+import type { createHandler, Handler } from './api/handler.js';
 import { shareUses, startIdleClock } from './api/keep-alive.js';
 import { Metrics } from './api/metrics.js';
 import { listModels } from './api/models.js';
+import { checkApiConfig } from './api/options.js';
 import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
 import { assembleEngine, type OpenBackend } from './assemble-engine.js';
 import { supportsModel } from './backend/wasm/supports.js';
+import { VecinityError } from './errors.js';
 import { deleteStoredModel, listStoredModels, storageUsage } from './models/stored-models.js';
 import type { EngineWorkerApi } from './protocol.js';
 import { Answers } from './wire/answers.js';
 import { moveVectors } from './wire/calls.js';
 import { clientOf } from './wire/http.js';
 import { servePort } from './wire/port-server.js';
+
+/** Whoever waits for a model asks something at once, which the dialects' code must not hold up. */
+const handlerDelayMs = 100;
 
 /** The API of one engine, which is made by `configure`; every other call waits for that. */
 export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
@@ -25,11 +30,17 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
   const configured = new Promise<ApiContext>((resolve) => {
     configure = resolve;
   });
-  // One for all ports, because making its routes takes longer than a query does; made for the first, because the load of
-  // a model would wait for it.
+  // One for all ports, because making its routes takes longer than a query does.
   let handler: Promise<Handler> | null = null;
   const handlerOf = (): Promise<Handler> => {
-    handler ??= configured.then((context) => createHandler({ ...context, metrics, clientOf }));
+    handler ??= configured.then(async (context) => {
+      const createHandler = await loadHandlerCode();
+      return createHandler({ ...context, metrics, clientOf });
+    });
+    // The next request tries again: the network may be back by then.
+    handler.catch(() => {
+      handler = null;
+    });
     return handler;
   };
 
@@ -48,14 +59,26 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
       const context = await configured;
       const status = await context.engine.load(model, options);
       startIdleClock(status.id, context);
+      setTimeout(() => void handlerOf().catch(() => {}), handlerDelayMs);
       return status;
     },
     status: async () => (await configured).engine.status(),
     unload: async (model) => (await configured).engine.unload(model),
     dispose: async () => (await configured).engine.dispose(),
     async connect(port) {
-      servePort(port, { handler: await handlerOf(), engineId, answers });
+      checkApiConfig((await configured).api);
+      servePort(port, { handler: async (request) => (await handlerOf())(request), engineId, answers });
     },
     ping() {},
   };
+}
+
+/** The dialects are a good part of an engine worker's code and not needed to load a model, so they come after it. */
+async function loadHandlerCode(): Promise<typeof createHandler> {
+  try {
+    return (await import('./api/handler.js')).createHandler;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new VecinityError('download_failed', `The code of the HTTP API could not be loaded: ${reason}`, { cause });
+  }
 }

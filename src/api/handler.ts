@@ -25,6 +25,7 @@ import { shareUses } from './keep-alive.js';
 import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
 import { documentsOf } from './openapi/routes.js';
+import { checkApiConfig } from './options.js';
 import { nameAsAsked } from './params.js';
 import { withoutPrefix } from './paths.js';
 import type { ApiContext, Call, Dialect, RemoteModels, Route } from './route.js';
@@ -70,7 +71,7 @@ export function createHandler({
     awaited: new Set(awaited),
     ...(remote && { remote }),
   };
-  checkOptions(context.api);
+  checkApiConfig(context.api);
   const app = createApp(context, metrics, clientOf);
   return async (request) => {
     const response = await app.fetch(request);
@@ -142,16 +143,4 @@ function unknownRoute(request: Request, routes: readonly Route[]): VecinityError
   const known = routes.map(({ method, paths }) => `${method} ${paths[0]?.replace(':id{.+}', '{id}')}`).join(', ');
   const { pathname } = new URL(request.url);
   return new VecinityError('not_found', `There is no route ${request.method} ${pathname}; routes: ${known}.`);
-}
-
-function checkOptions({ routePrefix, apiKey }: ApiConfig): void {
-  if (!/^(?:\/[^/]+)*$/.test(routePrefix)) {
-    const message = `\`routePrefix\` must be empty or a path such as \`/ai\`; got ${JSON.stringify(routePrefix)}.`;
-    throw new VecinityError('invalid_request', message, { param: 'routePrefix' });
-  }
-  if (apiKey === '') {
-    throw new VecinityError('invalid_request', '`apiKey` must be null or a string that is not empty.', {
-      param: 'apiKey',
-    });
-  }
 }
