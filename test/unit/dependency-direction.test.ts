@@ -43,6 +43,8 @@ interface Import {
   file: string;
   target: string;
   isType: boolean;
+  /** Read when the code comes to it, not with the file. */
+  isLazy: boolean;
 }
 
 function sourceFiles(folder: string): string[] {
@@ -56,7 +58,7 @@ function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), 'utf8');
   const statements = text.matchAll(/^(?:import|export)\s+(type\b)?[^'"`;]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm);
   return [...statements].map(([, type, from, dynamic]) => {
-    return { file, target: resolveTarget(file, from ?? dynamic ?? ''), isType: type !== undefined };
+    return { file, target: resolveTarget(file, from ?? dynamic ?? ''), isType: type !== undefined, isLazy: dynamic !== undefined };
   });
 }
 
@@ -115,6 +117,15 @@ describe('dependencies point one way', () => {
     const cleared = new Set<string>();
     const circles = [...targetsOf.keys()].map((file) => findCircle(file, [], cleared));
     expect(circles.find((circle) => circle !== null)).toBeUndefined();
+  });
+
+  it('an engine worker starts without the code of the HTTP API', () => {
+    const needed = new Set(['worker/engine-worker.ts']);
+    for (const from of needed) {
+      for (const { file, target, isLazy } of imports) if (file === from && !isLazy) needed.add(target);
+    }
+    expect([...needed]).toContain('src/engine-api.ts');
+    expect([...needed].filter((name) => /^hono|^src\/api\/(handler|dialects|openapi)/.test(name))).toEqual([]);
   });
 
   it('no backend imports another backend', () => {
