@@ -58,7 +58,12 @@ function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), 'utf8');
   const statements = text.matchAll(/^(?:import|export)\s+(type\b)?[^'"`;]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm);
   return [...statements].map(([, type, from, dynamic]) => {
-    return { file, target: resolveTarget(file, from ?? dynamic ?? ''), isType: type !== undefined, isLazy: dynamic !== undefined };
+    return {
+      file,
+      target: resolveTarget(file, from ?? dynamic ?? ''),
+      isType: type !== undefined,
+      isLazy: dynamic !== undefined,
+    };
   });
 }
 
