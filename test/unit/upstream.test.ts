@@ -228,7 +228,7 @@ describe('an answer of another server', () => {
         await response.body?.cancel();
       });
     });
-    await left;
+    await expect(left).resolves.toBeUndefined();
   });
 
   it('that falls silent ends with an error', async () => {

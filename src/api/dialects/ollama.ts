@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { version } from '../../../package.json';
 import type { EmbedResult, ModelStatus } from '../../core/engine.js';
 import type { VecinityError } from '../../errors.js';
+import { fieldOf } from '../../json-object.js';
 import { json, ollamaEmbedAnswer, ollamaPromptAnswer, ollamaRerankAnswer } from '../answers.js';
 import { embedInputs } from '../embed-inputs.js';
 import { flag, integerFrom, maxInputs, positiveInteger, text } from '../fields.js';
@@ -134,7 +135,7 @@ async function embedPrompt({ body, context }: Call): Promise<Response> {
 
 /** Ollama has no such route yet; clients that expect one send and read what Jina's does, without ids and usage. */
 async function rerank({ body, context }: Call): Promise<Response> {
-  const named = typeof body === 'object' && body !== null ? Reflect.get(body, 'model') : null;
+  const named = fieldOf(body, 'model');
   const model = typeof named === 'string' ? toName(named) : named;
   const { result, response } = await rerankBodyDocuments({ ...Object(body), model }, context);
   const results = response.results.map(({ index, relevance_score, document }) => ({

@@ -2,6 +2,7 @@
  * OpenAI's routes (`/v1/…`, GPUStack's `/v1-openai/…`, DashScope's `/compatible-mode/v1/…`) and the rerank route that
  * Jina, Cohere and vLLM share with them.
  */
+import { fieldOf } from '../../json-object.js';
 import { embeddingsAnswer, json, rerankAnswer } from '../answers.js';
 import { embeddingsHead, toPlainDocuments } from '../compat.js';
 import { embedBody, embedBodyTokens, embeddingsBody } from '../embeddings.js';
@@ -95,7 +96,7 @@ async function embeddings({ body, context }: Call): Promise<Response> {
 
 /** Jina's word for a vector a token; everything else about the body is checked where it is read. */
 function asksForTokens(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && Reflect.get(body, 'return_multivector') === true;
+  return fieldOf(body, 'return_multivector') === true;
 }
 
 async function tokenEmbeddings(body: unknown, context: CallContext): Promise<Response> {

@@ -1,5 +1,6 @@
 /** Paths that several APIs have; whose words are spoken there is decided by the body. */
 
+import { fieldOf } from '../../json-object.js';
 import { resolveModel, specOf } from '../names.js';
 import { remoteNameOf } from '../remote/remote.js';
 import type { Call, Dialect } from '../route.js';
@@ -39,7 +40,7 @@ export const shared: Dialect = [
 /** vLLM embeds what it is given, unless its model classifies. */
 async function embedOrClassify(call: Call): Promise<Response> {
   const { body, context } = call;
-  const name = typeof body === 'object' && body !== null ? Reflect.get(body, 'model') : null;
+  const name = fieldOf(body, 'model');
   if (typeof name === 'string' && remoteNameOf(name, context) !== null) return await openaiEmbeddings.handle(call);
   const spec = await specOf(resolveModel(typeof name === 'string' ? name : null, 'embedding', context), context);
   return await (spec?.task === 'rerank' ? vllmClassify : openaiEmbeddings).handle(call);

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { cosine } from '../../core/similarity.js';
 import { VecinityError } from '../../errors.js';
+import { fieldOf } from '../../json-object.js';
 import {
   json,
   teiDecodeAnswer,
@@ -301,19 +302,13 @@ function isRemote({ body, context }: Call): boolean {
   return remoteNameOf(typeof model === 'string' ? model : null, context) !== null;
 }
 
-function fieldOf(body: unknown, name: string): unknown {
-  return typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined;
-}
-
 function asksForSimilarity(body: unknown): boolean {
-  const asked = fieldOf(body, 'inputs');
-  return typeof asked === 'object' && asked !== null && Object.hasOwn(asked, 'source_sentence');
+  return fieldOf(fieldOf(body, 'inputs'), 'source_sentence') !== undefined;
 }
 
 function asksNothing(request: unknown): boolean {
-  if (typeof request !== 'object' || request === null) return false;
   return ['inputs', 'texts'].some((key) => {
-    const value: unknown = Reflect.get(request, key);
+    const value = fieldOf(request, key);
     return Array.isArray(value) && value.length === 0;
   });
 }
