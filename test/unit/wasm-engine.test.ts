@@ -127,9 +127,10 @@ describe('a channel of 16-bit weights', () => {
 });
 
 describe('the form of the 8-bit product', () => {
-  const host = (exact: readonly string[], wide = false) => ({
+  const host = (exact: readonly string[], wide = false, spills = false) => ({
     isExact: (form: string) => exact.includes(form),
     addsWide: () => wide,
+    spillsQuad: () => spills,
     dotsWords: () => true,
   });
   const all = ['quad', 'pair', 'single', 'add'];
@@ -149,6 +150,8 @@ describe('the form of the 8-bit product', () => {
     expect(pickForm(convertedForms, host(['single', 'quad'], true))).toBe('quad');
     expect(pickForm(plainForms, host(['quad', 'add']))).toBe('add');
     expect(pickForm(convertedForms, host([]))).toBe('i16');
+    expect(pickForm(convertedForms, host(all, false, true))).toBe('pair');
+    expect(pickForm(convertedForms, host(['quad'], false, true))).toBe('i16');
   });
 
   // A lane's four products of 127 * 0xff and of -128 * 0x80, 16 times: what the instructions are defined to give.
