@@ -1,7 +1,8 @@
 /** The rerank call of Jina, Cohere and vLLM: body → engine request → sorted results. Used over HTTP and by the page. */
 import * as z from 'zod/mini';
-import type { RerankResult } from '../core/engine.js';
+import type { RerankRequest, RerankResult } from '../core/engine.js';
 import type { RerankResponse } from '../protocol.js';
+import { scoreChunks } from './chunks.js';
 import { type Computed, withCompute } from './compute.js';
 import { flag, maxInputs, positiveInteger, text, textOrObject } from './fields.js';
 import { createId } from './ids.js';
@@ -11,7 +12,7 @@ import { scoreRemotely } from './remote/remote-engine.js';
 import type { CallContext } from './route.js';
 import { toMaxTokens, truncationFields } from './truncation.js';
 import { usageOf } from './usage.js';
-import { count, parseBody } from './validate.js';
+import { count, invalidField, parseBody } from './validate.js';
 import type { RerankWish } from './wishes.js';
 
 const allowedDocuments = `an array of 1 to ${count(maxInputs)} documents, each a string or {"text": string}`;
@@ -35,6 +36,9 @@ export const rerankBody = z.object({
   raw_scores: z.nullish(flag()),
   use_activation: z.nullish(flag()),
   max_tokens_per_doc: z.nullish(positiveInteger()),
+  // Words of Cohere's first version.
+  max_chunks_per_doc: z.nullish(positiveInteger()),
+  rank_fields: z.nullish(z.array(text(), 'an array of names of fields')),
   truncate: z.nullish(flag()),
   ...truncationFields,
 });
@@ -50,7 +54,7 @@ export interface Reranked {
 
 /** Validates the body and scores its documents. Throws what the engine throws, and `invalid_request`. */
 export async function rerankBodyDocuments(body: unknown, context: CallContext): Promise<Reranked> {
-  const parsed = parseBody(rerankBody, body);
+  const parsed = parseBody(rerankBody, joinRankFields(body));
   const result = await scoreDocuments(
     {
       model: parsed.model ?? null,
@@ -58,6 +62,7 @@ export async function rerankBodyDocuments(body: unknown, context: CallContext): 
       documents: parsed.documents,
       rawScores: toRawScores(parsed),
       maxTokensPerDocument: parsed.max_tokens_per_doc ?? null,
+      maxChunksPerDocument: parsed.max_chunks_per_doc ?? null,
       truncate: parsed.truncate ?? true,
       truncateTo: parsed.truncate_prompt_tokens ?? null,
     },
@@ -76,9 +81,9 @@ export async function scoreDocuments(wish: RerankWish, context: CallContext): Pr
   const texts = [wish.query, ...wish.documents];
   const remote = remoteNameOf(wish.model, context);
   if (remote !== null) return withCompute(await scoreRemotely(wish, remote, context), texts, context);
-  const { rawScores = null, maxTokensPerDocument = null, truncate = true } = wish;
-  const result = await useModel(wish.model, { task: 'rerank', context }, async (model) =>
-    context.engine.rerank({
+  const { rawScores = null, maxTokensPerDocument = null, maxChunksPerDocument, truncate = true } = wish;
+  const result = await useModel(wish.model, { task: 'rerank', context }, async (model) => {
+    const request: RerankRequest = {
       model: model.id,
       query: wish.query,
       documents: wish.documents,
@@ -89,8 +94,11 @@ export async function scoreDocuments(wish: RerankWish, context: CallContext): Pr
       signal: context.signal,
       client: context.client,
       onProgress: context.onProgress,
-    }),
-  );
+    };
+    const maxChunks = maxChunksPerDocument ?? 1;
+    if (maxChunks > 1) return await scoreChunks(request, { maxChunks, model, context });
+    return await context.engine.rerank(request);
+  });
   return withCompute(result, texts, context);
 }
 
@@ -99,6 +107,27 @@ export function rank(scores: Iterable<number>, topN: number | null = null): { in
   return Array.from(scores, (score, index) => ({ index, score }))
     .sort((a, b) => b.score - a.score)
     .slice(0, topN ?? undefined);
+}
+
+/** The fields of a document that count, one a line; texts stay as they are. */
+function joinRankFields(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null) return body;
+  const { rank_fields: fields, documents: given }: Record<string, unknown> = { ...body };
+  if (!Array.isArray(given) || !Array.isArray(fields) || fields.length === 0) return body;
+  const names = fields.map(String);
+  return { ...body, documents: given.map((document: unknown, index) => joinFields(document, { names, index })) };
+}
+
+function joinFields(document: unknown, { names, index }: { names: string[]; index: number }): unknown {
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) return document;
+  const fields = new Map<string, unknown>(Object.entries(document));
+  const lines = names.map((name) => fields.get(name)).filter((line) => typeof line === 'string');
+  if (lines.length > 0) return lines.join('\n');
+  throw invalidField(
+    ['documents', index],
+    `a string, or an object with a text in \`${names.join('` or `')}\``,
+    document,
+  );
 }
 
 function toResponse(body: RerankBody, result: Computed<RerankResult>, { api }: CallContext): RerankResponse {

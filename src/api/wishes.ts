@@ -30,6 +30,8 @@ export interface RerankWish {
   /** Null takes the server's option `scoreActivation`. */
   rawScores?: boolean | null;
   maxTokensPerDocument?: number | null;
+  /** Chunks of a long document that are read, the best of which counts; by default it is cut instead. */
+  maxChunksPerDocument?: number | null;
   /** False refuses documents that are too long; default true. */
   truncate?: boolean;
   /** Tokens of a query with its document at most; more than the model takes is an error. */

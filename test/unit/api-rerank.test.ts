@@ -159,3 +159,49 @@ describe('bad rerank requests', () => {
     expect(error).toEqual({ status: 400, type: 'invalid_request_error', code: 'invalid_request', param, message });
   });
 });
+
+describe('Cohere’s rank_fields', () => {
+  const documents = [{ title: 'a', text: 'b', year: 5 }, 'c'];
+
+  it('are the lines of a document, in their order', async () => {
+    const { post, engine } = createApi();
+    const body = { query: 'q', documents, rank_fields: ['text', 'year', 'title'] };
+    const { results } = await (await post('/v1/rerank', body)).json();
+    expect(engine.rerankRequests[0]?.documents).toEqual(['b\na', 'c']);
+    expect(results[0].document).toEqual({ text: 'b\na' });
+  });
+
+  it.each([
+    [{ rank_fields: ['author'] }, 'documents[0]'],
+    [{ rank_fields: [7] }, 'documents[0]'],
+    [{ rank_fields: 'title' }, 'rank_fields'],
+    [{ rank_fields: [], documents: [{ title: 'a' }] }, 'documents[0]'],
+  ])('%j is refused', async (wish, param) => {
+    const response = await createApi().post('/v1/rerank', { query: 'q', documents, ...wish });
+    expect([response.status, (await response.json()).error.param]).toEqual([400, param]);
+  });
+});
+
+describe('Cohere’s max_chunks_per_doc', () => {
+  // The fake engine has a token a letter, reads 256 with the query, and scores a text by its length.
+  const body = { query: 'q', documents: ['short', 'x'.repeat(600)], raw_scores: true };
+
+  it.each([
+    [{ max_chunks_per_doc: 1 }, [5, 600]],
+    [{ max_chunks_per_doc: 2 }, [5, 251, 251]],
+    [{ max_chunks_per_doc: 9 }, [5, 251, 251, 98]],
+    [{ max_chunks_per_doc: 9, max_tokens_per_doc: 250 }, [5, 250, 250, 100]],
+  ])('%j reads texts of %j tokens', async (wish, lengths) => {
+    const { post, engine } = reranker();
+    await post('/v1/rerank', { ...body, ...wish });
+    expect(engine.rerankRequests[0]?.documents.map(({ length }) => length)).toEqual(lengths);
+  });
+
+  it('gives a document the score of its best chunk', async () => {
+    const { results } = await (await reranker().post('/v1/rerank', { ...body, max_chunks_per_doc: 9 })).json();
+    expect(results.map(({ index, relevance_score }: Record<string, number>) => [index, relevance_score])).toEqual([
+      [1, 248],
+      [0, 2],
+    ]);
+  });
+});
