@@ -2,6 +2,7 @@
 import { createEmbeddings } from './api/embeddings.js';
 import type { createHandler, Handler } from './api/handler.js';
 import { shareUses, startIdleClock } from './api/keep-alive.js';
+import { measureOf } from './api/measure.js';
 import { Metrics } from './api/metrics.js';
 import { listModels } from './api/models.js';
 import { checkApiConfig } from './api/options.js';
@@ -55,6 +56,7 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
     rerank: { create: async (body, options) => createRerank(body, { ...(await configured), ...options }) },
     models: { list: async () => listModels(await configured) },
     storage: { list: listStoredModels, usage: storageUsage, delete: deleteStoredModel },
+    measure: async (model) => measureOf(model, await configured),
     async load(model, options) {
       const context = await configured;
       const status = await context.engine.load(model, options);

@@ -8,6 +8,7 @@ import type { ApiConfig, EngineConfig } from './config.js';
 import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from './core/engine.js';
 import type { ErrorData } from './errors.js';
 import type { FileProgress } from './models/progress.js';
+import type { Similarity } from './models/spec.js';
 import type { StorageUsage, StoredModel } from './models/stored-models.js';
 
 /** Raised when a message changes its meaning; both ends refuse a peer with another number. */
@@ -117,6 +118,8 @@ export interface EngineWorkerApi {
     usage(): Promise<StorageUsage>;
     delete(model: string, revision?: string): Promise<boolean>;
   };
+  /** By which measure vectors of the model that answers this name are compared. */
+  measure(model: string | null): Promise<Similarity>;
   load(model: string, options?: LoadOptions): Promise<ModelStatus>;
   status(): Promise<EngineStatus>;
   unload(model: string): Promise<void>;

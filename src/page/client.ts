@@ -7,7 +7,6 @@ import { defaultModel } from '../config.js';
 import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from '../core/engine.js';
 import { similarity } from '../core/similarity.js';
 import { VecinityError } from '../errors.js';
-import type { Similarity } from '../models/spec.js';
 import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from '../protocol.js';
 import { canShare } from '../sharing/browser-tab.js';
 import { SharedEngine } from '../sharing/shared-engine.js';
@@ -162,7 +161,8 @@ export class Vecinity extends EventTarget {
   ): Promise<number | number[][]> {
     const [left, right] = [toList(a), toList(b)];
     const vectors = await this.#toVectors([...left, ...right], options);
-    const measure = await this.#measureOf(options.model);
+    const model = options.model ?? null;
+    const measure = await this.#line.run({ operation: 'measure', argument: model }, toCall(options.signal));
     const columns = vectors.slice(left.length);
     const rows = vectors.slice(0, left.length).map((row) => columns.map((column) => similarity(row, column, measure)));
     return isOne(a) && isOne(b) ? (rows[0]?.[0] ?? Number.NaN) : rows;
@@ -235,11 +235,6 @@ export class Vecinity extends EventTarget {
     return items.map((item) => (typeof item === 'string' ? firstOf(embedded.slice(next++)) : item));
   }
 
-  async #measureOf(model: string | undefined): Promise<Similarity> {
-    const { models, defaultModel: first } = await this.status();
-    return models.find(({ id }) => id === (model ?? first))?.spec?.similarity ?? 'cosine';
-  }
-
   #reportJob(progress: JobProgress, { onProgress }: CallOptions): void {
     onProgress?.(progress);
     this.#report({ type: 'job', ...progress });
@@ -251,9 +246,9 @@ export class Vecinity extends EventTarget {
   }
 }
 
-/** A shared engine where it is asked for and possible, else our own; `onEnd` is told of the deaths of our own. */
+/** A shared engine where that is possible and wanted, else our own; `onEnd` is told of the deaths of our own. */
 function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
-  const { share = false, model = defaultModel, revision = null } = options;
+  const { share = true, model = defaultModel, revision = null } = options;
   const engine = toEngineConfig(options, document.baseURI);
   const api = toApiConfig(options);
   const open = (onEnd: () => void) =>
@@ -261,7 +256,7 @@ function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
   if (!share || model === null || !canShare()) return open(onEnd);
   // The model belongs to the setup: requests that name none are answered by the first one that was loaded.
   const setup = { engine, api, model, revision };
-  return new SharedEngine({ setup, startEngine: () => open(() => {}) });
+  return new SharedEngine({ setup, startEngine: () => open(() => {}), startOwnEngine: () => open(onEnd) });
 }
 
 function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {

@@ -15,8 +15,8 @@ export interface VecinityOptions extends Partial<EngineConfig>, Partial<Omit<Api
   revision?: string;
   /**
    * One engine for all tabs of the origin that were set up alike (same model and options): one has it, the others ask
-   * it, and another takes over when that one goes away. Default false. Without Web Locks or BroadcastChannel, and in
-   * pages that are not secure, each tab has its own engine.
+   * it, and another takes over when that one goes away. Default true. Without Web Locks or BroadcastChannel, where they
+   * are forbidden, and in pages that are not secure, each tab has its own engine; with false this one does.
    */
   share?: boolean;
   /** Where the engine worker's script is, when the bundler does not find it. */

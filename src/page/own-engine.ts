@@ -39,6 +39,8 @@ export class OwnEngine implements EngineLine {
         return link.call((api) => api.storage.usage(), life.signal);
       case 'deleteStored':
         return link.call((api) => api.storage.delete(argument.model, argument.revision), life.signal);
+      case 'measure':
+        return link.call((api) => api.measure(argument), life.signal);
       case 'status':
         return link.call((api) => api.status(), life.signal);
       case 'load': {

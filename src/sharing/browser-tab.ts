@@ -6,27 +6,38 @@ import type { EngineLine } from '../wire/engine-line.js';
 import type { Candidacy, Conversation, Surroundings } from './member.js';
 import type { Announcement } from './messages.js';
 
-/** Whether tabs can find each other here: not without https, in a sandboxed frame or in an old browser. */
+/** Whether it is worth a try: tabs cannot find each other without https, in a sandboxed frame or in an old browser. */
 export function canShare(): boolean {
   const hasLocks = typeof navigator === 'object' && 'locks' in navigator;
   return isSecureContext && hasLocks && typeof BroadcastChannel === 'function' && self.origin !== 'null';
 }
 
 export interface BrowserTab extends Surroundings {
-  /** Resolves once other tabs can see that this one is there. */
-  readonly ready: Promise<void>;
   listen(heed: (message: Announcement) => void): void;
   close(): void;
 }
 
-/** Opens the tab's channel and takes its own lock, whose release tells the others that it is gone. */
-export function openTab(group: string, startEngine: () => EngineLine): BrowserTab {
+export interface TabOptions {
+  /** Names of tabs that understand each other begin with this. */
+  family: string;
+  /** The name of those that share an engine. */
+  group: Promise<string>;
+  startEngine(): EngineLine;
+}
+
+/**
+ * Opens the tab's channel and takes its own lock, whose release tells the others that it is gone; they can see the tab
+ * when this resolves. Rejects in the platform's words where locks or channels are there but forbidden, as in a frame of
+ * another site whose storage is blocked.
+ */
+export async function openTab({ family, group: grouped, startEngine }: TabOptions): Promise<BrowserTab> {
   const id = crypto.randomUUID();
-  const nameOf = (tab: string) => `${group}:tab:${tab}`;
-  const all = new BroadcastChannel(group);
+  const nameOf = (tab: string) => `${family}:tab:${tab}`;
   const life = holdLock(nameOf(id));
+  const [group] = await Promise.all([grouped, life.held]);
+  const all = openChannel(group, life.release);
   return {
-    ...{ id, startEngine, ready: life.held },
+    ...{ id, startEngine },
     isVisible: () => document.visibilityState === 'visible',
     now: () => Date.now(),
     every(periodMs, work) {
@@ -51,6 +62,15 @@ export function openTab(group: string, startEngine: () => EngineLine): BrowserTa
       life.release();
     },
   };
+}
+
+function openChannel(name: string, onRefused: () => void): BroadcastChannel {
+  try {
+    return new BroadcastChannel(name);
+  } catch (refusal) {
+    onRefused();
+    throw refusal;
+  }
 }
 
 /** Both ends open the channel; a channel does not hear its own messages. */

@@ -6,7 +6,7 @@
 import type { VecinityError } from '../errors.js';
 import type { CallLife, EngineCall, EngineLine } from '../wire/engine-line.js';
 import type { Announcement, ToFollower, ToLeader } from './messages.js';
-import { Requests } from './requests.js';
+import { pureOperations, Requests } from './requests.js';
 import { Service } from './service.js';
 import { Silence } from './silence.js';
 
@@ -168,11 +168,25 @@ export class Member {
     const { id } = this.#around;
     this.#leave({ inPeace: stolen });
     const epoch = nextEpoch(this.#latestEpoch, this.#around);
-    const service = new Service({ epoch, engine: this.#around.startEngine() });
+    const service = new Service({ epoch, engine: this.#around.startEngine(), now: this.#around.now });
     this.#service = service;
     this.#quiet = 0;
-    service.join(id, { visible: false, send: (message) => this.#hear(message) });
+    service.join(id, { visible: false, isOwn: true, send: (message) => this.#hear(message) });
+    this.#openWay(service);
     this.#around.announce({ type: 'leader', from: id, epoch, stolen });
+  }
+
+  /** From this tab to itself, as messages of other tabs come: who skips them gets more of the engine than its share. */
+  #openWay(service: Service): void {
+    const { id } = this.#around;
+    const way = `${id}:way`;
+    const line = this.#around.serve(id, (message) => service.receive(way, message));
+    service.addWay(way, { tab: id, send: (message) => 'id' in message && line.send(message) });
+    const close = () => {
+      line.close();
+      this.#served.delete(way);
+    };
+    this.#served.set(way, { send: line.send, close });
   }
 
   #stepDown(): void {
@@ -209,7 +223,7 @@ export class Member {
     const service = this.#service;
     if (!service) return;
     const conversation = this.#served.get(follower) ?? this.#serve(service, follower);
-    service.join(follower, { visible, send: (message) => conversation.send(message) });
+    service.join(follower, { visible, isOwn: false, send: (message) => conversation.send(message) });
   }
 
   #serve(service: Service, follower: string): Conversation<ToFollower> {
@@ -260,9 +274,10 @@ export class Member {
     this.#epoch = epoch;
     this.#latestEpoch = epoch;
     this.#askForModels();
-    const send = (message: ToLeader) =>
-      own ? own.receive(this.#around.id, message) : this.#conversation.send(message);
-    this.#requests.follow({ epoch, send });
+    const direct = (message: ToLeader) => own?.receive(this.#around.id, message);
+    const posted = (message: ToLeader) => this.#conversation.send(message);
+    const isDirect = ({ operation }: EngineCall) => own && !(own.servesOthers && pureOperations.has(operation));
+    this.#requests.follow({ epoch, way: (call) => (isDirect(call) ? direct : posted) });
   }
 
   #askForModels(): void {

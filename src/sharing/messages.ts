@@ -13,10 +13,19 @@ export type Announcement =
 
 /**
  * From a follower, in its own conversation; `epoch` is the leadership that it speaks to, `deaths` how many engines died
- * so far while they worked on the request.
+ * so far while they worked on the request; who asks for it waits for progress (`watched`) or may call it off
+ * (`abortable`).
  */
 export type ToLeader =
-  | { type: 'request'; epoch: string; id: number; call: EngineCall; deaths: number }
+  | {
+      type: 'request';
+      epoch: string;
+      id: number;
+      call: EngineCall;
+      deaths: number;
+      watched: boolean;
+      abortable: boolean;
+    }
   | { type: 'cancel'; epoch: string; id: number }
   | { type: 'ping'; epoch: string };
 

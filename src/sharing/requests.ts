@@ -13,16 +13,14 @@ import type { ToFollower, ToLeader } from './messages.js';
 const maxDeaths = 3;
 
 /** What the answer of any leader is right for: the others depend on what that leader has loaded. */
-const pureOperations: ReadonlySet<Operation> = new Set(['embeddings', 'rerank', 'exchange']);
+export const pureOperations: ReadonlySet<Operation> = new Set(['embeddings', 'rerank', 'exchange']);
 
 /** Where requests go at the moment. */
 export interface LeaderLine {
   epoch: string;
-  send(message: ToLeader): void;
+  /** How a request gets there, and what is said about it later. */
+  way(call: EngineCall): (message: ToLeader) => void;
 }
-
-/** A message before it is known which leadership it goes to. */
-type Unaddressed<M> = M extends unknown ? Omit<M, 'epoch'> : never;
 
 interface OpenRequest {
   id: number;
@@ -32,6 +30,8 @@ interface OpenRequest {
   deaths: number;
   /** A leader has it, and has not been pardoned since. */
   atWork: boolean;
+  /** To the leader that it was sent to. */
+  tell(message: ToLeader): void;
   settle(outcome: { value: unknown } | { error: VecinityError }): void;
 }
 
@@ -54,7 +54,7 @@ export class Requests {
       const id = this.#lastId;
       const onAbort = () => this.#abort(id, signal);
       const request: OpenRequest = {
-        ...{ id, call, life, deaths: 0, atWork: false },
+        ...{ id, call, life, deaths: 0, atWork: false, tell: () => {} },
         settle: (outcome) => {
           this.#open.delete(id);
           signal?.removeEventListener('abort', onAbort);
@@ -108,19 +108,21 @@ export class Requests {
 
   /** Rejects everything that is open. */
   end(error: VecinityError): void {
-    for (const { id } of this.#open.values()) this.#tell({ type: 'cancel', id });
+    for (const request of this.#open.values()) this.#cancel(request);
     for (const request of [...this.#open.values()]) request.settle({ error });
     this.#leader = null;
   }
 
   #abort(id: number, signal: AbortSignal | undefined): void {
-    this.#tell({ type: 'cancel', id });
-    if (signal) this.#open.get(id)?.settle({ error: abortError(signal) });
+    const request = this.#open.get(id);
+    if (!request || !signal) return;
+    this.#cancel(request);
+    request.settle({ error: abortError(signal) });
   }
 
   #hearLate(request: OpenRequest, message: ToFollower): void {
     if (message.type !== 'result' || !pureOperations.has(request.call.operation)) return;
-    this.#tell({ type: 'cancel', id: request.id });
+    this.#cancel(request);
     request.settle({ value: message.value });
   }
 
@@ -130,9 +132,13 @@ export class Requests {
   }
 
   #send(request: OpenRequest): void {
+    const leader = this.#leader;
+    if (!leader) return;
     try {
-      const { id, call, deaths } = request;
-      this.#tell({ type: 'request', id, call, deaths });
+      const { id, call, deaths, life } = request;
+      const [watched, abortable] = [life.onProgress !== undefined, life.signal !== undefined];
+      request.tell = leader.way(call);
+      request.tell({ type: 'request', epoch: leader.epoch, id, call, deaths, watched, abortable });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const message = `The request holds something that cannot be posted to another tab: ${reason}`;
@@ -140,9 +146,8 @@ export class Requests {
     }
   }
 
-  #tell(message: Unaddressed<Extract<ToLeader, { id: number }>>): void {
-    const leader = this.#leader;
-    leader?.send({ ...message, epoch: leader.epoch });
+  #cancel({ id, tell }: OpenRequest): void {
+    if (this.#leader) tell({ type: 'cancel', epoch: this.#leader.epoch, id });
   }
 }
 

@@ -9,14 +9,20 @@ import type { CallLife, EngineCall, EngineLine } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
 import type { ToFollower, ToLeader } from './messages.js';
 
+/** A tab that asks one thing after the other has nothing open while its next request is on the way. */
+const pauseMs = 100;
+
 /** Engines that a request may kill before it is given up. */
 const maxDeaths = 2;
 
 type Asked = Extract<ToLeader, { type: 'request' }>;
 
 interface Client {
-  readonly id: string;
+  /** The tab, by which the engine's queue shares itself out. */
+  readonly tab: string;
   visible: boolean;
+  /** The leader's own tab: it cannot vanish before its engine does. */
+  readonly isOwn: boolean;
   send(message: ToFollower): void;
   readonly open: Map<number, AbortController>;
   readonly models: Set<string>;
@@ -25,18 +31,22 @@ interface Client {
 export interface ServiceOptions {
   epoch: string;
   engine: EngineLine;
+  now(): number;
 }
 
 export class Service {
   readonly epoch: string;
   readonly #engine: EngineLine;
+  readonly #now: () => number;
   readonly #clients = new Map<string, Client>();
   /** The end of the last request that is tried again. */
   #suspects: Promise<unknown> = Promise.resolve();
+  #heardOthersAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ epoch, engine }: ServiceOptions) {
+  constructor({ epoch, engine, now }: ServiceOptions) {
     this.epoch = epoch;
     this.#engine = engine;
+    this.#now = now;
   }
 
   /** Whether no tab waits for anything. */
@@ -44,9 +54,21 @@ export class Service {
     return [...this.#clients.values()].every(({ open }) => open.size === 0);
   }
 
+  /** Whether other tabs than the leader's wait for anything, or did a moment ago. */
+  get servesOthers(): boolean {
+    if (this.#now() - this.#heardOthersAt < pauseMs) return true;
+    return [...this.#clients.values()].some(({ isOwn, open }) => !isOwn && open.size > 0);
+  }
+
+  /** A second way for requests of the leader's own tab. */
+  addWay(clientId: string, { tab, send }: Pick<Client, 'tab' | 'send'>): void {
+    this.#clients.set(clientId, { tab, visible: false, isOwn: true, send, open: new Map(), models: new Set() });
+  }
+
   /** Takes a tab on, or hears again from one that is known; its open requests go on. */
-  join(clientId: string, { visible, send }: Pick<Client, 'visible' | 'send'>): void {
-    const client = this.#clients.get(clientId) ?? { id: clientId, visible, send, open: new Map(), models: new Set() };
+  join(clientId: string, { visible, isOwn, send }: Pick<Client, 'visible' | 'isOwn' | 'send'>): void {
+    const known = this.#clients.get(clientId);
+    const client = known ?? { tab: clientId, visible, isOwn, send, open: new Map(), models: new Set() };
     client.visible = visible;
     this.#clients.set(clientId, client);
     client.send({ type: 'welcome', epoch: this.epoch });
@@ -55,6 +77,7 @@ export class Service {
   receive(clientId: string, message: ToLeader): void {
     const client = this.#clients.get(clientId);
     if (!client || message.epoch !== this.epoch) return;
+    if (!client.isOwn && message.type !== 'ping') this.#heardOthersAt = this.#now();
     if (message.type === 'ping') client.send({ type: 'pong', epoch: this.epoch });
     if (message.type === 'cancel') cancel(client, message.id);
     if (message.type === 'request') void this.#answer(client, message);
@@ -97,12 +120,10 @@ export class Service {
     client.send(outcome);
   }
 
-  async #work(client: Client, { id, call, deaths }: Asked, signal: AbortSignal): Promise<ToFollower> {
+  async #work(client: Client, asked: Asked, signal: AbortSignal): Promise<ToFollower> {
     const { epoch } = this;
-    const onProgress: CallLife['onProgress'] = (progress) => {
-      if (!signal.aborted) client.send({ type: 'progress', epoch, id, progress });
-    };
-    const run = () => this.#run(client, call, { signal, onProgress, client: client.id });
+    const { id, call, deaths } = asked;
+    const run = () => this.#run(client, call, this.#lifeOf(client, asked, signal));
     // A model that cannot be loaded is the answer; anything else may fare better with the next engine.
     const isFinal = ({ code }: VecinityError) => code !== 'worker_died' || call.operation === 'load';
     const onDeath = () => client.send({ type: 'died', epoch, id });
@@ -111,6 +132,19 @@ export class Service {
     } catch (thrown) {
       return { type: 'error', epoch, id, error: toErrorData(thrown) };
     }
+  }
+
+  /** Only what somebody may use: signals and progress cross to the engine on a channel that costs as much as a query. */
+  #lifeOf(client: Client, { id, watched, abortable }: Asked, signal: AbortSignal): CallLife {
+    const { epoch } = this;
+    const onProgress: CallLife['onProgress'] = (progress) => {
+      if (!signal.aborted) client.send({ type: 'progress', epoch, id, progress });
+    };
+    return {
+      client: client.tab,
+      ...(abortable || !client.isOwn ? { signal } : {}),
+      ...(watched ? { onProgress } : {}),
+    };
   }
 
   async #try(

@@ -1,7 +1,11 @@
-/** The line to the one engine that all tabs of an origin share, where they were set up alike; this tab may have it. */
+/**
+ * The line to the one engine that all tabs of an origin share, where they were set up alike; this tab may have it. Where
+ * tabs turn out to be unable to find each other it is the line to an engine of this tab's own.
+ */
 
 import { VecinityError } from '../errors.js';
 import { Answers } from '../wire/answers.js';
+import { buildId } from '../wire/build-id.js';
 import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../wire/engine-line.js';
 import { protocolVersion } from '../wire/engine-port.js';
 import { fromWireResponse, toWireRequest } from '../wire/http.js';
@@ -12,11 +16,20 @@ import { Member } from './member.js';
 export interface SharedEngineOptions {
   /** Plain data; tabs share an engine only where all of it is equal. */
   setup: unknown;
+  /** The engine of this tab while it leads; its deaths are our business. */
   startEngine(): EngineLine;
+  /** The engine of this tab where it stays alone. */
+  startOwnEngine(): EngineLine;
 }
 
+/** Locks and channels belong to the origin; the names add the protocol and the build, whose messages no other one knows. */
+const family = `vecinity:${protocolVersion}:${buildId}`;
+
 export class SharedEngine implements EngineLine {
-  readonly #joined: Promise<Member>;
+  readonly #options: SharedEngineOptions;
+  /** Null where the platform refused. */
+  readonly #joined: Promise<Member | null>;
+  #own: EngineLine | null = null;
   readonly #engineId = crypto.randomUUID();
   readonly #answers = new Answers();
   #tab: BrowserTab | null = null;
@@ -25,6 +38,7 @@ export class SharedEngine implements EngineLine {
   readonly #unlisten = new AbortController();
 
   constructor(options: SharedEngineOptions) {
+    this.#options = options;
     this.#joined = this.#join(options);
     // Whoever calls sees the reason.
     this.#joined.catch(() => {});
@@ -32,13 +46,14 @@ export class SharedEngine implements EngineLine {
 
   async run<O extends Operation>(call: EngineCall<O>, life?: CallLife): Promise<EngineResult<O>> {
     const member = await this.#joined;
+    if (!member) return await this.#openOwn().run(call, life);
     // The leader's engine gives the operation's own result; both ends speak the same protocol version.
     return (await member.run(call as EngineCall, life)) as EngineResult<O>;
   }
 
   /** Served from here, so that a request which came through the Service Worker outlives the leader as well. */
   async connect(port: MessagePort): Promise<void> {
-    await this.#joined;
+    if (!(await this.#joined)) return await this.#openOwn().connect(port);
     const handler = async (request: Request) => {
       const argument = await toWireRequest(request);
       return fromWireResponse(await this.run({ operation: 'exchange', argument }, { signal: request.signal }));
@@ -51,17 +66,23 @@ export class SharedEngine implements EngineLine {
     this.#unlisten.abort();
     this.#member?.end(this.#ended);
     this.#tab?.close();
+    this.#own?.dispose();
   }
 
-  async #join({ setup, startEngine }: SharedEngineOptions): Promise<Member> {
-    const group = await groupOf(setup);
-    const tab = openTab(group, startEngine);
-    this.#tab = tab;
-    await tab.ready;
+  #openOwn(): EngineLine {
+    if (this.#ended) throw this.#ended;
+    this.#own ??= this.#options.startOwnEngine();
+    return this.#own;
+  }
+
+  async #join({ setup, startEngine }: SharedEngineOptions): Promise<Member | null> {
+    const tab = await openTab({ family, group: groupOf(setup), startEngine }).catch(() => null);
     if (this.#ended) {
-      tab.close();
+      tab?.close();
       throw this.#ended;
     }
+    if (!tab) return null;
+    this.#tab = tab;
     const member = new Member(tab);
     this.#member = member;
     tab.listen((message) => member.heed(message));
@@ -80,10 +101,10 @@ export class SharedEngine implements EngineLine {
   }
 }
 
-/** Locks and channels belong to the origin; the name adds the protocol and what an engine cannot be without. */
+/** Adds what an engine cannot be without. */
 async function groupOf(setup: unknown): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(setup));
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const key = Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `vecinity:${protocolVersion}:${key}`;
+  return `${family}:${key}`;
 }

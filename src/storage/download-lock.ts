@@ -12,14 +12,35 @@ export interface LockOptions {
   onProgress?: Heard | undefined;
 }
 
-/** Runs `work` while no other tab downloads the file; `work` is given what tells the others how far it is. */
+/**
+ * Runs `work` while no other tab downloads the file; `work` is given what tells the others how far it is. Where locks are
+ * missing or forbidden, as in a frame of another site whose storage is blocked, nobody waits.
+ */
 export async function lockDownload<Result>(
   url: string,
-  { signal, onProgress }: LockOptions,
+  options: LockOptions,
   work: (tell: Heard) => Promise<Result>,
 ): Promise<Result> {
   const locks = globalThis.navigator?.locks;
   if (!locks) return await work(() => {});
+  let isBegun = false;
+  try {
+    return await workLocked(locks, { url, ...options }, (tell) => {
+      isBegun = true;
+      return work(tell);
+    });
+  } catch (thrown) {
+    const isRefused = thrown instanceof DOMException && thrown.name === 'SecurityError';
+    if (isBegun || !isRefused) throw thrown;
+    return await work(() => {});
+  }
+}
+
+async function workLocked<Result>(
+  locks: LockManager,
+  { url, signal, onProgress }: LockOptions & { url: string },
+  work: (tell: Heard) => Promise<Result>,
+): Promise<Result> {
   const channel = new BroadcastChannel(prefix + url);
   channel.onmessage = ({ data }: MessageEvent<unknown>) => {
     if (Array.isArray(data)) onProgress?.(Number(data[0]), data[1] === null ? null : Number(data[1]));

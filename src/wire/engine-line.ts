@@ -1,5 +1,6 @@
 /** What a page asks of an engine, wherever that engine is: operations that can be posted to another tab. */
 import type { EngineStatus, JobProgress, LoadOptions, LoadProgress, ModelStatus } from '../core/engine.js';
+import type { Similarity } from '../models/spec.js';
 import type { StorageUsage, StoredModel } from '../models/stored-models.js';
 import type { EmbeddingsResponse, ModelsResponse, RerankResponse, WireRequest, WireResponse } from '../protocol.js';
 
@@ -15,6 +16,7 @@ interface Operations {
   listStored: [argument: null, result: StoredModel[]];
   storageUsage: [argument: null, result: StorageUsage];
   deleteStored: [argument: { model: string; revision: string | undefined }, result: boolean];
+  measure: [argument: string | null, result: Similarity];
   status: [argument: null, result: EngineStatus];
   load: [argument: LoadRequest, result: ModelStatus];
   unload: [argument: string, result: undefined];

@@ -160,10 +160,8 @@ test('10,000 requests of eight tabs are all answered, in order and in turn', asy
   const results = await Promise.all(runs);
   for (const { answered, wrong, late } of results)
     expect({ answered, wrong, late }).toEqual({ answered: 1_250, wrong: 0, late: 0 });
-  // The tab that has the engine waits for no messages between its requests; no other falls behind the rest.
+  // The tab that has the engine gets no more of it than the others, although it need not post its requests to itself.
   const firstEnd = Math.min(...results.map(({ endedAt }) => endedAt.at(-1) ?? Number.NaN));
   const shares = results.map(({ endedAt }) => endedAt.filter((time) => time <= firstEnd).length);
-  expect(Math.min(...shares)).toBeGreaterThan(1_250 / 3);
-  const others = shares.toSorted((a, b) => a - b).slice(0, -1);
-  expect(Math.min(...others)).toBeGreaterThan(0.7 * Math.max(...others));
+  expect(Math.min(...shares), shares.join()).toBeGreaterThan(0.7 * Math.max(...shares));
 });

@@ -65,9 +65,10 @@ test('an abort ends a running job at once and leaves the engine free', async ({ 
   await worksAgain(page);
 });
 
-test('a terminated worker rejects every waiting call with worker_died; the next call starts another', async ({
+test('a terminated worker rejects every waiting call of an engine that is not shared; the next call starts another', async ({
   page,
 }) => {
+  await openEngine(page, { share: false });
   await startLongCalls(page);
   const codes = await page.evaluate(() => {
     window.engineWorker.terminate();
@@ -77,7 +78,8 @@ test('a terminated worker rejects every waiting call with worker_died; the next 
   await worksAgain(page);
 });
 
-test('an uncaught error in the worker does the same', async ({ page }) => {
+test('an uncaught error in such a worker does the same', async ({ page }) => {
+  await openEngine(page, { share: false });
   await startLongCalls(page);
   const [worker] = page.workers();
   await worker?.evaluate(() => {

@@ -3,7 +3,7 @@
  * missing is taken away in the page and in every worker before any script of ours runs.
  */
 import { type BrowserContext, chromium, expect, type Page, test } from '@playwright/test';
-import { expectGolden, openEngine } from './engine-page.js';
+import { expectGolden, fetchEmbeddings, openEngine, registerServiceWorker } from './engine-page.js';
 import { runEverywhere } from './everywhere.js';
 import { WeightsServer } from './weights-server.js';
 
@@ -92,6 +92,33 @@ test('without locks and channels each tab has an engine of its own, in its worke
   await without(context, 'Navigator.prototype.locks', 'WorkerNavigator.prototype.locks', 'BroadcastChannel');
   await openEngine(page, { share: true });
   await expectGolden(page);
+});
+
+test('where locks are there but forbidden, as in frames of other sites, each tab has an engine of its own', async ({
+  page,
+  context,
+}) => {
+  const server = new WeightsServer();
+  const options = { model: 'owner/bert-cls', hubUrl: await server.start(), modelsUrl: null };
+  try {
+    await runEverywhere(
+      context,
+      () => {
+        const refuse = () => Promise.reject(new DOMException('Access to the Locks API is denied.', 'SecurityError'));
+        LockManager.prototype.request = refuse;
+        LockManager.prototype.query = refuse;
+      },
+      null,
+    );
+    await openEngine(page, options);
+    await expectGolden(page);
+    await registerServiceWorker(page);
+    expect((await fetchEmbeddings(page, 'a text')).status).toBe(200);
+    await page.evaluate(() => window.engineWorker.terminate());
+    await expectGolden(page);
+  } finally {
+    await server.stop();
+  }
 });
 
 test('without shared memory the engine computes with the same result', async ({ page, context }) => {

@@ -136,6 +136,23 @@ test.describe('a new version', () => {
     await expect(prompt(page)).toBeVisible();
   });
 
+  test('opens at once when it is asked for, although other tabs are open with nothing to do', async ({
+    page,
+    context,
+  }) => {
+    await openDemo(page);
+    const other = await context.newPage();
+    await openDemo(other);
+    await server.release();
+    await lookForUpdate(page);
+    await prompt(page).getByRole('button', { name: 'Reload' }).click();
+    await expect(page).toHaveTitle(newTitle);
+    await expect(grid(page)).toHaveAttribute('aria-rowcount', '4');
+    await prompt(other).getByRole('button', { name: 'Reload' }).click();
+    await expect(other).toHaveTitle(newTitle);
+    await expect(grid(other)).toHaveAttribute('aria-rowcount', '4');
+  });
+
   test('is offered in every tab, and taking it in one leaves the others as they are', async ({ page, context }) => {
     await openDemo(page);
     const other = await context.newPage();

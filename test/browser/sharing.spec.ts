@@ -8,7 +8,7 @@ test.afterEach(async ({ context }) => {
 
 async function openShared(context: BrowserContext): Promise<Page> {
   const page = await context.newPage();
-  await openEngine(page, { share: true });
+  await openEngine(page);
   return page;
 }
 
@@ -61,10 +61,37 @@ test('two tabs have one engine and load its weights once', async ({ context }) =
 test('tabs that ask for different models have an engine each', async ({ context }) => {
   const first = await openShared(context);
   const second = await context.newPage();
-  await openEngine(second, { share: true, model: 'bert-mean-unnormalized' });
+  await openEngine(second, { model: 'bert-mean-unnormalized' });
   const idsOf = (page: Page) => page.evaluate(async () => (await window.vecinity.status()).models.map(({ id }) => id));
   expect(await idsOf(first)).toEqual(['bert-cls']);
   expect(await idsOf(second)).toEqual(['bert-mean-unnormalized']);
+});
+
+test('tabs of two deployed builds have an engine each', async ({ context }) => {
+  const first = await openShared(context);
+  const { version } = await registerServiceWorker(first);
+  const second = await context.newPage();
+  await second.route('**/*.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: (await response.text()).replaceAll(version, 'another-build') });
+  });
+  await openEngine(second);
+  expect([await hasEngine(first), await hasEngine(second)]).toEqual([true, true]);
+  const names = await first.evaluate(async () => (await navigator.locks.query()).held?.map(({ name }) => name));
+  const leaders = names?.filter((name) => name?.endsWith(':leader')).map((name) => name?.split(':').slice(0, 3));
+  expect(leaders?.sort()).toEqual(
+    [
+      ['vecinity', '1', version],
+      ['vecinity', '1', 'another-build'],
+    ].sort(),
+  );
+});
+
+test('a tab that was told so does not share its engine', async ({ context }) => {
+  const first = await openShared(context);
+  const second = await context.newPage();
+  await openEngine(second, { share: false });
+  expect([await hasEngine(first), await hasEngine(second)]).toEqual([true, true]);
 });
 
 test('a job goes on in another tab when the tab with the engine is closed', async ({ context }) => {
@@ -90,7 +117,7 @@ test('a job goes on when the tab with the engine is reloaded, and that tab follo
   const first = await openShared(context);
   const second = await openShared(context);
   await startLongEmbed(second);
-  await openEngine(first, { share: true });
+  await openEngine(first);
   expect(await second.evaluate(() => window.pending)).toBe(600);
   await embedOne(first);
   expect([await hasEngine(first), await hasEngine(second)]).toEqual([false, true]);
@@ -106,20 +133,26 @@ test('a job goes on in another tab when the tab with the engine goes to another 
 });
 
 // Headless Chromium freezes no page, whatever `Page.setWebLifecycleState` is told; a page that is stuck has its own test.
-test('a tab that hears of its freezing hands the engine over at once, and its own job ends as well', async ({
-  context,
-}) => {
-  const first = await openShared(context);
-  const second = await openShared(context);
-  await startLongEmbed(first);
-  await startLongEmbed(second);
-  await first.evaluate(() => document.dispatchEvent(new Event('freeze')));
-  await second.waitForFunction(() => window.engineWorker !== undefined);
-  expect(await second.evaluate(() => window.pending)).toBe(600);
-  await first.evaluate(() => document.dispatchEvent(new Event('resume')));
-  expect(await first.evaluate(() => window.pending)).toBe(600);
-  await expect.poll(() => first.workers().length).toBe(0);
-});
+for (const [event, back] of [
+  ['freeze', 'resume'],
+  ['pagehide', 'pageshow'],
+] as const)
+  test(`a tab that hears ${event} hands the engine over at once, and its own job ends after ${back}`, async ({
+    context,
+  }) => {
+    const tell = (page: Page, type: string) =>
+      page.evaluate((name) => (name.startsWith('page') ? window : document).dispatchEvent(new Event(name)), type);
+    const first = await openShared(context);
+    const second = await openShared(context);
+    await startLongEmbed(first);
+    await startLongEmbed(second);
+    await tell(first, event);
+    await second.waitForFunction(() => window.engineWorker !== undefined);
+    expect(await second.evaluate(() => window.pending)).toBe(600);
+    await tell(first, back);
+    expect(await first.evaluate(() => window.pending)).toBe(600);
+    await expect.poll(() => first.workers().length).toBe(0);
+  });
 
 test('a worker that is terminated costs no request', async ({ context }) => {
   const first = await openShared(context);
@@ -202,7 +235,7 @@ test('a model that cannot be loaded leaves the way free for the next try', async
   await page.goto('/');
   await page.waitForFunction(() => window.subject !== undefined);
   const codes = await page.evaluate(async () => {
-    const create = () => window.subject.createVecinity({ model: 'missing-weights', device: 'wasm', share: true });
+    const create = () => window.subject.createVecinity({ model: 'missing-weights', device: 'wasm' });
     const codeOf = (error: { code: string }) => error.code;
     return [await create().catch(codeOf), await create().catch(codeOf)];
   });

@@ -82,7 +82,10 @@ test('an answer that was delivered, or is a minute old, or too much to keep, is 
   await ask(wire);
   answers.delivered(wire);
   await ask(wire);
-  vi.advanceTimersByTime(60_000);
+  vi.advanceTimersByTime(59_999);
+  await ask(wire);
+  expect(computed).toHaveLength(2);
+  vi.advanceTimersByTime(1);
   await ask(wire);
   expect(computed).toHaveLength(3);
   const large = () => Promise.resolve({ ...responseOf(''), body: new ArrayBuffer(20 * 2 ** 20) });
@@ -105,8 +108,9 @@ test('the key is of the content and of the client; without a body there is none,
     withKey(requestOf('text'), 'other tab'),
     withKey(requestOf('other text'), 'tab'),
     withKey({ ...requestOf('text'), url: 'http://x/v2' }, 'tab'),
+    withKey({ ...requestOf('text'), method: 'PUT' }, 'tab'),
   ]);
-  expect(new Set(keys.map(keyOf)).size).toBe(4);
+  expect(new Set(keys.map(keyOf)).size).toBe(5);
   expect(keyOf(await withKey({ ...requestOf(''), body: null }, 'tab'))).toBeNull();
   const seen: WireRequest[] = [];
   const compute = async (request: WireRequest) => {
@@ -115,4 +119,70 @@ test('the key is of the content and of the client; without a body there is none,
   };
   await new Answers().ask(await withKey(requestOf('text'), 'tab'), open(), compute);
   expect(seen.map(({ headers }) => headers)).toEqual([[]]);
+});
+
+test('answers are handed out as copies, each of which may move to another thread', async () => {
+  const { ask } = setUp();
+  const wire = await withKey(requestOf('text'), 'tab');
+  const first = await ask(wire);
+  structuredClone(first.body, { transfer: [first.body ?? new ArrayBuffer(0)] });
+  expect(textOf(await ask(wire))).toBe('answer to text');
+});
+
+test('an asker that is served leaves nothing on its signal, and its later abort takes the answer from no other', async () => {
+  const { ask, computed } = setUp();
+  const wire = await withKey(requestOf('text'), 'tab');
+  const asker = new AbortController();
+  await ask(wire, asker.signal);
+  asker.abort();
+  await ask(wire);
+  expect(computed).toEqual(['text']);
+});
+
+test('what could not be computed is computed anew, and an older end does not touch the newer beginning', async () => {
+  const answers = new Answers();
+  const [late, newer] = [deferred(), deferred<WireResponse>()];
+  let begun = 0;
+  const ended = late.promise.then(() => Promise.reject(new Error('called off')));
+  const compute = () => [ended, newer.promise][begun++ - 1] ?? Promise.reject(new Error('worker died'));
+  const wire = await withKey(requestOf('text'), 'tab');
+  const failing = answers.ask(wire, open(), compute);
+  await expect(failing).rejects.toThrow('worker died');
+  const asker = new AbortController();
+  const abandoned = answers.ask(wire, asker.signal, compute);
+  asker.abort();
+  const next = answers.ask(wire, open(), compute);
+  late.resolve();
+  await expect(abandoned).rejects.toThrow('called off');
+  const joined = answers.ask(wire, open(), compute);
+  newer.resolve(responseOf('answer'));
+  expect((await Promise.all([next, joined])).map(textOf)).toEqual(['answer', 'answer']);
+  expect(begun).toBe(3);
+});
+
+test('room is made of answers, never of what is still computed', async () => {
+  const { answers, computed } = setUp();
+  const computing = deferred<WireResponse>();
+  const slow = () => {
+    computed.push('slow');
+    return computing.promise;
+  };
+  const wire = await withKey(requestOf('slow'), 'tab');
+  const first = answers.ask(wire, open(), slow);
+  const large = () => Promise.resolve({ ...responseOf(''), body: new ArrayBuffer(20 * 2 ** 20) });
+  for (const text of ['one', 'two']) await answers.ask(await withKey(requestOf(text), 'tab'), open(), large);
+  const again = answers.ask(wire, open(), slow);
+  computing.resolve(responseOf('answer'));
+  expect((await Promise.all([first, again])).map(textOf)).toEqual(['answer', 'answer']);
+  expect(computed).toEqual(['slow']);
+});
+
+test('an answer that is too large by itself is not kept and takes the place of no other', async () => {
+  const { answers, ask, computed } = setUp();
+  const wire = await withKey(requestOf('small'), 'tab');
+  await ask(wire);
+  const huge = () => Promise.resolve({ ...responseOf(''), body: new ArrayBuffer(2 ** 25 + 1) });
+  await answers.ask(await withKey(requestOf('huge'), 'tab'), open(), huge);
+  await ask(wire);
+  expect(computed).toEqual(['small']);
 });

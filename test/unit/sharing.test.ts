@@ -264,6 +264,24 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
     expect(browser.unloads).toEqual(['model']);
   });
 
+  it('get equal shares when they ask alike, whichever of them has the engine', async () => {
+    const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0, longestRunMs: 20 });
+    const tabs = ['one', 'two', 'three', 'four'].map((tab) => ({ tab, answers: 0, member: browser.open(tab, true) }));
+    for (const { member } of tabs) await answerOf(browser, member.run(loadCall));
+    for (const share of tabs) {
+      const askOn = (): Promise<void> =>
+        share.member.run(embed(`${share.tab} text`)).then(() => {
+          share.answers += 1;
+          return askOn();
+        });
+      for (let atOnce = 0; atOnce < 10; atOnce += 1) void askOn();
+    }
+    await browser.run(browser.now + 30_000, () => false);
+    const answers = tabs.map((share) => share.answers);
+    expect(Math.min(...answers)).toBeGreaterThan(1_000);
+    expect(Math.max(...answers) / Math.min(...answers)).toBeLessThan(1.1);
+  });
+
   it('say why a model cannot be loaded, and try again in another tab', async () => {
     expect(await judgeMany(150, { tabs: 4, deaths: 3, loadFails: 0.3 })).toEqual([]);
   });
@@ -299,7 +317,7 @@ describe('the requests of a tab', () => {
   it('refuse what cannot be posted, and go on', async () => {
     const requests = new Requests();
     const sent: ToLeader[] = [];
-    requests.follow({ epoch: '1', send: (message) => void sent.push(structuredClone(message)) });
+    requests.follow({ epoch: '1', way: () => (message) => void sent.push(structuredClone(message)) });
     await expect(requests.add(embed({ input: () => 'a function' }))).rejects.toMatchObject({ code: 'invalid_request' });
     const next = requests.add(embed('text'));
     requests.receive({ type: 'result', epoch: '1', id: 2, value: 'a vector' });
@@ -311,8 +329,8 @@ describe('the requests of a tab', () => {
     const requests = new Requests();
     const sent: ToLeader[] = [];
     const answer = requests.add(embed('text'));
-    requests.follow({ epoch: '1', send: () => {} });
-    requests.follow({ epoch: '2', send: (message) => void sent.push(message) });
+    requests.follow({ epoch: '1', way: () => () => {} });
+    requests.follow({ epoch: '2', way: () => (message) => void sent.push(message) });
     requests.receive({ type: 'result', epoch: '1', id: 1, value: 'a vector' });
     requests.receive({ type: 'result', epoch: '2', id: 1, value: 'a later one' });
     expect(await answer).toBe('a vector');
@@ -322,7 +340,7 @@ describe('the requests of a tab', () => {
   it('do not take the word of a leader that was left for what the next one has loaded, nor its errors', async () => {
     const requests = new Requests();
     const [load, text] = [requests.add(loadCall), requests.add(embed('text'))];
-    for (const epoch of ['1', '2']) requests.follow({ epoch, send: () => {} });
+    for (const epoch of ['1', '2']) requests.follow({ epoch, way: () => () => {} });
     const error = { code: 'disposed', message: 'gone', param: null, retryAfterMs: null } as const;
     requests.receive({ type: 'result', epoch: '1', id: 1, value: 'old' });
     requests.receive({ type: 'error', epoch: '1', id: 2, error });
@@ -335,7 +353,7 @@ describe('the requests of a tab', () => {
     const onProgress = () => {
       throw new Error('a defect of the page');
     };
-    requests.follow({ epoch: '1', send: () => {} });
+    requests.follow({ epoch: '1', way: () => () => {} });
     const failing = requests.add(embed('one'), { onProgress });
     const other = requests.add(embed('two'));
     requests.receive({ type: 'progress', epoch: '1', id: 1, progress: { done: 1, total: 2 } });

@@ -41,6 +41,8 @@ export interface Faults {
   engineDies: number;
   /** Chance that a model cannot be loaded. */
   loadFails: number;
+  /** Default 300. */
+  longestRunMs?: number;
 }
 
 const model = 'model';
@@ -388,7 +390,7 @@ class SimulatedEngine implements EngineLine {
 
   async #compute(text: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const isDeadly = String(text).includes('poison') || this.#random() < this.#faults.engineDies;
-    const durationMs = this.#browser.between(1, 300);
+    const durationMs = this.#browser.between(1, this.#faults.longestRunMs ?? 300);
     if (isDeadly) this.#browser.work(this.#tab, durationMs, () => this.#die());
     return await this.#wait(durationMs + (isDeadly ? 1 : 0), text, signal);
   }

@@ -1,0 +1,111 @@
+/** When an idle model leaves the memory, and what brings it back. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createEmbeddings } from '../../src/api/embeddings.js';
+import { expiryOf, keepAlive, startIdleClock } from '../../src/api/keep-alive.js';
+import { defaultApiConfig } from '../../src/config.js';
+import type { LoadOptions } from '../../src/core/engine.js';
+import { FakeEngine, fakeModel } from './api-engine.js';
+import { deferred } from './deferred.js';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const keepAliveMs = 60_000;
+
+function setUp(ids: string[] = ['model'], aliases: Record<string, string> = {}) {
+  const engine = new FakeEngine(ids.map((id) => fakeModel(id, 'embedding')));
+  const context = { engine, api: { ...defaultApiConfig, keepAliveMs, aliases } };
+  const embed = (model?: string) => createEmbeddings({ input: 'a', ...(model ? { model } : {}) }, context);
+  return { engine, context, embed };
+}
+
+test('a model that was loaded again by hand and then unloaded by hand stays away', async () => {
+  const { engine, context, embed } = setUp();
+  await keepAlive('model', 0, context);
+  await engine.load('model');
+  startIdleClock('model', context);
+  await engine.unload('model');
+  await expect(embed()).rejects.toMatchObject({ code: 'model_not_loaded' });
+});
+
+test('what a request chose holds for the requests after it that say nothing', async () => {
+  const { engine, context, embed } = setUp();
+  await keepAlive('model', -1, context);
+  await embed();
+  await vi.advanceTimersByTimeAsync(10 * keepAliveMs);
+  expect(engine.unloads).toEqual([]);
+  expect(expiryOf('model', context)).toBeNull();
+});
+
+test('a time beyond what a clock holds is for ever, not for a moment', async () => {
+  const { engine, context } = setUp();
+  await keepAlive('model', 2 ** 31, context);
+  await vi.advanceTimersByTimeAsync(keepAliveMs);
+  expect(engine.unloads).toEqual([]);
+});
+
+test('a long request is no idle time, although the model is asked for by hand in between', async () => {
+  const { engine, context, embed } = setUp();
+  const finish = deferred();
+  engine.before = () => finish.promise;
+  const long = embed();
+  await vi.advanceTimersByTimeAsync(0);
+  startIdleClock('model', context);
+  await vi.advanceTimersByTimeAsync(2 * keepAliveMs);
+  finish.resolve();
+  await long;
+  expect(engine.unloads).toEqual([]);
+  await vi.advanceTimersByTimeAsync(keepAliveMs - 1);
+  expect(engine.unloads).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(engine.unloads).toEqual(['model']);
+});
+
+test('a clock that runs out during a request lets it end first, and counts once', async () => {
+  const { engine, context, embed } = setUp();
+  await keepAlive('model', 1_000, context);
+  const finish = deferred();
+  engine.before = () => finish.promise;
+  const long = embed();
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(engine.unloads).toEqual([]);
+  finish.resolve();
+  await long;
+  expect(engine.unloads).toEqual(['model']);
+  await embed();
+  expect(engine.unloads).toEqual(['model']);
+});
+
+test('a later choice replaces an earlier one', async () => {
+  const { engine, context } = setUp();
+  await keepAlive('model', 1_000, context);
+  await keepAlive('model', 5_000, context);
+  await vi.advanceTimersByTimeAsync(4_999);
+  expect(engine.unloads).toEqual([]);
+});
+
+test('the model that comes back is the one that was meant, by its name or its alias', async () => {
+  const { engine, context, embed } = setUp(['first', 'second'], { short: 'second' });
+  for (const model of ['first', 'second']) await keepAlive(model, 0, context);
+  await embed('short');
+  expect(engine.loads).toEqual(['second']);
+  await embed('second');
+  await embed('anything');
+  expect(engine.loads).toEqual(['second']);
+  await embed('first');
+  expect(engine.loads).toEqual(['second', 'first']);
+});
+
+test('a request that is called off calls the load off that it began', async () => {
+  const { engine, context } = setUp();
+  await keepAlive('model', 0, context);
+  const { signal } = new AbortController();
+  const given: LoadOptions[] = [];
+  const load = engine.load.bind(engine);
+  engine.load = (model, options = {}) => {
+    given.push(options);
+    return load(model);
+  };
+  await createEmbeddings({ input: 'a' }, { ...context, signal });
+  expect(given).toEqual([{ signal }]);
+});
