@@ -66,8 +66,9 @@ test('an abort ends a running job at once and leaves the engine free', async ({ 
 });
 
 test('a terminated worker rejects every waiting call of an engine that is not shared; the next call starts another', async ({
-  page,
+  context,
 }) => {
+  const page = await context.newPage();
   await openEngine(page, { share: false });
   await startLongCalls(page);
   const codes = await page.evaluate(() => {
@@ -78,7 +79,8 @@ test('a terminated worker rejects every waiting call of an engine that is not sh
   await worksAgain(page);
 });
 
-test('an uncaught error in such a worker does the same', async ({ page }) => {
+test('an uncaught error in such a worker does the same', async ({ context }) => {
+  const page = await context.newPage();
   await openEngine(page, { share: false });
   await startLongCalls(page);
   const [worker] = page.workers();
