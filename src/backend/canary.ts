@@ -10,6 +10,9 @@ import type { Backend, BackendInfo, TokenBatch } from './backend.js';
 /** What is embedded when the model brings no text of its own. */
 export const defaultCanaryText = 'The quick brown fox jumps over the lazy dog.';
 
+/** Has to come out differently; embedded beside the check text when the model brings no reference. */
+export const otherText = '2 + 2 = 4';
+
 /** Right code on another device differs by rounding only. */
 const minCosine = 0.99;
 
@@ -24,7 +27,7 @@ export class WrongAnswerError extends Error {}
 
 export interface CanaryOptions {
   spec: ModelSpec;
-  /** The known text as tokens, in new arrays each time, because a run takes them over. */
+  /** The known text as tokens, and the other one after it, in new arrays each time, because a run takes them over. */
   batch: () => TokenBatch;
   store: VerdictStore;
   /** Of two embeddings; passed in, because measures belong to the core. */
@@ -36,18 +39,25 @@ export interface CanaryOptions {
 /** Throws `backend_failed` with the reason when the backend's result is not a number or not the model's. */
 export async function checkCanary(backend: Backend, options: CanaryOptions): Promise<void> {
   const values = await runCanary(backend, options);
-  const reference = await findReference(backend, values, options);
-  if (!reference) return;
-  const reason = describeDifference(values, reference, options);
+  const reference = await findReference(backend, options);
+  if (reference) refuse(describeDifference(values, reference, options));
+  else if (backend.info.device === 'wasm') await keepReference(backend.info, values, options);
+}
+
+/** The values of the check text, which were computed from it as far as they tell that by themselves. */
+async function runCanary(backend: Backend, { batch, spec }: CanaryOptions): Promise<Float32Array> {
+  const values = await backend.run(batch());
+  if (values.length === 0 || !values.every(Number.isFinite))
+    throw new VecinityError('backend_failed', 'The check text gave values that are not finite numbers.');
+  const own = values.slice(0, backend.width);
+  refuse(describeNonsense(own, values.subarray(backend.width), spec));
+  return own;
+}
+
+function refuse(reason: string | null): void {
   if (!reason) return;
   const cause = new WrongAnswerError(reason);
   throw new VecinityError('backend_failed', `The check text came out wrong: ${reason}.`, { cause });
-}
-
-async function runCanary(backend: Backend, options: CanaryOptions): Promise<Float32Array> {
-  const values = await backend.run(options.batch());
-  if (values.length > 0 && values.every(Number.isFinite)) return values;
-  throw new VecinityError('backend_failed', 'The check text gave values that are not finite numbers.');
 }
 
 interface Reference {
@@ -56,20 +66,12 @@ interface Reference {
   minCosine: number;
 }
 
-/** The WASM device is what other devices are held against, so its own values become the reference. */
-async function findReference(
-  backend: Backend,
-  values: Float32Array,
-  options: CanaryOptions,
-): Promise<Reference | null> {
+/** Null for the WASM device of a model without a canary, and where no such device loads. */
+async function findReference(backend: Backend, options: CanaryOptions): Promise<Reference | null> {
   const { spec, store, openReference } = options;
   if (spec.canary) return { values: spec.canary.embedding, minCosine: nearnessToModel(backend.info) };
-  const key = referenceKey(spec, backend.info);
-  const kept = parseValues(await store.read(key));
-  if (backend.info.device === 'wasm') {
-    if (!kept) await store.write(key, [...values]);
-    return null;
-  }
+  if (backend.info.device === 'wasm') return null;
+  const kept = parseValues(await store.read(referenceKey(spec, backend.info)), spec);
   const found = kept ?? (await computeReference(openReference, options));
   return found && { values: found, minCosine };
 }
@@ -81,12 +83,19 @@ async function computeReference(
   const reference = await open();
   if (!reference) return null;
   try {
-    const values = [...(await runCanary(reference, options))];
-    await options.store.write(referenceKey(options.spec, reference.info), values);
-    return values;
+    const values = await runCanary(reference, options);
+    await keepReference(reference.info, values, options);
+    return [...values];
   } finally {
     await reference.dispose();
   }
+}
+
+/** The WASM device is what other devices are held against, so its own values become the reference. */
+async function keepReference(info: BackendInfo, values: Float32Array, options: CanaryOptions): Promise<void> {
+  const { spec, store } = options;
+  const key = referenceKey(spec, info);
+  if (!parseValues(await store.read(key), spec)) await store.write(key, [...values]);
 }
 
 /** How near a backend comes to what another implementation computes in f32. */
@@ -103,6 +112,17 @@ function describeDifference(values: Float32Array, reference: Reference, options:
   return found >= needed ? null : `cosine ${found.toFixed(4)} to the reference, ${needed} is needed`;
 }
 
+/** What shows that nothing was computed, whatever the right values are, in words; null when nothing does. */
+function describeNonsense(own: Float32Array, other: Float32Array, spec: ModelSpec): string | null {
+  if (!hasLength(own, spec)) return 'a vector of no length';
+  return own.every((value, i) => value === other[i]) ? 'the same values as for another text' : null;
+}
+
+/** A logit may be zero, an embedding points somewhere. */
+function hasLength(values: ArrayLike<number>, { task }: ModelSpec): boolean {
+  return task === 'rerank' || Array.from(values).some((value) => value !== 0);
+}
+
 function compareLogits(values: Float32Array, expected: readonly number[]): string | null {
   for (const [i, logit] of expected.entries()) {
     const value = values[i] ?? Number.NaN;
@@ -117,7 +137,8 @@ function referenceKey(spec: ModelSpec, info: BackendInfo): string {
   return `canary/${spec.repository}@${spec.revision}/${info.dtype}`;
 }
 
-function parseValues(kept: unknown): readonly number[] | null {
-  const ok = Array.isArray(kept) && kept.length > 0 && kept.every((value) => Number.isFinite(value));
+function parseValues(kept: unknown, spec: ModelSpec): readonly number[] | null {
+  const isList = Array.isArray(kept) && kept.length > 0 && kept.every((value) => Number.isFinite(value));
+  const ok = isList && hasLength(kept, spec);
   return ok ? kept : null;
 }

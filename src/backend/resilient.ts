@@ -65,8 +65,8 @@ export class ResilientBackend implements Backend {
     const rung = await (this.#ready ?? this.#recover(0));
     try {
       const values = await rung.backend.run(batch);
-      if (!values.every(Number.isFinite))
-        throw new VecinityError('backend_failed', 'A run gave values that are not finite.');
+      const nonsense = describeNonsense(values, rung.backend);
+      if (nonsense) throw new VecinityError('backend_failed', `A run gave ${nonsense}.`);
       this.#succeeded();
       return values;
     } catch (thrown) {
@@ -141,6 +141,13 @@ export class ResilientBackend implements Backend {
     });
     return climbed;
   }
+}
+
+/** What no right run gives, or null. A device that was lost may be read as zeros; one logit alone may be zero. */
+function describeNonsense(values: Float32Array, { width }: Backend): string | null {
+  if (!values.every(Number.isFinite)) return 'values that are not finite';
+  const isEmpty = width > 1 && values.length > 0 && values.every((value) => value === 0);
+  return isEmpty ? 'only zeros' : null;
 }
 
 /** Says that the device went away under the run, whatever the runtime called it. */

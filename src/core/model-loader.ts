@@ -9,9 +9,8 @@ import type {
   BackendRequest,
   DevicePreference,
   DtypePreference,
-  TokenBatch,
 } from '../backend/backend.js';
-import { checkCanary, defaultCanaryText, WrongAnswerError } from '../backend/canary.js';
+import { checkCanary, defaultCanaryText, otherText, WrongAnswerError } from '../backend/canary.js';
 import { Ladder, type Rung } from '../backend/ladder.js';
 import { measureBackend } from '../backend/measure.js';
 import { ResilientBackend } from '../backend/resilient.js';
@@ -27,7 +26,7 @@ import type { LoadTracker } from './load-progress.js';
 import { LoadedModel } from './loaded-model.js';
 import { packBatch } from './packing.js';
 import { cosine } from './similarity.js';
-import type { Tokenizer } from './tokenizer.js';
+import type { Encoding, Tokenizer } from './tokenizer.js';
 
 /** A model whose small files are read. */
 export interface OpenedModel {
@@ -155,11 +154,11 @@ function createLadder(parts: EngineParts, { opened, webgpu }: Start, request: Lo
     check: async (backend) => {
       const tokenizer = await opened.tokenizer;
       tracker.check();
-      const batch = () => canaryBatch(spec, tokenizer);
+      const batch = () => packBatch([encodeCanary(spec, tokenizer), encodeCanary(spec, tokenizer, otherText)]);
       await checkCanary(backend, { spec, batch, cosine, store: parts.verdicts, openReference });
     },
     measure: async (backend) => {
-      const tokens = canaryBatch(spec, await opened.tokenizer).inputIds;
+      const tokens = packBatch([encodeCanary(spec, await opened.tokenizer)]).inputIds;
       return await measureBackend(backend, { tokens, ...(parts.now ? { now: parts.now } : {}) });
     },
     store: parts.verdicts,
@@ -172,14 +171,12 @@ function backendRequest(config: EngineConfig, opened: OpenedModel, candidate: Ca
   return { spec, location, ...candidate, threads: config.threads, assetsUrl: config.assetsUrl };
 }
 
-/** A reranker's check text is a pair of the text with itself. */
-function canaryBatch(spec: ModelSpec, tokenizer: Tokenizer): TokenBatch {
-  const text = spec.canary?.text ?? defaultCanaryText;
+/** The check text, or another one in its way; a reranker gets it with the check text as the document. */
+function encodeCanary(spec: ModelSpec, tokenizer: Tokenizer, other?: string): Encoding {
+  const own = spec.canary?.text ?? defaultCanaryText;
+  const text = other ?? own;
   const isPair = spec.task === 'rerank';
-  const encoding = isPair
-    ? tokenizer.encodePair(text, text, { truncate: true })
-    : tokenizer.encode(text, { truncate: true });
-  return packBatch([encoding]);
+  return isPair ? tokenizer.encodePair(text, own, { truncate: true }) : tokenizer.encode(text, { truncate: true });
 }
 
 /** The first CPU device that loads, for a reference; null when none does. */

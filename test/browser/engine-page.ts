@@ -87,3 +87,27 @@ export function worstCosine(a: readonly number[][], b: readonly number[][]): num
   if (a.length !== b.length) throw new Error(`${a.length} vectors are compared with ${b.length}.`);
   return Math.min(...a.map((row, at) => cosine(row, b[at] ?? [])));
 }
+
+/** A job that is at work when this resolves; `window.pending` ends with its number of vectors or its error's code. */
+export function startJob(page: Page, length = 1_500): Promise<void> {
+  return page.evaluate(async (count) => {
+    const { vecinity } = window;
+    const texts = Array.from({ length: count }, (_, at) => `text ${at} `.repeat(40));
+    const started = new Promise<void>((resolve) => {
+      vecinity.addEventListener('progress', () => resolve(), { once: true });
+    });
+    window.pending = vecinity.embed(texts, { truncate: true }).then(
+      ({ length }) => length,
+      ({ code }) => code,
+    );
+    await started;
+  }, length);
+}
+
+/** What did not work, as the status says it. */
+export function failures(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    const tried = (await window.vecinity.status()).models[0]?.tried ?? [];
+    return tried.filter(({ ok }) => !ok).map(({ backend, reason }) => `${backend}: ${reason}`);
+  });
+}

@@ -1,13 +1,13 @@
 /**
- * The compute worker in trouble: it dies, hangs, traps or gets no memory. The request is answered
+ * The compute worker in trouble: it dies, hangs, traps, gets no memory or computes nonsense. The request is answered
  * all the same or says why not, the next one works, and the status says what happened.
  */
 import { type BrowserContext, expect, type Page, test } from '@playwright/test';
-import { expectGolden, openEngine } from './engine-page.js';
+import { expectGolden, failures, openEngine, startJob } from './engine-page.js';
 import { runEverywhere } from './everywhere.js';
 
 /** What a compute worker does to itself when it is told to, or, with `always`, from its start. */
-type Trouble = 'die' | 'hang' | 'trap' | 'no memory';
+type Trouble = 'die' | 'hang' | 'trap' | 'no memory' | 'nonsense';
 
 /** Compute workers that obey: kernels and memory fail by command, once in a worker's life. */
 async function prepare(context: BrowserContext, always: Trouble | null = null): Promise<void> {
@@ -26,17 +26,21 @@ async function prepare(context: BrowserContext, always: Trouble | null = null): 
         if (trouble === 'no memory' && pages > 0) throw new RangeError('WebAssembly.Memory.grow(): out of memory');
         return grow.call(this, pages);
       };
-      const wrap = (work: (...given: unknown[]) => unknown) =>
+      const wrap = (work: (...given: unknown[]) => unknown, memory: WebAssembly.Memory) =>
         function (this: unknown, ...given: unknown[]) {
           if (trouble === 'trap') throw new WebAssembly.RuntimeError('unreachable');
-          return work.apply(this, given);
+          const result = work.apply(this, given);
+          if (trouble === 'nonsense') new Uint8Array(memory.buffer).fill(0);
+          return result;
         };
       WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
         construct(Instance, [module, imports]: [WebAssembly.Module, WebAssembly.Imports]) {
           const { exports } = new Instance(module, imports);
+          // The kernels' only import.
+          const memory = imports.env?.memory as WebAssembly.Memory;
           const wrapped = Object.entries(exports).map(([name, value]) => [
             name,
-            typeof value === 'function' ? wrap(value as (...given: unknown[]) => unknown) : value,
+            typeof value === 'function' ? wrap(value as (...given: unknown[]) => unknown, memory) : value,
           ]);
           return { exports: Object.fromEntries(wrapped) };
         },
@@ -48,29 +52,6 @@ async function prepare(context: BrowserContext, always: Trouble | null = null): 
 
 function tell(page: Page, trouble: Trouble): Promise<void> {
   return page.evaluate((word) => new BroadcastChannel('trouble').postMessage(word), trouble);
-}
-
-/** A job that is at work when this resolves; `window.pending` ends with its number of vectors or its error's code. */
-function startJob(page: Page): Promise<void> {
-  return page.evaluate(async () => {
-    const { vecinity } = window;
-    const texts = Array.from({ length: 1_500 }, (_, at) => `text ${at} `.repeat(40));
-    const started = new Promise<void>((resolve) => {
-      vecinity.addEventListener('progress', () => resolve(), { once: true });
-    });
-    window.pending = vecinity.embed(texts, { truncate: true }).then(
-      ({ length }) => length,
-      ({ code }) => code,
-    );
-    await started;
-  });
-}
-
-function failures(page: Page): Promise<string[]> {
-  return page.evaluate(async () => {
-    const tried = (await window.vecinity.status()).models[0]?.tried ?? [];
-    return tried.filter(({ ok }) => !ok).map(({ backend, reason }) => `${backend}: ${reason}`);
-  });
 }
 
 const inBatch: [trouble: Trouble, reason: RegExp][] = [
@@ -106,14 +87,42 @@ test('a compute worker that gets no more memory fails its request or is replaced
   await expectGolden(page);
 });
 
-test('an engine that traps from the start serves nothing: the next one on the ladder does', async ({
+const fromStart: [trouble: Trouble, reason: RegExp][] = [
+  ['trap', /^wasm: .*unreachable/],
+  ['nonsense', /^wasm: The check text came out wrong: a vector of no length/],
+];
+
+for (const [trouble, reason] of fromStart) {
+  test(`an engine with the trouble '${trouble}' from the start serves nothing: the next one on the ladder does`, async ({
+    page,
+    context,
+  }) => {
+    await prepare(context, trouble);
+    await openEngine(page, { threads: 1 });
+    await expectGolden(page);
+    expect(await failures(page)).toEqual([expect.stringMatching(reason)]);
+    const backend = await page.evaluate(async () => (await window.vecinity.status()).models[0]?.backend?.backend);
+    expect(backend).toBe('onnx');
+  });
+}
+
+test('an engine that gets its check text wrong after the start is replaced, and gives no vector of it', async ({
   page,
   context,
 }) => {
-  await prepare(context, 'trap');
+  await prepare(context);
   await openEngine(page, { threads: 1 });
   await expectGolden(page);
-  expect(await failures(page)).toEqual([expect.stringMatching(/^wasm: .*unreachable/)]);
-  const backend = await page.evaluate(async () => (await window.vecinity.status()).models[0]?.backend?.backend);
-  expect(backend).toBe('onnx');
+  await tell(page, 'nonsense');
+  const ask = () =>
+    page.evaluate(() =>
+      window.vecinity.embed('a').then(
+        () => 'answered',
+        ({ code }) => code,
+      ),
+    );
+  // The first run that fails may be the input's fault; after the second the check text is run again.
+  await expect.poll(ask).toBe('backend_failed');
+  await expectGolden(page);
+  expect(await failures(page)).toEqual([expect.stringMatching(/^wasm: A run gave only zeros/)]);
 });

@@ -4,12 +4,13 @@ import { type CanaryOptions, checkCanary } from '../../src/backend/canary.js';
 import { measureBackend } from '../../src/backend/measure.js';
 import { cosine } from '../../src/core/similarity.js';
 import { createMemoryVerdicts } from '../../src/storage/verdicts.js';
-import { fakeBackend, fakeSpec, fakeValues } from './fake-backend.js';
+import { type FakeBackendOptions, fakeBackend, fakeSpec, fakeValues } from './fake-backend.js';
 
+/** The check text and another one. */
 const batch = (): TokenBatch => ({
-  ...{ inputIds: Int32Array.of(3, 14, 15), typeIds: null, offsets: Int32Array.of(0, 3) },
+  ...{ inputIds: Int32Array.of(3, 14, 15, 92, 65), typeIds: null, offsets: Int32Array.of(0, 3, 5) },
 });
-const right = [...fakeValues(batch(), 4)];
+const right = [...fakeValues(batch(), 4)].slice(0, 4);
 const webgpu = { device: 'webgpu' } as const;
 
 function options(changes: Partial<CanaryOptions> = {}): CanaryOptions {
@@ -68,11 +69,48 @@ test('a WASM device leaves its own values as the reference, per dtype, and needs
   expect(openReference).toHaveBeenCalledTimes(1);
 });
 
+test.each(['wasm', 'webgpu'] as const)(
+  'kernels that compute nothing are refused by themselves where there is no reference: %s',
+  async (device) => {
+    const store = createMemoryVerdicts();
+    const given = options({ spec: fakeSpec(), store });
+    const checkOf = (onRun: NonNullable<FakeBackendOptions['onRun']>) =>
+      checkCanary(fakeBackend({ info: { device }, onRun }), given);
+    await expect(checkOf((_, values) => values.fill(0))).rejects.toThrow(/a vector of no length/);
+    await expect(checkOf((_, values) => values.fill(0.5))).rejects.toThrow(/the same values as for another text/);
+    await expect(checkOf((_, values) => values.fill(Number.NaN, 4))).rejects.toThrow(/not finite/);
+    expect(await store.read('canary/test/fake@main/f32')).toBeNull();
+    await checkOf((_, values) => values);
+  },
+);
+
+test('a reranker that gives one logit for all is refused, though a logit may be zero', async () => {
+  const checkOf = (...logits: number[]) =>
+    checkCanary(fakeBackend({ width: 1, onRun: () => Float32Array.from(logits) }), given);
+  const given = options({ spec: fakeSpec({ task: 'rerank' }) });
+  await expect(checkOf(0, 0)).rejects.toThrow(/the same values as for another text/);
+  await checkOf(0, -4);
+});
+
+test('nonsense of a device is never a reference, neither a new one nor one that was kept', async () => {
+  const store = createMemoryVerdicts();
+  await store.write('canary/test/fake@main/f32', [0, 0, 0, 0]);
+  const reference = fakeBackend({ onRun: (_, values) => values.fill(0) });
+  const given = options({ spec: fakeSpec(), store, openReference: async () => reference });
+  await expect(checkCanary(fakeBackend({ info: webgpu }), given)).rejects.toThrow(/no length/);
+  expect(reference.disposed).toBe(true);
+  await checkCanary(fakeBackend({ info: webgpu }), { ...given, openReference: async () => fakeBackend() });
+});
+
 test("a reranker's logits are compared within a tolerance", async () => {
   const store = createMemoryVerdicts();
   const reranker = (logit: number, device: 'wasm' | 'webgpu') =>
     checkCanary(
-      fakeBackend({ width: 1, info: { device }, onRun: () => Float32Array.of(logit) }),
+      fakeBackend({
+        width: 1,
+        info: { device },
+        onRun: () => Float32Array.of(logit, 0),
+      }),
       options({ spec: fakeSpec({ task: 'rerank' }), store }),
     );
   await reranker(-4, 'wasm');

@@ -251,10 +251,27 @@ test('runs that fail twice in a row cost a device only when it also fails its ch
   expect(await codesOf(sick.backend, 2)).toEqual(['backend_failed', 'worker_died']);
 });
 
-test('values that are not finite are a failed run', async () => {
-  const onRun = (_: TokenBatch, values: Float32Array) => values.fill(Number.NaN);
-  const { backend } = await resilient({ 'onnx webgpu': () => fakeBackend({ ...gpuInfo, onRun }) });
-  expect(await codesOf(backend, 1)).toEqual(['backend_failed']);
+test.each([
+  ['not finite', Number.NaN],
+  ['all zero', 0],
+])('values that are %s are a failed run, and a second one costs the device', async (_, value) => {
+  let isSick = false;
+  const onRun = (_: TokenBatch, values: Float32Array) => (isSick ? values.fill(value) : values);
+  const check = async (backend: Backend) => {
+    const values = await backend.run(batch());
+    if (!values[0]) throw new VecinityError('backend_failed', 'The check text came out wrong.');
+  };
+  const make = { 'onnx webgpu': () => fakeBackend({ ...gpuInfo, onRun }) };
+  const { backend } = await resilient(make, { check });
+  isSick = true;
+  expect(await codesOf(backend, 2)).toEqual(['backend_failed', 'worker_died']);
+});
+
+test('a logit of zero is an answer', async () => {
+  const { backend } = await resilient({
+    'onnx webgpu': () => fakeBackend({ width: 1, onRun: () => Float32Array.of(0) }),
+  });
+  expect(await codesOf(backend, 1)).toEqual(['ok']);
 });
 
 test('when no device is left the run fails with the reasons, and the next request tries all again', async () => {
