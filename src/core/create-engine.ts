@@ -61,12 +61,12 @@ class ModelEngine implements Engine {
   }
 
   async embed(request: EmbedRequest): Promise<EmbedResult> {
-    const model = await this.#ready(request);
+    const model = await this.#ready(request, mayEmbed);
     return await model.embed(request);
   }
 
   async embedTokens(request: EmbedTokensRequest): Promise<EmbedTokensResult> {
-    const model = await this.#ready(request);
+    const model = await this.#ready(request, mayEmbed);
     return await model.embedTokens(request);
   }
 
@@ -112,10 +112,13 @@ class ModelEngine implements Engine {
     await Promise.all(entries.map((entry) => entry.dispose()));
   }
 
-  /** The model of a request; while it loads, the request waits. */
-  async #ready({ model, signal }: Pick<EmbedRequest, 'model' | 'signal'>): Promise<LoadedModel> {
+  /** The model of a request, by default the first one that may do it; while it loads, the request waits. */
+  async #ready(
+    { model, signal }: Pick<EmbedRequest, 'model' | 'signal'>,
+    mayDo?: (entry: ModelEntry) => boolean,
+  ): Promise<LoadedModel> {
     this.#requireLife();
-    const entry = model === null ? this.#default() : this.#find(model);
+    const entry = model === null ? this.#default(mayDo) : this.#find(model);
     if (entry) return await entry.wait({ signal });
     throw new VecinityError('model_not_loaded', 'No model is loaded; load one first.', { param: 'model' });
   }
@@ -129,10 +132,15 @@ class ModelEngine implements Engine {
     });
   }
 
-  /** A failed model is the default only while there is no other, so that a request learns why there is none. */
-  #default(): ModelEntry | undefined {
+  /**
+   * A failed model is the default only while no other may do what is asked, so that a request learns why there is none:
+   * beside a reranker, say, that a model of embeddings could not be downloaded.
+   */
+  #default(mayDo: (entry: ModelEntry) => boolean = () => true): ModelEntry | undefined {
     const entries = [...this.#entries.values()];
-    return entries.find((entry) => entry.usable) ?? entries[0];
+    const able = entries.filter(mayDo);
+    const candidates = able.length > 0 ? able : entries;
+    return candidates.find((entry) => entry.usable) ?? candidates[0];
   }
 
   /** Starts a load in the old entry's place, which ends at once: two copies of a model may not fit into memory. */
@@ -151,6 +159,11 @@ class ModelEngine implements Engine {
   #requireLife(): void {
     if (this.#disposed) throw new VecinityError('disposed', 'The engine was disposed.');
   }
+}
+
+/** True also while nothing is known of the model. */
+function mayEmbed({ status }: ModelEntry): boolean {
+  return status.spec?.task !== 'rerank';
 }
 
 type Chosen = Pick<LoadOptions, 'device' | 'dtype' | 'revision'>;

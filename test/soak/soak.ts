@@ -6,7 +6,7 @@ import type { Ask, SoakSetup } from './page/subject.js';
 import { Random } from './random.js';
 import { type Hearing, Tab } from './tab.js';
 import type { Outcome, Tally } from './tally.js';
-import type { Workload } from './workload.js';
+import { judgeFailure, type Workload } from './workload.js';
 
 /** What takes longer counts as lost; the Service Worker itself gives up after 240 s. */
 const limitMs = 180_000;
@@ -88,7 +88,9 @@ export class Soak {
 
   async #open(tab: Tab): Promise<boolean> {
     const isCalm = this.#over.signal.aborted;
-    const outcome = toOutcome(await tab.open(this.#parts.setup, limitMs), () => ({ type: 'answered' }));
+    const outcome = toOutcome(await tab.open(this.#parts.setup, limitMs), (reply) =>
+      'code' in reply ? judgeFailure(reply, 'open') : { type: 'answered' },
+    );
     this.#record('open', isCalm ? lostIfRefused(outcome) : outcome);
     return outcome.type === 'answered';
   }
@@ -182,8 +184,6 @@ export class Soak {
 function toOutcome(hearing: Hearing, judge: (reply: Exclude<Hearing, string>) => Outcome): Outcome {
   if (hearing === 'gone') return { type: 'dropped' };
   if (hearing === 'silent') return { type: 'lost', detail: `no answer in ${limitMs / 1_000} s` };
-  if ('code' in hearing && hearing.code !== null) return { type: 'refused', code: hearing.code };
-  if ('code' in hearing) return { type: 'lost', detail: `${hearing.name}: ${hearing.message}` };
   return judge(hearing);
 }
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cosine } from '../../src/core/similarity.js';
+import type { ErrorCode } from '../../src/errors.js';
 import type { Ask, Reply } from './page/subject.js';
 import type { Random } from './random.js';
 import type { Outcome } from './tally.js';
@@ -57,6 +58,13 @@ interface Ranking {
   scores_sigmoid: number[];
 }
 
+/** Codes of a request that is wrong, or of a defect of ours; no fault explains them. */
+const blaming: ReadonlySet<string> = new Set<ErrorCode>([
+  ...(['invalid_request', 'invalid_json', 'context_length_exceeded', 'payload_too_large', 'unsupported_task'] as const),
+  ...(['invalid_api_key', 'not_found', 'method_not_allowed', 'unsupported_media_type'] as const),
+  ...(['model_not_found', 'internal_error'] as const),
+]);
+
 const textsOfBulk = { least: 40, most: 160 } as const;
 
 export class Workload {
@@ -104,7 +112,7 @@ export class Workload {
 
   /** Compares every number of an answer with its golden, and with what the undisturbed engine said. */
   judge(ask: Ask, reply: Reply): Outcome {
-    if ('code' in reply) return judgeFailure(reply);
+    if ('code' in reply) return judgeFailure(reply, ask.kind);
     const bytes = Buffer.from(reply.values, 'base64');
     const detail = 'documents' in ask ? this.#wrongScore(ask, bytes) : this.#wrongVector(ask, bytes);
     return detail === null ? { type: 'answered' } : { type: 'wrong', detail: `${ask.kind}: ${detail}` };
@@ -174,9 +182,17 @@ async function readJson<T>(file: string): Promise<T> {
   return JSON.parse(await readFile(file, 'utf8'));
 }
 
-/** A refusal says why by its code; any other failure leaves the caller without an answer. */
-function judgeFailure({ code, name, message }: Extract<Reply, { name: string }>): Outcome {
-  return code === null ? { type: 'lost', detail: `${name}: ${message}` } : { type: 'refused', code };
+/**
+ * A refusal says why by its code. Without one the caller has no answer, and with one that finds fault with the request
+ * no right answer: every request of the soak is well made, and only a `cancel` is ever aborted.
+ */
+export function judgeFailure(
+  { code, name, message }: Extract<Reply, { name: string }>,
+  kind: Ask['kind'] | 'open',
+): Outcome {
+  if (code === null) return { type: 'lost', detail: `${name}: ${message}` };
+  const isHonest = code === 'aborted' ? kind === 'cancel' : !blaming.has(code);
+  return isHonest ? { type: 'refused', code } : { type: 'lost', detail: `refused as ${code}: ${message}` };
 }
 
 function bytesOf(reply: Reply): Buffer {

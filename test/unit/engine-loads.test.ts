@@ -6,7 +6,7 @@ import type { Tokenizer } from '../../src/core/tokenizer.js';
 import { VecinityError } from '../../src/errors.js';
 import { deferred } from './deferred.js';
 import { fakeBackend, fakeSpec } from './fake-backend.js';
-import { codeOf, embedRequest, letterTokenizer, loaded, setUp } from './letter-engine.js';
+import { codeOf, embedRequest, letterTokenizer, loaded, rerankRequest, setUp } from './letter-engine.js';
 import { macrotask } from './virtual-runner.js';
 
 test('concurrent loads of a model share one load, whatever the spelling', async () => {
@@ -197,6 +197,16 @@ test('the first model is the default, others answer to their names, and stranger
   await engine.unload('one');
   expect(engine.status().defaultModel).toBe('two');
   expect((await engine.embed(embedRequest())).model).toBe('two');
+});
+
+test('beside a reranker the default of embeddings is the model that could not be loaded, with its reason', async () => {
+  const { engine } = setUp({ specs: { ranker: { task: 'rerank', dimensions: 1 }, fake: {} } });
+  await engine.load('missing').catch(() => {});
+  await engine.load('ranker');
+  expect(await codeOf(engine.embed(embedRequest()))).toBe('model_not_found');
+  expect(await codeOf(engine.rerank(rerankRequest()))).toBe('ok');
+  await engine.load('fake');
+  expect((await engine.embed(embedRequest())).model).toBe('fake');
 });
 
 test('a model that failed to load is not the default once another is loaded', async () => {

@@ -121,6 +121,15 @@ describe('an answer', () => {
     expect(workload.judge(both, { ...failure, code: null }).type).toBe('lost');
   });
 
+  test('that finds fault with a request of the soak is a loss, and so is an abort that nobody asked for', async () => {
+    const workload = await learned();
+    const failure = { name: 'Error', message: 'why' };
+    for (const code of ['unsupported_task', 'model_not_found', 'internal_error', 'aborted'])
+      expect(workload.judge(both, { ...failure, code })).toEqual({ type: 'lost', detail: `refused as ${code}: why` });
+    const cancel: Ask = { kind: 'cancel', texts: ['a'], abortAfterMs: 1 };
+    expect(workload.judge(cancel, { ...failure, code: 'aborted' }).type).toBe('refused');
+  });
+
   test('of an undisturbed engine that is far from the goldens ends the soak before it begins', async () => {
     const workload = new Workload(cpuSubject, new Map(Object.entries(vectors)), ranking);
     await expect(workload.learn(async () => reply([1, 1, 1, 1]))).rejects.toThrow('undisturbed');
