@@ -89,10 +89,10 @@ export function worstCosine(a: readonly number[][], b: readonly number[][]): num
 }
 
 /** A job that is at work when this resolves; `window.pending` ends with its number of vectors or its error's code. */
-export function startJob(page: Page, length = 1_500): Promise<void> {
-  return page.evaluate(async (count) => {
+export function startJob(page: Page): Promise<void> {
+  return page.evaluate(async () => {
     const { vecinity } = window;
-    const texts = Array.from({ length: count }, (_, at) => `text ${at} `.repeat(40));
+    const texts = Array.from({ length: 1_500 }, (_, at) => `text ${at} `.repeat(40));
     const started = new Promise<void>((resolve) => {
       vecinity.addEventListener('progress', () => resolve(), { once: true });
     });
@@ -101,7 +101,7 @@ export function startJob(page: Page, length = 1_500): Promise<void> {
       ({ code }) => code,
     );
     await started;
-  }, length);
+  });
 }
 
 /** What did not work, as the status says it. */

@@ -1,15 +1,6 @@
 /** WebGPU on a software adapter: works when asked for by name, is not chosen by itself, and status says why. */
 import { expect, test } from '@playwright/test';
-import {
-  type EmbeddingGolden,
-  expectGolden,
-  failures,
-  openEngine,
-  readGolden,
-  startJob,
-  worstCosine,
-} from './engine-page.js';
-import { runEverywhere } from './everywhere.js';
+import { type EmbeddingGolden, openEngine, readGolden, worstCosine } from './engine-page.js';
 
 test('device webgpu gives the numbers of the reference', async ({ page }) => {
   const golden = await readGolden<EmbeddingGolden>('bert-cls');
@@ -30,28 +21,4 @@ test('device auto takes WASM and says why the software adapter was left out', as
     ok: false,
     reason: expect.stringContaining('software'),
   });
-});
-
-test('a GPU device that is lost in the middle of a job is replaced, and the job goes on', async ({ page, context }) => {
-  test.setTimeout(180_000);
-  await runEverywhere(
-    context,
-    () => {
-      if (self.name !== 'vecinity-compute') return;
-      const lose = new BroadcastChannel('lose');
-      const { requestDevice } = GPUAdapter.prototype;
-      GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...given) {
-        const device = await requestDevice.apply(this, given);
-        lose.onmessage = () => device.destroy();
-        return device;
-      };
-    },
-    null,
-  );
-  await openEngine(page, { device: 'webgpu' });
-  await startJob(page, 200);
-  await page.evaluate(() => new BroadcastChannel('lose').postMessage(null));
-  expect(await page.evaluate(() => window.pending)).toBe(200);
-  expect(await failures(page)).toContainEqual(expect.stringMatching(/^onnx: .*lost|^onnx: .*destroyed/i));
-  await expectGolden(page);
 });
