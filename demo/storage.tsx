@@ -1,5 +1,5 @@
 /** The models that the browser keeps for this site: which, how large, whether for good, and their deletion. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { StorageUsage, StoredModel } from 'vecinity';
 import { formatBytes } from './bytes.js';
 import { useStorage } from './use-storage.js';
@@ -93,7 +93,8 @@ interface ConfirmationProps {
 /** Escape keeps the model, as the button that has the focus does. */
 function Confirmation({ model, onKeep, onRemove }: ConfirmationProps) {
   const keep = useRef<HTMLButtonElement>(null);
-  useEffect(() => keep.current?.focus(), []);
+  // Before the next key comes, which may be a Tab to the other button.
+  useLayoutEffect(() => keep.current?.focus(), []);
   const onKeyDown = (event: KeyboardEvent) => event.key === 'Escape' && onKeep();
   return (
     <fieldset class="confirmation" onKeyDown={onKeyDown}>

@@ -214,7 +214,7 @@ test('a progress bar is there while files load, and goes with the first map', as
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
-  await page.context().route(/bert-cls\/tokenizer\.json$/, async (route) => {
+  await page.context().route(/bert-cls\/model\.safetensors$/, async (route) => {
     asked += 1;
     await held;
     await route.continue();
