@@ -103,10 +103,11 @@ describe('a weight file', () => {
     const fetched: string[] = [];
     vi.stubGlobal('fetch', async (url: string) => {
       fetched.push(url);
-      return new Response(await readFile(join(folder, url.slice(base.length))));
+      if (url !== `${base}${weights}`) return new Response('', { status: 404 });
+      return new Response(await readFile(join(folder, weights)));
     });
     const { backend } = await load({ location: { kind: 'url', base, headers: {}, cache: true } });
-    expect(fetched).toEqual([`${base}${weights}`]);
+    expect(fetched).toEqual([`${base}vecinity.json`, `${base}${weights}`]);
     await backend.dispose();
   });
 
