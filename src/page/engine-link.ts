@@ -53,12 +53,23 @@ export class EngineLink {
     }
   }
 
-  /** Loads a model; after a death of the worker it is loaded again before any other call. */
+  /**
+   * Loads a model; after a death of the worker it is loaded again before any other call. Models keep the order in which
+   * they were asked for, however fast each comes: the first one answers requests that name none.
+   */
   async load(model: string, options: LoadOptions): Promise<ModelStatus> {
-    const status = await this.callWith(options, (api, line) => api.load(model, line));
+    const loading = this.callWith(options, (api, line) => api.load(model, line));
+    const former = this.#models.get(model);
     const { signal: _, ...kept } = options;
+    // After the call: a worker that it has started would be asked for the model twice.
     this.#models.set(model, kept);
-    return status;
+    try {
+      return await loading;
+    } catch (error) {
+      if (former) this.#models.set(model, former);
+      else this.#models.delete(model);
+      throw error;
+    }
   }
 
   async unload(model: string): Promise<void> {

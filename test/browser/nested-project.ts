@@ -38,6 +38,8 @@ async function installPackages(folder: string): Promise<void> {
   const receipt = path.join(folder, 'node_modules/.installed-lock.json');
   if ((await readFile(receipt, 'utf8').catch(() => null)) === lock) return;
   const options = { cwd: folder, shell: process.platform === 'win32' };
-  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--fetch-retries=1'], options);
+  // Builds that ran in this process before may have left NODE_ENV=production, with which npm omits them.
+  const wanted = ['--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--fetch-retries=1'];
+  await run('npm', ['ci', ...wanted], options);
   await writeFile(receipt, lock);
 }

@@ -166,6 +166,41 @@ describe('a worker that dies', () => {
     expect(loads).toEqual(['0:a', '0:b', '1:a', '1:b']);
   });
 
+  it('loads models again in the order in which they were asked for, not in that in which they were ready', async () => {
+    const loads: string[] = [];
+    let finishFirst = () => {};
+    const { link, workers } = createLink((start) => ({
+      load: async (model) => {
+        loads.push(`${start}:${model}`);
+        if (start === 0 && model === 'a') await new Promise<void>((resolve) => (finishFirst = resolve));
+        return loaded(model);
+      },
+      status: async () => status,
+    }));
+    const first = link.load('a', {});
+    await link.load('b', {});
+    finishFirst();
+    await first;
+    workers[0]?.crash('boom');
+    await link.call((api) => api.status());
+    expect(loads).toEqual(['0:a', '0:b', '1:a', '1:b']);
+  });
+
+  it('does not load a model again that could not be loaded', async () => {
+    const loads: string[] = [];
+    const { link, workers } = createLink((start) => ({
+      load: async (model) => {
+        loads.push(`${start}:${model}`);
+        throw new VecinityError('model_not_found', 'There is no such model.');
+      },
+      status: async () => status,
+    }));
+    await expect(link.load('a', {})).rejects.toMatchObject({ code: 'model_not_found' });
+    workers[0]?.crash('boom');
+    await link.call((api) => api.status());
+    expect(loads).toEqual(['0:a']);
+  });
+
   it('does not load a model again that was unloaded', async () => {
     const loads: string[] = [];
     const { link, workers } = createLink((start) => ({
