@@ -170,15 +170,17 @@ describe('the Service Worker with its clock', () => {
   });
 
   it('ends after 240 s with a timeout that SDKs do not retry', async () => {
+    let isReceived = false;
     let isCancelled = false;
     const page = new FakePage('page', (received) => {
+      isReceived = true;
       received.signal.addEventListener('abort', () => {
         isCancelled = true;
       });
       return never(received);
     });
     const answer = brokerOf([page]).answer(request, { clientId: 'page', signal: open() });
-    await settle(() => page.offers === 1);
+    await settle(() => isReceived);
     await vi.advanceTimersByTimeAsync(240_000);
     const response = await answer;
     expect(response.status).toBe(504);
@@ -187,8 +189,10 @@ describe('the Service Worker with its clock', () => {
   });
 
   it('cancels the request in the engine when the caller is closed', async () => {
+    let isReceived = false;
     let isCancelled = false;
     const engine = new FakePage('engine', (received) => {
+      isReceived = true;
       received.signal.addEventListener('abort', () => {
         isCancelled = true;
       });
@@ -196,7 +200,7 @@ describe('the Service Worker with its clock', () => {
     });
     const pages = [engine, new FakePage('caller', null, 'hidden')];
     const answer = brokerOf(pages).answer(request, { clientId: 'caller', signal: open() });
-    await settle(() => engine.offers === 1);
+    await settle(() => isReceived);
     pages.pop();
     await settle(() => isCancelled);
     expect((await answer).status).toBe(499);
