@@ -13,10 +13,12 @@ export class Program {
 
   /** Starts it in the repository's folder; a port is any free one. */
   constructor(command: string, args: readonly string[], env: Record<string, string> = {}) {
+    // What builds and servers of this process left there would decide in what mode the program runs.
+    const { NODE_ENV: _, ...inherited } = process.env;
     this.#child = spawn(command, args, {
       cwd: repositoryRoot,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, PORT: '0', ...env },
+      env: { ...inherited, PORT: '0', ...env },
     });
     const { stdout, stderr } = this.#child;
     if (!stdout || !stderr) throw new Error('the program has no output');

@@ -127,8 +127,8 @@ test('a request is answered although the Service Worker is updated in between, a
   expect(await page.evaluate(() => window.pending)).toBe(200);
   expect(await update).toMatchObject({ controlled: true });
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
-  const script = await page.evaluate(() => navigator.serviceWorker.controller?.scriptURL);
-  expect(script).toContain('deployed=later');
+  await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.includes('deployed=later'));
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 
 test('a Service Worker that is stopped after a request has forgotten nothing that the next one needs', async ({
