@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
-import { UsageError } from './options.js';
+import { UsageError } from '../scripts/command-line.js';
 
 const goldensSchema = z.object({
   model: z.string().default('all-MiniLM-L6-v2'),

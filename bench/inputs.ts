@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { UsageError } from '../scripts/command-line.js';
 import { repositoryRoot } from '../src/vite/bundle.js';
 import {
   type Corpus,
@@ -14,7 +15,7 @@ import {
   readKnownItem,
   repeatTo,
 } from './corpus.js';
-import { type BenchOptions, UsageError } from './options.js';
+import type { BenchOptions } from './options.js';
 import { longTokens, queryTokens } from './report.js';
 import type { Workload } from './rounds.js';
 import type { Mount } from './server.js';

@@ -2,10 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { ensureChromium } from '../scripts/chromium.js';
+import { UsageError } from '../scripts/command-line.js';
 import { type BenchBrowser, startBrowser } from './browser.js';
 import { type Inputs, readInputs } from './inputs.js';
 import { describeMachine, formatMachine } from './machine.js';
-import { type BenchOptions, parseOptions, UsageError, usage } from './options.js';
+import { type BenchOptions, parseOptions, usage } from './options.js';
 import { copyPackage } from './package.js';
 import { formatReport, toRatios, toRows } from './report.js';
 import { runRounds, type SystemResult } from './rounds.js';

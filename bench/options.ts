@@ -1,5 +1,5 @@
 /** The command line of the benchmark: its options, their defaults, and an error that names what is wrong. */
-import { parseArgs } from 'node:util';
+import { parseWords, UsageError } from '../scripts/command-line.js';
 
 export interface BenchOptions {
   /** Where the results are also written as JSON; null prints only. */
@@ -24,11 +24,6 @@ export interface BenchOptions {
   help: boolean;
 }
 
-/** A wrong command line; the message is for the person who typed it. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
 export const defaultRounds = 3;
 
 export const usage = `Usage: npm run bench -- [options]
@@ -44,9 +39,22 @@ export const usage = `Usage: npm run bench -- [options]
   --quick           a quarter of the texts, one round
   --help            this text`;
 
+const options = {
+  json: { type: 'string' },
+  corpus: { type: 'string' },
+  goldens: { type: 'string' },
+  models: { type: 'string' },
+  systems: { type: 'string' },
+  rounds: { type: 'string' },
+  quick: { type: 'boolean' },
+  quality: { type: 'boolean' },
+  'not-isolated': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
 /** Parses the words after `npm run bench --`; throws `UsageError` for anything that is not in `usage`. */
 export function parseOptions(args: readonly string[]): BenchOptions {
-  const values = parse(args);
+  const values = parseWords(args, options, usage);
   const quick = values.quick ?? false;
   return {
     json: values.json ?? null,
@@ -60,28 +68,6 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     isolated: !(values['not-isolated'] ?? false),
     help: values.help ?? false,
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        json: { type: 'string' },
-        corpus: { type: 'string' },
-        goldens: { type: 'string' },
-        models: { type: 'string' },
-        systems: { type: 'string' },
-        rounds: { type: 'string' },
-        quick: { type: 'boolean' },
-        quality: { type: 'boolean' },
-        'not-isolated': { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
-  }
 }
 
 function parseList(option: string, value: string): string[] {

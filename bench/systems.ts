@@ -1,5 +1,5 @@
 /** What is compared: every system, how its users call it, and what is measured on it. One table, no measuring. */
-import { UsageError } from './options.js';
+import { UsageError } from '../scripts/command-line.js';
 import type { Form, Setup, VecinitySetup } from './page/subject.js';
 
 export type Task = 'bulk' | 'query' | 'text128';

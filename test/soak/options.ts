@@ -1,5 +1,5 @@
 /** The command line of the soak: its options, their defaults, and an error that names what is wrong. */
-import { parseArgs } from 'node:util';
+import { parseWords, UsageError } from '../../scripts/command-line.js';
 
 export interface SoakOptions {
   /** How long requests are sent; what is open then is waited for. */
@@ -15,11 +15,6 @@ export interface SoakOptions {
   help: boolean;
 }
 
-/** A wrong command line; the message is for the person who typed it. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
 export const defaults = { minutes: 10, tabs: 4 } as const;
 const maxSeed = 2 ** 32 - 1;
 
@@ -32,9 +27,18 @@ export const usage = `Usage: npm run soak -- [options]
   --gpu         compute on the GPU (WebGPU) and let it crash too
   --help        this text`;
 
+const options = {
+  minutes: { type: 'string' },
+  seed: { type: 'string' },
+  tabs: { type: 'string' },
+  json: { type: 'string' },
+  gpu: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
 /** Parses the words after `npm run soak --`; throws `UsageError` for anything that is not in `usage`. */
 export function parseOptions(args: readonly string[]): SoakOptions {
-  const values = parse(args);
+  const values = parseWords(args, options, usage);
   return {
     minutes: parseNumber('--minutes', values.minutes, { least: 0.1, most: 1_440 }) ?? defaults.minutes,
     seed: parseWhole('--seed', values.seed, { least: 0, most: maxSeed }) ?? Math.floor(Math.random() * maxSeed),
@@ -43,24 +47,6 @@ export function parseOptions(args: readonly string[]): SoakOptions {
     gpu: values.gpu ?? false,
     help: values.help ?? false,
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        minutes: { type: 'string' },
-        seed: { type: 'string' },
-        tabs: { type: 'string' },
-        json: { type: 'string' },
-        gpu: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
-  }
 }
 
 interface Range {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { defaultRounds, parseOptions, UsageError, usage } from '../../bench/options.js';
+import { defaultRounds, parseOptions, usage } from '../../bench/options.js';
+import { UsageError } from '../../scripts/command-line.js';
 
 describe('the command line of the benchmark', () => {
   it('has defaults for everything', () => {

@@ -1,6 +1,7 @@
 /** The soak's own parts: its options, its chance, what it counts, and what it calls wrong. */
 import { describe, expect, test } from 'vitest';
-import { parseOptions, UsageError } from '../soak/options.js';
+import { UsageError } from '../../scripts/command-line.js';
+import { parseOptions } from '../soak/options.js';
 import type { Ask, Reply } from '../soak/page/subject.js';
 import { Random } from '../soak/random.js';
 import { Tally } from '../soak/tally.js';
