@@ -10,7 +10,7 @@ import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
 import { assembleEngine, type OpenBackend } from './assemble-engine.js';
 import { supportsModel } from './backend/wasm/supports.js';
-import { VecinityError } from './errors.js';
+import { VecinityError, wordsOf } from './errors.js';
 import { deleteStoredModel, listStoredModels, storageUsage } from './models/stored-models.js';
 import type { EngineWorkerApi } from './protocol.js';
 import { Answers } from './wire/answers.js';
@@ -80,7 +80,7 @@ async function loadHandlerCode(): Promise<typeof createHandler> {
   try {
     return (await import('./api/handler.js')).createHandler;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = wordsOf(cause);
     throw new VecinityError('download_failed', `The code of the HTTP API could not be loaded: ${reason}`, { cause });
   }
 }

@@ -109,8 +109,12 @@ export function toVecinityError(thrown: unknown): VecinityError {
   if (isAbort(thrown)) {
     return new VecinityError('aborted', 'The request was aborted.', { cause: thrown });
   }
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new VecinityError('internal_error', message, { cause: thrown });
+  return new VecinityError('internal_error', wordsOf(thrown), { cause: thrown });
+}
+
+/** The message of anything thrown. */
+export function wordsOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 /** The error that a wait ends with when its `AbortSignal` fires. */

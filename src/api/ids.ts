@@ -1,5 +1,7 @@
 /** Ids of requests, of the traces that they belong to, and of responses. */
 
+import { toHex } from '../hex.js';
+
 /** W3C Trace Context: version, trace id, the caller's span and flags; ids of zeros name nothing. */
 const traceparent = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
 const sane = /^[\w.:-]{1,128}$/;
@@ -7,7 +9,7 @@ const sane = /^[\w.:-]{1,128}$/;
 /** A random id. `crypto.randomUUID` is missing on plain http origins, `getRandomValues` is not. */
 export function createId(prefix = ''): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return prefix + Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return prefix + toHex(bytes);
 }
 
 /** For `created`: seconds since 1970. */

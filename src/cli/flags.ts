@@ -1,6 +1,6 @@
 /** Flags of a command as a table: read from the command line and the environment, checked, and told in the usage. */
 import { parseArgs } from 'node:util';
-import { VecinityError } from '../errors.js';
+import { VecinityError, wordsOf } from '../errors.js';
 
 export interface Flag {
   /** Looked at in this order when the flag is not given. */
@@ -104,6 +104,6 @@ function parse(flags: Readonly<Record<string, Flag>>, args: readonly string[], a
     return parseArgs({ args: [...args], options, allowPositionals, strict: true });
   } catch (cause) {
     // Node's own sentence names the argument.
-    throw usageError(cause instanceof Error ? cause.message : String(cause), null, cause);
+    throw usageError(wordsOf(cause), null, cause);
   }
 }

@@ -1,9 +1,11 @@
 /** How results leave a command: JSON, JSON lines, a NumPy array or a table; to the output or to a file. */
+
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Writable } from 'node:stream';
+import { wordsOf } from '../errors.js';
 import { type Arguments, type Flag, usageError } from './flags.js';
 import { npyHeader, npyValues } from './npy.js';
 import { formatTable } from './table.js';
@@ -105,5 +107,5 @@ function* jsonOf({ head, rowsName, count, row }: Result): Generator<string> {
 
 function reasonOf(cause: unknown): string {
   if (cause instanceof Error && 'code' in cause) return String(cause.code);
-  return cause instanceof Error ? cause.message : String(cause);
+  return wordsOf(cause);
 }

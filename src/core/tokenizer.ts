@@ -3,7 +3,7 @@
  * cut, the special tokens stay. Padding and truncation that tokenizer.json asks for are left aside: the batch pads.
  */
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
-import { VecinityError } from '../errors.js';
+import { VecinityError, wordsOf } from '../errors.js';
 import type { ModelFiles, ReadOptions } from '../models/files.js';
 import type { ModelSpec } from '../models/spec.js';
 import { readOptionalJson } from '../models/spec-files.js';
@@ -106,7 +106,7 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
     return new ModelTokenizer(tokenizer, spec, isByteLevel(tokenizerJson as object));
   } catch (cause) {
     if (cause instanceof VecinityError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = wordsOf(cause);
     throw new VecinityError('model_file_invalid', `The tokenizer.json of ${spec.id} cannot be used: ${reason}`, {
       cause,
     });

@@ -1,5 +1,7 @@
 /** A thread of Node in the form of a browser's Worker, and its inside in the form of a worker's global scope. */
+
 import { parentPort, type TransferListItem, Worker } from 'node:worker_threads';
+import { wordsOf } from '../errors.js';
 
 type Listener = (event: { readonly data?: unknown; readonly message?: string }) => void;
 
@@ -24,7 +26,7 @@ export function startThread(file: URL): Thread {
       if (type === 'message') worker.on('message', (data: unknown) => listener({ data }));
       if (type === 'messageerror') worker.on('messageerror', (error) => listener({ message: error.message }));
       if (type !== 'error') return;
-      worker.on('error', (error) => listener({ message: toMessage(error) }));
+      worker.on('error', (error) => listener({ message: wordsOf(error) }));
       worker.on('exit', (code) => {
         if (!ended) listener({ message: `the thread ended with exit code ${code}` });
       });
@@ -48,8 +50,4 @@ export function ownPort() {
 /** Only buffers are ever transferred here; the types of the browser and of Node name different other things. */
 function toTransferList(transfer: Transferable[]): TransferListItem[] {
   return transfer as unknown as TransferListItem[];
-}
-
-function toMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,7 +2,7 @@
  * One HTTP download of a model's file: status, pages of HTML posing as files, lengths, progress, one retry.
  * Going on after a break is in `transfer.ts`; knows nothing of stores and of which files a model has.
  */
-import { abortError, VecinityError } from '../errors.js';
+import { abortError, VecinityError, wordsOf } from '../errors.js';
 import { openBody } from './body-reader.js';
 import { htmlError, isHtml, isPointer, maxBytesOf, pointerError, tooLargeError } from './content.js';
 import type { ReadOptions } from './files.js';
@@ -127,7 +127,7 @@ async function untilStalled<Result>(
 
 function networkError(request: DownloadRequest, cause: unknown): Error {
   if (request.signal?.aborted) return abortError(request.signal);
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = wordsOf(cause);
   return new TransientError(request.url, `the network failed (${reason})`, cause);
 }
 

@@ -5,7 +5,7 @@
 import { transfer } from 'comlink';
 import type { ApiConfig, EngineConfig } from '../config.js';
 import type { LoadOptions, ModelStatus } from '../core/engine.js';
-import { abortError, toVecinityError, VecinityError } from '../errors.js';
+import { abortError, toVecinityError, VecinityError, wordsOf } from '../errors.js';
 import type { WireRequest, WireResponse } from '../protocol.js';
 import { installTransferHandlers, releaseCall } from '../wire/calls.js';
 import { EnginePort } from '../wire/engine-port.js';
@@ -150,7 +150,7 @@ function startClearly(startWorker: () => EngineWorker): EngineWorker {
     return startWorker();
   } catch (cause) {
     if (cause instanceof VecinityError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = wordsOf(cause);
     throw new VecinityError('worker_died', `The engine worker cannot be started here: ${reason}`, { cause });
   }
 }

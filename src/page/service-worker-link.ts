@@ -3,7 +3,7 @@
  * tells it when an engine died, and registers it. Never reloads the page.
  */
 
-import { VecinityError } from '../errors.js';
+import { VecinityError, wordsOf } from '../errors.js';
 import type { ToPage, ToServiceWorker } from '../protocol.js';
 import { buildId } from '../wire/build-id.js';
 import { protocolVersion } from '../wire/engine-port.js';
@@ -166,7 +166,7 @@ async function registerScript(
       ...(scope === undefined ? {} : { scope }),
     });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = wordsOf(cause);
     throw unavailable(`${script.pathname} could not be registered (${reason})`, cause);
   }
 }

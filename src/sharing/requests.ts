@@ -4,7 +4,7 @@
  * keep dying of is given up.
  */
 
-import { abortError, fromErrorData, toVecinityError, VecinityError } from '../errors.js';
+import { abortError, fromErrorData, toVecinityError, VecinityError, wordsOf } from '../errors.js';
 import type { CallLife, EngineCall, Operation } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
 import type { ToFollower, ToLeader } from './messages.js';
@@ -140,7 +140,7 @@ export class Requests {
       request.tell = leader.way(call);
       request.tell({ type: 'request', epoch: leader.epoch, id, call, deaths, watched, abortable });
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = wordsOf(cause);
       const message = `The request holds something that cannot be posted to another tab: ${reason}`;
       request.settle({ error: new VecinityError('invalid_request', message, { cause }) });
     }

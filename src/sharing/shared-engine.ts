@@ -4,6 +4,7 @@
  */
 
 import { VecinityError } from '../errors.js';
+import { sha256Hex } from '../hex.js';
 import { Answers } from '../wire/answers.js';
 import { buildId } from '../wire/build-id.js';
 import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../wire/engine-line.js';
@@ -104,7 +105,5 @@ export class SharedEngine implements EngineLine {
 /** Adds what an engine cannot be without. */
 async function groupOf(setup: unknown): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(setup));
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  const key = Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `${family}:${key}`;
+  return `${family}:${(await sha256Hex(bytes)).slice(0, 32)}`;
 }

@@ -4,6 +4,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { sha256Hex } from '../hex.js';
 
 export const blockBytes = 4 * 1024 * 1024;
 
@@ -39,14 +40,9 @@ export class FileHasher {
 
   #endBlock(): void {
     // The digest takes a copy of its input at once, so that the buffer can be used again.
-    this.#blocks.push(hashBlock(this.#block.subarray(0, this.#filled)));
+    this.#blocks.push(sha256Hex(this.#block.subarray(0, this.#filled)));
     this.#filled = 0;
   }
-}
-
-/** SHA-256 by the platform, as lower-case hex digits. */
-export async function hashBlock(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return bytesToHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
 }
 
 /** A short name for a text, made of hex digits. */

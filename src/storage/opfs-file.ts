@@ -1,5 +1,6 @@
 /** A committed file in the private file system: each block that is read is checked against the hash it was written with. */
-import { blockBytes, hashBlock } from './file-hash.js';
+import { sha256Hex } from '../hex.js';
+import { blockBytes } from './file-hash.js';
 import type { KeptFile } from './file-store.js';
 import type { FileRecord } from './record.js';
 import { DamagedFileError } from './storage-error.js';
@@ -41,7 +42,7 @@ export class OpfsFile implements KeptFile {
         throw new DamagedFileError(`${this.#record.path} cannot be read any more`, { cause });
       });
     const view = new Uint8Array(bytes);
-    if ((await hashBlock(view)) === this.#record.blocks[block]) return view;
+    if ((await sha256Hex(view)) === this.#record.blocks[block]) return view;
     throw new DamagedFileError(`${this.#record.path} was changed on the disk, at byte ${start} or later`);
   }
 }

@@ -2,6 +2,7 @@
  * Requests of a Service Worker that may come twice: it is stopped whenever the browser likes, and whoever asked it asks
  * again. The same request is computed once for as long as its answer was not delivered, within bounds of time and memory.
  */
+import { sha256Hex } from '../hex.js';
 import type { WireRequest, WireResponse } from '../protocol.js';
 
 /** What a retry of the official SDKs and of a person comes within. */
@@ -30,9 +31,7 @@ export async function withKey(wire: WireRequest, client: string): Promise<WireRe
   const bytes = new Uint8Array(head.length + wire.body.byteLength);
   bytes.set(head);
   bytes.set(new Uint8Array(wire.body), head.length);
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  const key = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return { ...wire, headers: [...wire.headers, [keyHeader, key]] };
+  return { ...wire, headers: [...wire.headers, [keyHeader, await sha256Hex(bytes)]] };
 }
 
 export function keyOf({ headers }: WireRequest): string | null {

@@ -1,5 +1,5 @@
 /** The GPU of this device, asked for once, and what is known of it. */
-import { VecinityError } from '../../errors.js';
+import { VecinityError, wordsOf } from '../../errors.js';
 import { adapterOptions, isSoftware, nameOfAdapter } from '../adapter.js';
 
 /** Throws `device_unavailable` with the reason. */
@@ -7,7 +7,7 @@ export async function requireAdapter(): Promise<GPUAdapter> {
   const gpu = globalThis.navigator?.gpu;
   if (!gpu) throw unavailable('this browser or context has no WebGPU (navigator.gpu is missing)');
   const adapter = await gpu.requestAdapter(adapterOptions).catch((cause: unknown) => {
-    throw unavailable(`asking for an adapter failed: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    throw unavailable(`asking for an adapter failed: ${wordsOf(cause)}`, cause);
   });
   if (!adapter) throw unavailable('there is no GPU adapter');
   return adapter;

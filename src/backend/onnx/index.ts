@@ -1,6 +1,6 @@
 /** The backend on onnxruntime-web: one session, one run at a time, texts padded to the longest of a run. */
 import type * as Ort from 'onnxruntime-web';
-import { abortError, VecinityError } from '../../errors.js';
+import { abortError, VecinityError, wordsOf } from '../../errors.js';
 import type { ModelSpec } from '../../models/spec.js';
 import type {
   Backend,
@@ -102,7 +102,7 @@ class OnnxBackend implements Backend {
       return values;
     } catch (cause) {
       if (cause instanceof VecinityError) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = wordsOf(cause);
       throw new VecinityError('backend_failed', `A run of ${this.#spec.id} failed: ${reason}`, { cause });
     } finally {
       for (const tensor of Object.values(outputs ?? {})) tensor.dispose();

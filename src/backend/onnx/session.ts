@@ -1,6 +1,6 @@
 /** Starts onnxruntime-web and makes a session of a model's weights; names the file when they are broken. */
 import type * as Ort from 'onnxruntime-web';
-import { VecinityError } from '../../errors.js';
+import { VecinityError, wordsOf } from '../../errors.js';
 import type { ReadOptions } from '../../models/files.js';
 import type { BackendRequest, Device } from '../backend.js';
 import { importRuntime, type OnnxRuntime } from './assets.js';
@@ -77,12 +77,12 @@ function open(runtime: OnnxRuntime, request: BackendRequest, weights: OnnxWeight
 
 /** The runtime reports errors as text only; these are its words for bytes that are not a model or not all of one. */
 function isBroken(error: unknown): boolean {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = wordsOf(error);
   return /protobuf|ERROR_CODE: 7\b|external data|out of bounds|invalid model|ModelProto|deserialize/i.test(text);
 }
 
 function sessionError(error: unknown, weights: OnnxWeights): VecinityError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = wordsOf(error);
   if (isBroken(error)) {
     return new VecinityError('model_file_invalid', `The file ${weights.path} is not a valid ONNX model: ${reason}`, {
       cause: error,

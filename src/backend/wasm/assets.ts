@@ -1,5 +1,5 @@
 /** Gets the compiled kernels: one of four small modules, from beside this code or from where the site serves them. */
-import { VecinityError } from '../../errors.js';
+import { VecinityError, wordsOf } from '../../errors.js';
 
 export type Level = 'relaxed' | 'simd';
 
@@ -24,7 +24,7 @@ export async function loadKernels(
   try {
     return await WebAssembly.compile(await readBytes(url));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = wordsOf(cause);
     throw new VecinityError('device_unavailable', `The WASM kernels ${url.href} could not be loaded: ${reason}`, {
       cause,
     });

@@ -2,7 +2,7 @@
  * The backend on our own kernels: loads safetensors, packs them for the fastest exact kernel of this host and computes
  * packed tokens without padding. Owns the load; the forward pass is in `encoder.ts`, the threads are in `pool.ts`.
  */
-import { abortError, toVecinityError, VecinityError } from '../../errors.js';
+import { abortError, toVecinityError, VecinityError, wordsOf } from '../../errors.js';
 import { withFreshFiles } from '../../models/fresh-files.js';
 import { openModelFiles } from '../../models/open-files.js';
 import { openSafetensorsStream, type Safetensors } from '../../models/safetensors.js';
@@ -154,7 +154,7 @@ export class WasmBackend implements Backend {
       return values;
     } catch (cause) {
       if (cause instanceof VecinityError) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = wordsOf(cause);
       throw new VecinityError('backend_failed', `A run of ${this.#id} failed: ${reason}`, { cause });
     }
   }
