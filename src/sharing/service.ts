@@ -4,7 +4,7 @@
  * when an engine died is tried once more, one request at a time, so that only the guilty one ends with an error.
  */
 
-import { toErrorData, toVecinityError, type VecinityError } from '../errors.js';
+import { toErrorData, toVecinityError } from '../errors.js';
 import type { CallLife, EngineCall, EngineLine } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
 import type { ToFollower, ToLeader } from './messages.js';
@@ -39,8 +39,11 @@ export class Service {
   readonly #engine: EngineLine;
   readonly #now: () => number;
   readonly #clients = new Map<string, Client>();
-  /** The end of the last request that is tried again. */
+  /** The end of the last request that is tried again; that of the last load apart. */
   #suspects: Promise<unknown> = Promise.resolve();
+  #suspectLoads: Promise<unknown> = Promise.resolve();
+  /** Models that are being loaded, tries after a death among them. */
+  readonly #loads = new Set<Promise<unknown>>();
   #heardOthersAt = Number.NEGATIVE_INFINITY;
 
   constructor({ epoch, engine, now }: ServiceOptions) {
@@ -124,13 +127,16 @@ export class Service {
     const { epoch } = this;
     const { id, call, deaths } = asked;
     const run = () => this.#run(client, call, this.#lifeOf(client, asked, signal));
-    // A model that cannot be loaded is the answer; anything else may fare better with the next engine.
-    const isFinal = ({ code }: VecinityError) => code !== 'worker_died' || call.operation === 'load';
+    const isLoad = call.operation === 'load';
     const onDeath = () => client.send({ type: 'died', epoch, id });
+    const working = this.#try(run, { deaths, isLoad, onDeath });
+    if (isLoad) this.#loads.add(working);
     try {
-      return { type: 'result', epoch, id, value: await this.#try(run, { deaths, isFinal, onDeath }) };
+      return { type: 'result', epoch, id, value: await working };
     } catch (thrown) {
       return { type: 'error', epoch, id, error: toErrorData(thrown) };
+    } finally {
+      this.#loads.delete(working);
     }
   }
 
@@ -149,25 +155,36 @@ export class Service {
 
   async #try(
     run: () => Promise<unknown>,
-    { deaths, isFinal, onDeath }: { deaths: number; isFinal(error: VecinityError): boolean; onDeath(): void },
+    { deaths, isLoad, onDeath }: { deaths: number; isLoad: boolean; onDeath(): void },
   ): Promise<unknown> {
     for (let died = deaths; ; ) {
       try {
-        return await (died === 0 ? run() : this.#alone(run));
+        return await (died === 0 ? run() : this.#alone(run, isLoad));
       } catch (thrown) {
         const error = toVecinityError(thrown);
-        if (isFinal(error)) throw error;
+        if (error.code !== 'worker_died') throw error;
         died += 1;
-        if (died >= maxDeaths) throw poisonError(died);
+        if (died >= maxDeaths) throw poisonError(died, error);
         onDeath();
       }
     }
   }
 
-  /** One suspect after the other; what is new goes on beside it and has not been there before. */
-  async #alone(run: () => Promise<unknown>): Promise<unknown> {
-    const turn = this.#suspects.then(run);
-    this.#suspects = turn.catch(() => {});
+  /**
+   * One suspect after the other; what is new goes on beside it and has not been there before. Models come first: the
+   * next engine knows only those that were ready, and what needs the others would be told that there are none.
+   */
+  async #alone(run: () => Promise<unknown>, isLoad: boolean): Promise<unknown> {
+    const loads = [...this.#loads];
+    const turn = isLoad
+      ? this.#suspectLoads.then(run)
+      : this.#suspects.then(async () => {
+          await Promise.allSettled(loads);
+          return await run();
+        });
+    const end = turn.catch(() => {});
+    if (isLoad) this.#suspectLoads = end;
+    else this.#suspects = end;
     return await turn;
   }
 

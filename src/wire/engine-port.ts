@@ -75,7 +75,8 @@ export class EnginePort {
   }
 }
 
-/** The error of a request that killed every engine it was given to. */
-export function poisonError(attempts: number): VecinityError {
-  return new VecinityError('engine_crashed', `The engine died ${attempts} times while it worked on this request.`);
+/** The error of a request that killed every engine it was given to; `cause` is the last death, where its words are known. */
+export function poisonError(attempts: number, cause?: VecinityError): VecinityError {
+  const died = `The engine died ${attempts} times while it worked on this request.`;
+  return new VecinityError('engine_crashed', cause ? `${died} The last time: ${cause.message}` : died, { cause });
 }

@@ -7,8 +7,8 @@ export type Outcome =
   | { type: 'answered' }
   /** Answered, with other numbers than the model's. */
   | { type: 'wrong'; detail: string }
-  /** An error that says why, by its code. */
-  | { type: 'refused'; code: string }
+  /** An error that says why, by its code and in words. */
+  | { type: 'refused'; code: string; message: string }
   /** No answer in time, or a failure without a code. */
   | { type: 'lost'; detail: string }
   | { type: 'dropped' };
@@ -31,6 +31,8 @@ export class Tally {
   #dropped = 0;
   #repeated = 0;
   readonly #refusals = new Map<string, number>();
+  /** Refusals by what was asked and what was said. */
+  readonly #reasons = new Map<string, number>();
   readonly #kinds = new Map<string, number>();
   readonly #faults = new Map<string, number>();
 
@@ -41,9 +43,14 @@ export class Tally {
     }
     count(this.#kinds, kind);
     if (outcome.type === 'lost') this.#lost += 1;
-    else if (outcome.type === 'refused') count(this.#refusals, outcome.code);
+    else if (outcome.type === 'refused') this.#refuse(kind, outcome);
     else this.#answered += 1;
     if (outcome.type === 'wrong') this.#wrong += 1;
+  }
+
+  #refuse(kind: string, { code, message }: Extract<Outcome, { type: 'refused' }>): void {
+    count(this.#refusals, code);
+    count(this.#reasons, `${code} (${kind}): ${message}`);
   }
 
   /** A plain `fetch` was sent again because the browser stopped the Service Worker under it. */
@@ -82,6 +89,7 @@ export class Tally {
       this.line,
       `  requests  ${list(this.#kinds)}`,
       `  refusals  ${list(this.#refusals)}`,
+      ...byCount(this.#reasons).map(([reason, number]) => `            ${number} x ${reason}`),
       `  faults    ${list(this.#faults)}`,
       `  ${this.#dropped} more ended with their own tab: nobody was left to be answered, so they count as neither sent nor lost.`,
       `  ${this.#repeated} times a plain fetch was sent again, because the browser had stopped the Service Worker under it.`,
@@ -98,6 +106,13 @@ function sum(map: ReadonlyMap<string, number>): number {
 }
 
 function list(map: ReadonlyMap<string, number>): string {
-  const sorted = [...map].sort(([, a], [, b]) => b - a);
-  return sorted.map(([key, value]) => `${key} ${value}`).join(', ') || 'none';
+  return (
+    byCount(map)
+      .map(([key, value]) => `${key} ${value}`)
+      .join(', ') || 'none'
+  );
+}
+
+function byCount(map: ReadonlyMap<string, number>): [string, number][] {
+  return [...map].sort(([, a], [, b]) => b - a);
 }

@@ -192,7 +192,7 @@ export function judgeFailure(
 ): Outcome {
   if (code === null) return { type: 'lost', detail: `${name}: ${message}` };
   const isHonest = code === 'aborted' ? kind === 'cancel' : !blaming.has(code);
-  return isHonest ? { type: 'refused', code } : { type: 'lost', detail: `refused as ${code}: ${message}` };
+  return isHonest ? { type: 'refused', code, message } : { type: 'lost', detail: `refused as ${code}: ${message}` };
 }
 
 function bytesOf(reply: Reply): Buffer {

@@ -396,10 +396,14 @@ class SimulatedEngine implements EngineLine {
   }
 
   async #load(): Promise<unknown> {
-    await this.#wait(this.#browser.between(20, 400), model);
-    if (this.#random() >= this.#faults.loadFails) return model;
-    this.#loaded = null;
-    throw new VecinityError('download_failed', 'The model could not be loaded.');
+    try {
+      await this.#wait(this.#browser.between(20, 400), model);
+      if (this.#random() >= this.#faults.loadFails) return model;
+      throw new VecinityError('download_failed', 'The model could not be loaded.');
+    } catch (error) {
+      this.#loaded = null;
+      throw error;
+    }
   }
 
   /** The worker is replaced and loads its models again, as `EngineLink` does it. */

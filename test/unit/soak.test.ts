@@ -56,7 +56,7 @@ describe('what is counted', () => {
     const tally = new Tally();
     tally.record('embed', { type: 'answered' });
     tally.record('embed', { type: 'wrong', detail: 'other numbers' });
-    tally.record('cancel', { type: 'refused', code: 'aborted' });
+    tally.record('cancel', { type: 'refused', code: 'aborted', message: 'You called it off.' });
     tally.record('fetch', { type: 'lost', detail: 'no answer' });
     tally.record('bulk', { type: 'dropped' });
     tally.fault('tab-closed');
@@ -64,6 +64,7 @@ describe('what is counted', () => {
     expect(tally.counts).toEqual({ sent: 4, answered: 2, refused: 1, lost: 1, wrong: 1, faults: { 'tab-closed': 2 } });
     expect(tally.summary).toContain('1 more ended with their own tab');
     expect(tally.summary).toContain('aborted 1');
+    expect(tally.summary).toContain('1 x aborted (cancel): You called it off.');
   });
 
   test('fails the run by a single loss or a single wrong answer, and by nothing else', () => {
@@ -72,7 +73,9 @@ describe('what is counted', () => {
       for (const outcome of outcomes) tally.record('embed', outcome);
       return tally.exitCode;
     };
-    expect(codeAfter({ type: 'answered' }, { type: 'refused', code: 'overloaded' }, { type: 'dropped' })).toBe(0);
+    expect(
+      codeAfter({ type: 'answered' }, { type: 'refused', code: 'overloaded', message: '' }, { type: 'dropped' }),
+    ).toBe(0);
     expect(codeAfter({ type: 'answered' }, { type: 'lost', detail: '' })).toBe(1);
     expect(codeAfter({ type: 'answered' }, { type: 'wrong', detail: '' })).toBe(1);
   });
@@ -118,7 +121,9 @@ describe('an answer', () => {
   test('that is an error with a code is a refusal, one without is a loss', async () => {
     const workload = await learned();
     const failure = { name: 'Error', message: 'why' };
-    expect(workload.judge(both, { ...failure, code: 'overloaded' })).toEqual({ type: 'refused', code: 'overloaded' });
+    expect(workload.judge(both, { ...failure, code: 'overloaded' })).toEqual({
+      ...{ type: 'refused', code: 'overloaded', message: 'why' },
+    });
     expect(workload.judge(both, { ...failure, code: null }).type).toBe('lost');
   });
 

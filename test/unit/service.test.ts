@@ -1,0 +1,131 @@
+/** The answering side of one leadership: what is tried again, and in which order, when its engine dies. */
+import { expect, it } from 'vitest';
+import { VecinityError } from '../../src/errors.js';
+import type { ToFollower } from '../../src/sharing/messages.js';
+import { Service } from '../../src/sharing/service.js';
+import type { EngineCall, EngineLine } from '../../src/wire/engine-line.js';
+import { macrotask } from './virtual-runner.js';
+
+const epoch = '1';
+const load = (model: string): EngineCall => ({ operation: 'load', argument: { model } });
+const embed = (input: string): EngineCall => ({ operation: 'embeddings', argument: input });
+
+interface Run {
+  call: unknown;
+  resolve(value: unknown): void;
+  reject(error: VecinityError): void;
+}
+
+/** A leadership with one tab, whose engine is in the test's hand. */
+function setUp() {
+  /** What the engine works on. */
+  const running: Run[] = [];
+  const heard: ToFollower[] = [];
+  const engine = {
+    run: (call: unknown) =>
+      new Promise((resolve, reject) => {
+        running.push({ call, resolve, reject });
+      }),
+    connect: async () => {},
+    dispose: () => {},
+    // The results are the test's own.
+  } as unknown as EngineLine;
+  const service = new Service({ epoch, engine, now: () => 0 });
+  service.join('tab', { visible: true, isOwn: false, send: (message) => heard.push(message) });
+  let lastId = 0;
+  const fail = async (error: VecinityError) => {
+    for (const { reject } of running.splice(0)) reject(error);
+    await macrotask();
+  };
+  return {
+    ask(call: EngineCall, deaths = 0): void {
+      lastId += 1;
+      service.receive('tab', { type: 'request', epoch, id: lastId, call, deaths, watched: false, abortable: false });
+    },
+    calls: () => running.map(({ call }) => call),
+    async finish(): Promise<void> {
+      for (const { resolve, call } of running.splice(0)) resolve(call);
+      await macrotask();
+    },
+    fail,
+    die: () => fail(new VecinityError('worker_died', 'The engine worker died: a defect.')),
+    ends: () => heard.filter(({ type }) => type === 'result' || type === 'error'),
+    deaths: () => heard.filter(({ type }) => type === 'died').length,
+  };
+}
+
+it('loads a model again whose engine died of something else, and the asking tab hears of its model only', async () => {
+  const { ask, calls, die, finish, ends, deaths } = setUp();
+  ask(load('model'));
+  await die();
+  expect(calls()).toEqual([load('model')]);
+  await finish();
+  expect(ends()).toEqual([{ type: 'result', epoch, id: 1, value: load('model') }]);
+  expect(deaths()).toBe(1);
+});
+
+it('gives a model up that two engines died of, and says so and how the last one died', async () => {
+  const { ask, calls, die, ends } = setUp();
+  ask(load('model'));
+  await die();
+  await die();
+  expect(calls()).toEqual([]);
+  expect(ends()).toEqual([
+    expect.objectContaining({
+      error: expect.objectContaining({
+        code: 'engine_crashed',
+        message: expect.stringMatching(/died 2 times.*The engine worker died: a defect/),
+      }),
+    }),
+  ]);
+});
+
+it('counts the engine of an earlier leader that died while it loaded the model', async () => {
+  const { ask, die, ends } = setUp();
+  ask(load('model'), 1);
+  await macrotask();
+  await die();
+  expect(ends()).toMatchObject([{ type: 'error', error: { code: 'engine_crashed' } }]);
+});
+
+it('passes the reason on why a model cannot be loaded, without another try', async () => {
+  const { ask, calls, fail, ends } = setUp();
+  ask(load('model'));
+  await fail(new VecinityError('model_not_found', 'There is no such model.'));
+  expect(calls()).toEqual([]);
+  expect(ends()).toMatchObject([{ error: { code: 'model_not_found', message: 'There is no such model.' } }]);
+});
+
+it('tries models again before the requests that need them, one after the other', async () => {
+  const { ask, calls, die, finish, ends } = setUp();
+  ask(embed('first'));
+  ask(embed('second'));
+  ask(load('model'));
+  ask(load('other'));
+  await die();
+  expect(calls()).toEqual([load('model')]);
+  await finish();
+  expect(calls()).toEqual([load('other')]);
+  await finish();
+  expect(calls()).toEqual([embed('first')]);
+  await finish();
+  expect(calls()).toEqual([embed('second')]);
+  await finish();
+  expect(ends().map((end) => [end.type, 'id' in end && end.id])).toEqual([
+    ['result', 3],
+    ['result', 4],
+    ['result', 1],
+    ['result', 2],
+  ]);
+});
+
+it('goes on with requests when a model turns out to be what the engines die of', async () => {
+  const { ask, calls, die, finish } = setUp();
+  ask(load('deadly'));
+  ask(embed('text'));
+  await die();
+  await die();
+  expect(calls()).toEqual([embed('text')]);
+  await finish();
+  expect(calls()).toEqual([]);
+});
