@@ -28,6 +28,8 @@ interface Tab {
   told: boolean;
   /** When it woke last, or was shown. */
   awakeSince: number;
+  /** When it offered its lead last, to tabs that are seen. */
+  offeredAt: number;
   dead: boolean;
   disposed: boolean;
   backlog: (() => void)[];
@@ -49,6 +51,8 @@ const model = 'model';
 
 /** Longer than any word in this browser is on its way. */
 const graceMs = 200;
+/** An offer of the lead can be accepted for so long, also when the one that made it is seen again by then. */
+const offerMs = 1_000;
 
 export class Browser {
   readonly time = new VirtualTime(1_000);
@@ -80,8 +84,8 @@ export class Browser {
   /** Opens a tab that takes part. */
   open(id: string, visible: boolean): Member {
     const tab: Tab = {
-      ...{ id, visible, frozen: false, told: false, awakeSince: this.now, dead: false, disposed: false },
-      ...{ backlog: [], member: null, atWork: new Set() },
+      ...{ id, visible, frozen: false, told: false, awakeSince: this.now, offeredAt: -offerMs },
+      ...{ dead: false, disposed: false, backlog: [], member: null, atWork: new Set() },
     };
     this.#tabs.set(id, tab);
     this.#request(`life:${id}`, { tab, onGranted: () => {}, onStolen: () => {} }, false);
@@ -254,6 +258,7 @@ export class Browser {
     return {
       send: (message) => {
         if (tab.dead || !end.isOpen) return;
+        if (message.type === 'takeover') tab.offeredAt = this.now;
         if (message.type === 'accepted') this.#checkServer(tab, message.epoch);
         for (const other of ends) if (other !== end) this.#deliver(tab, other.tab, () => hear(other, message));
       },
@@ -278,7 +283,7 @@ export class Browser {
   /** A leader that the user sees and that is awake keeps its lock. */
   #checkThief(thief: Tab): void {
     const holder = this.#locks.get('leader')?.[0]?.tab;
-    if (!holder || holder.dead || holder.frozen || !holder.visible) return;
+    if (!holder || holder.dead || holder.frozen || !holder.visible || this.now - holder.offeredAt < offerMs) return;
     if (this.now - Math.max(holder.awakeSince, this.#grantedAt) > graceMs)
       this.breaches.push(`${thief.id} robs ${holder.id}, which is awake`);
   }
