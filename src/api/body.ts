@@ -1,13 +1,17 @@
 /** Reads a request's JSON body: content type, size, encoding and syntax. What the JSON says is checked elsewhere. */
 import { VecinityError } from '../errors.js';
+import { isFromElsewhere } from './cors.js';
 
 /** Room for 2,048 inputs of 16 kB. */
 const maxBodyBytes = 32 * 1024 * 1024;
 const jsonType = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 
-/** Throws `unsupported_media_type` unless `anyContentType`, `payload_too_large`, `invalid_json`. */
+/**
+ * Throws `unsupported_media_type` unless `anyContentType`, which holds for programs and own pages only;
+ * `payload_too_large`, `invalid_json`.
+ */
 export async function readJson(request: Request, anyContentType = false): Promise<unknown> {
-  if (!anyContentType) checkContentType(request.headers.get('content-type'));
+  if (!anyContentType || isFromElsewhere(request)) checkContentType(request.headers.get('content-type'));
   checkSize(Number(request.headers.get('content-length') ?? 0));
   const bytes = await readBytes(request);
   if (bytes.byteLength === 0) {

@@ -1,4 +1,4 @@
-/** CORS for callers on other origins; the calls of OpenAI's SDKs pass it. */
+/** Callers on other origins: who they are, and CORS for those that are let in; the calls of OpenAI's SDKs pass it. */
 import type { cors } from 'hono/cors';
 
 /** Headers that a caller may send: ours, and those that OpenAI's SDKs add to every call. */
@@ -41,6 +41,19 @@ const exposeHeaders = [
 ];
 
 const preflightSeconds = 7200;
+
+/**
+ * Whether the page of another origin sent this. A browser asks first, by CORS, before it sends JSON for one; a form or
+ * plain text it sends at once and only keeps the answer to itself.
+ */
+export function isFromElsewhere({ headers, url }: Request): boolean {
+  const site = headers.get('sec-fetch-site');
+  if (site !== null) return site !== 'same-origin' && site !== 'none';
+  const origin = headers.get('origin');
+  if (origin === null) return false;
+  // A proxy may end TLS, so the scheme may differ; `null` is the origin of a sandboxed frame.
+  return !URL.canParse(origin) || new URL(origin).host !== new URL(url).host;
+}
 
 /** Options of Hono's CORS middleware for one allowed origin, or `*`. */
 export function corsOptions(origin: string): NonNullable<Parameters<typeof cors>[0]> {

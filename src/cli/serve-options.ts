@@ -1,6 +1,7 @@
 /** The command line and environment of `vecinity serve`, as typed options. */
 import { type ApiConfig, compatNames, defaultApiConfig, defaultEngineConfig, defaultModel } from '../config.js';
 import type { NodeEngineOptions } from '../edge/engine.js';
+import { isLoopback } from '../edge/hosts.js';
 import type { Upstream } from '../edge/upstream.js';
 import { engineFlags, toEngineOptions } from './engine-flags.js';
 import { type Arguments, describeFlags, type Environment, type Flag, readArguments } from './flags.js';
@@ -9,6 +10,8 @@ import { toUpstreams, upstreamFlags } from './upstream-flags.js';
 export interface ServeOptions {
   hostname: string;
   port: number;
+  /** Names by which the server may be asked besides the usual ones; null lets all names pass. */
+  hosts: string[] | null;
   models: string[];
   engine: NodeEngineOptions;
   api: Partial<ApiConfig>;
@@ -25,6 +28,11 @@ export interface ServeOptions {
 const flags = {
   host: { environment: ['HOST'], value: 'HOST', help: 'address to listen on (default: 127.0.0.1)' },
   port: { environment: ['PORT'], value: 'N', help: 'port; 0 takes a free one and prints it (default: 8080)' },
+  'allow-host': {
+    environment: ['ALLOWED_HOSTS'],
+    value: 'NAME[,NAME]',
+    help: 'names that requests may have in their host header besides localhost and addresses (default: none on a loopback address without a key, else any)',
+  },
   model: {
     environment: ['MODEL', 'EMBEDDING_MODEL'],
     value: 'NAME[,NAME]',
@@ -88,9 +96,12 @@ export function parseServeOptions(args: readonly string[], environment: Environm
   const upstream = toUpstreams(given, environment);
   const models = toModels(given, upstream.length > 0 ? [] : [defaultModel]);
   const isOne = models.length + upstream.length === 1;
+  const hostname = given.text('host') ?? '127.0.0.1';
+  const apiKey = given.text('api-key') ?? null;
   return {
-    hostname: given.text('host') ?? '127.0.0.1',
+    hostname,
     port: given.integer('port', { least: 0, most: 65_535 }) ?? 8080,
+    hosts: toHosts(given, isLoopback(hostname) && apiKey === null ? [] : null),
     models,
     upstream,
     engine: {
@@ -98,7 +109,7 @@ export function parseServeOptions(args: readonly string[], environment: Environm
       maxQueue: given.integer('max-queue', { least: 1 }) ?? defaultEngineConfig.maxQueue,
     },
     api: {
-      apiKey: given.text('api-key') ?? null,
+      apiKey,
       routePrefix: given.text('route-prefix') ?? defaultApiConfig.routePrefix,
       modelPolicy: given.word('model-policy', ['any', 'strict']) ?? (isOne ? defaultApiConfig.modelPolicy : 'strict'),
       maxRequestTokens: given.integer('max-request-tokens', { least: 1 }) ?? null,
@@ -112,13 +123,20 @@ export function parseServeOptions(args: readonly string[], environment: Environm
 }
 
 function toModels(given: Arguments<'model'>, unsaid: string[]): string[] {
-  const text = given.text('model');
-  if (text === undefined) return unsaid;
-  const names = text
+  return given.text('model') === undefined ? unsaid : toNames(given, 'model');
+}
+
+/** Who needs a key cannot be asked by a page that does not know it, whatever name it uses. */
+function toHosts(given: Arguments<'allow-host'>, unsaid: string[] | null): string[] | null {
+  return given.text('allow-host') === undefined ? unsaid : toNames(given, 'allow-host');
+}
+
+function toNames<Name extends string>(given: Arguments<Name>, flag: Name): string[] {
+  const names = (given.text(flag) ?? '')
     .split(',')
     .map((name) => name.trim())
     .filter(Boolean);
-  if (names.length === 0) throw given.wrong('model', 'a name or several with commas between them');
+  if (names.length === 0) throw given.wrong(flag, 'a name or several with commas between them');
   return names;
 }
 

@@ -4,6 +4,7 @@ import type { Handler } from '../api/handler.js';
 import { createClientOf } from '../edge/clients.js';
 import { createNodeEngine } from '../edge/engine.js';
 import { createHandler } from '../edge/handler.js';
+import { isLoopback } from '../edge/hosts.js';
 import { withMemoryBudget } from '../edge/memory-budget.js';
 import { listen } from '../edge/server.js';
 import { modelIdOf } from '../models/resolve.js';
@@ -39,14 +40,14 @@ export async function serve(args: readonly string[], terminal: Terminal): Promis
 
 /** Listens first and loads then, so that `/health` tells how far it is. */
 async function startServing(
-  { hostname, port, models, engine: settings, api, upstream, memoryBudgetBytes, clientHeader }: ServeOptions,
+  { hostname, port, hosts, models, engine: settings, api, upstream, memoryBudgetBytes, clientHeader }: ServeOptions,
   log: Log,
 ): Promise<Serving> {
   const unlimited = await createNodeEngine(settings);
   const engine = memoryBudgetBytes === null ? unlimited : withMemoryBudget(unlimited, memoryBudgetBytes);
   const clientOf = createClientOf(clientHeader);
   const handler = logged(createHandler({ engine, api, upstream, awaited: models.map(modelIdOf), clientOf }), log);
-  const server = await listen(handler, { hostname, port }).catch(async (error: unknown) => {
+  const server = await listen(handler, { hostname, port, hosts }).catch(async (error: unknown) => {
     await engine.dispose();
     throw error;
   });
@@ -85,8 +86,4 @@ function logged(handler: Handler, log: Log): Handler {
     });
     return response;
   };
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '::1' || hostname.startsWith('127.');
 }

@@ -3,11 +3,17 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { keepAddress } from './clients.js';
+import { isLoopback, onlyFor } from './hosts.js';
 
 export interface ListenOptions {
   hostname?: string;
   /** 0 takes any free port. */
   port?: number;
+  /**
+   * Names, besides `localhost` and addresses, by which the server may be asked; others are refused, because pages of
+   * other sites can point their own name here. Null lets all names pass. Default: [] on a loopback address, else null.
+   */
+  hosts?: readonly string[] | null;
 }
 
 export interface RunningServer {
@@ -24,9 +30,10 @@ const keepAliveMs = 75_000;
 /** Listens until it is closed. Rejects with Node's own error when the address cannot be taken. */
 export async function listen(
   handler: (request: Request) => Response | Promise<Response>,
-  { hostname = '127.0.0.1', port = 0 }: ListenOptions = {},
+  { hostname = '127.0.0.1', port = 0, hosts = isLoopback(hostname) ? [] : null }: ListenOptions = {},
 ): Promise<RunningServer> {
-  const server = createServer({ keepAliveTimeout: keepAliveMs }, toListener(handler));
+  const checked = hosts === null ? handler : onlyFor(hosts, handler);
+  const server = createServer({ keepAliveTimeout: keepAliveMs }, toListener(checked));
   server.headersTimeout = keepAliveMs + 1_000;
   const connections = new Connections(server);
   await new Promise<void>((resolve, reject) => {

@@ -64,7 +64,8 @@ export async function resolveModel(
   return resolveOnHub(name, entry, config, options);
 }
 
-function isAddress(name: string): boolean {
+/** Whether a name is a URL or a folder, and not the name of a model below `modelsUrl` or on the hub. */
+export function isAddress(name: string): boolean {
   return name.includes('://') || /^(?:file:|\.{0,2}\/)/.test(name);
 }
 

@@ -316,6 +316,35 @@ describe('CORS', () => {
   const corsOrigin = 'https://app.example';
   const headers = { origin: corsOrigin };
 
+  const plain = (more: Record<string, string>) =>
+    new Request(`${origin}/api/embed`, {
+      method: 'POST',
+      body: '{"model":"m","input":"a"}',
+      headers: { 'content-type': 'text/plain', ...more },
+    });
+
+  it.each([
+    { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' },
+    { 'sec-fetch-site': 'same-site', origin: 'https://other.site.example' },
+    { origin: 'https://evil.example' },
+    { origin: 'https://site.example:8443' },
+    { origin: 'null' },
+  ])('does not let a page send what no browser asks about: %j', async (more) => {
+    const { handler, engine } = createApi();
+    const response = await handler(plain(more));
+    expect([response.status, (await response.json()).error]).toEqual([415, expect.stringContaining('`text/plain`')]);
+    expect(engine.embedRequests).toEqual([]);
+  });
+
+  it.each([
+    {},
+    { 'sec-fetch-site': 'same-origin', origin: 'https://behind.proxy' },
+    { 'sec-fetch-site': 'none' },
+    { origin },
+  ])('does not concern programs and own pages: %j', async (more: Record<string, string>) => {
+    expect((await createApi().handler(plain(more))).status).toBe(200);
+  });
+
   it('is silent unless an origin is set', async () => {
     const response = await createApi().get('/health', { headers });
     expect(response.headers.get('access-control-allow-origin')).toBeNull();

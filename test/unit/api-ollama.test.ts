@@ -266,6 +266,39 @@ describe('POST /api/pull', () => {
     await expect(readAll()).rejects.toThrow('There is no such model.');
   });
 
+  it.each(['/etc', './models/m', '../m', 'file:///etc', 'http://169.254.169.254/latest', 'https://hub.example/m'])(
+    'is for names: a client may not choose the folder or address %s',
+    async (model) => {
+      const { post, engine } = createApi();
+      const response = await post('/api/pull', { model, stream: false });
+      const error = `\`model\` must be the name of a model, not a folder or an address; got string ${JSON.stringify(model)}.`;
+      expect([response.status, await response.json()]).toEqual([400, { error }]);
+      expect(engine.loads).toEqual([]);
+    },
+  );
+
+  it('takes the folder of a model that is there or stands behind an alias', async () => {
+    const engine = new FakeEngine([fakeModel('/srv/m', 'embedding')]);
+    const { post } = createApi({ aliases: { m: '/srv/other' } }, engine);
+    expect((await post('/api/pull', { model: '/srv/m', stream: false })).status).toBe(200);
+    expect((await post('/api/pull', { model: 'm', stream: false })).status).toBe(200);
+    expect(engine.loads).toEqual(['/srv/m', '/srv/other']);
+  });
+
+  it('leaves nothing behind of names that lead to no model', async () => {
+    const engine = new FakeEngine();
+    engine.load = async (model) => {
+      engine.models = [...engine.models, { ...fakeModel(model, 'embedding'), state: 'failed' }];
+      throw new VecinityError('model_not_found', 'There is no such model.');
+    };
+    const { post } = createApi({}, engine);
+    for (const stream of [false, true]) await (await post('/api/pull', { model: 'owner/none', stream })).text();
+    expect(engine.models.map(({ id }) => id)).toEqual(['all-MiniLM-L6-v2']);
+    // One that was there before stays: what failed is what everyone who asks for it is told.
+    await (await post('/api/pull', { model: 'all-MiniLM-L6-v2', stream: false })).text();
+    expect(engine.unloads).toEqual(['owner/none', 'owner/none']);
+  });
+
   it('needs a name', async () => {
     const response = await createApi().post('/api/pull', { stream: false });
     expect([response.status, await response.json()]).toEqual([

@@ -35,6 +35,15 @@ describe('the options of `vecinity serve`', () => {
     expect(() => parseServeOptions(['--client-header', 'a b'], {})).toThrow(/--client-header/);
   });
 
+  it('say by which names the server may be asked: few on its own machine without a key, else all', () => {
+    const hosts = (line: string) => parseServeOptions(line.split(' ').filter(Boolean), {}).hosts;
+    expect(hosts('')).toEqual([]);
+    expect(hosts('--host 0.0.0.0')).toBeNull();
+    expect(hosts('--api-key k')).toBeNull();
+    expect(hosts('--api-key k --allow-host a.example,b.example')).toEqual(['a.example', 'b.example']);
+    expect(() => hosts('--allow-host ,')).toThrow(/--allow-host/);
+  });
+
   it('come from the environment where there is no flag; an empty variable is none', () => {
     const environment = { PORT: '9000', API_KEY: '', EMBEDDING_MODEL: 'a', HF_TOKEN: 't', DEVICE: 'wasm' };
     const options = parseServeOptions(['--device=auto'], environment);

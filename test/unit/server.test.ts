@@ -1,6 +1,9 @@
-/** Node's HTTP server around a handler: its life, without an engine. */
-import { describe, expect, it } from 'vitest';
-import { listen } from '../../src/edge/server.js';
+/** Node's HTTP server around a handler: its life and whom it answers, without an engine. */
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type ListenOptions, listen } from '../../src/edge/server.js';
 import { deferred } from './deferred.js';
 
 describe('a server on Node', () => {
@@ -54,5 +57,45 @@ describe('a server on Node', () => {
     const first = await listen(() => new Response());
     await expect(listen(() => new Response(), { port: first.port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
     await first.close();
+  });
+});
+
+describe('a page that points its own name to our address', () => {
+  /** What a request is answered that calls the server by this name, as `fetch` never would. */
+  async function asked(host: string, options: ListenOptions = {}): Promise<unknown> {
+    const server = await listen(() => Response.json('answered'), options);
+    onTestFinished(() => server.close());
+    const sent = request({ host: '127.0.0.1', port: server.port, headers: { host } }).end();
+    const [answer] = await once(sent, 'response');
+    const body = await json(answer);
+    return body === 'answered' ? body : [answer.statusCode, body];
+  }
+
+  it.each(['evil.example', 'evil.example:80', '127.0.0.1.evil.example', 'localhost.evil.example', 'internal.example'])(
+    'is refused as %s',
+    async (host) => {
+      const message = `The header \`host\` must name this server (localhost, addresses); got \`${host.split(':')[0]}\`.`;
+      const error = { message, type: 'invalid_request_error', param: 'host', code: 'invalid_request' };
+      expect(await asked(host)).toEqual([400, { error }]);
+    },
+  );
+
+  it.each([
+    'localhost',
+    'LOCALHOST:1',
+    'app.localhost',
+    '127.0.0.1',
+    '[::1]',
+    '192.168.0.7:8080',
+    'host.docker.internal',
+  ])('gains nothing from names that are no site’s: %s', async (host) => {
+    expect(await asked(host)).toBe('answered');
+  });
+
+  it('is let in by names that were allowed, and where the server is for a network', async () => {
+    expect(await asked('Proxy.Example', { hosts: ['proxy.example'] })).toBe('answered');
+    expect(await asked('proxy.example', { hosts: null })).toBe('answered');
+    expect(await asked('proxy.example', { hostname: '0.0.0.0' })).toBe('answered');
+    expect(await asked('proxy.example', { hostname: '0.0.0.0', hosts: [] })).toMatchObject([400, {}]);
   });
 });

@@ -2,7 +2,9 @@
 import * as z from 'zod/mini';
 import type { LoadOptions, LoadProgress } from '../../core/engine.js';
 import { abortError, toVecinityError } from '../../errors.js';
+import { isAddress } from '../../models/resolve.js';
 import { flag, text } from '../fields.js';
+import { findModel } from '../names.js';
 import { namedRemote } from '../remote/remote.js';
 import { jsonResponse } from '../respond.js';
 import type { Call, CallContext } from '../route.js';
@@ -27,18 +29,32 @@ export async function pull({ body, context }: Call): Promise<Response> {
   const asked = (model || name)?.replace(/:latest$/, '');
   if (!asked) throw invalidField(['model'], 'the name of a model', model ?? name ?? undefined);
   const { aliases } = context.api;
-  const own = Object.hasOwn(aliases, asked) ? (aliases[asked] ?? asked) : asked;
+  const own = Object.hasOwn(aliases, asked) ? (aliases[asked] ?? asked) : requireName(asked, context);
   const load = namedRemote(own, context) !== null ? async () => {} : loadHere;
   if (stream ?? true) return new Response(streamLoad(own, load, context), { headers: { 'content-type': lineType } });
   await load(own, context, {});
   return jsonResponse({ status: 'success' });
 }
 
+/** Which folders and servers are read is for whoever runs the engine to say; a client may name what is there already. */
+function requireName(asked: string, context: CallContext): string {
+  if (!isAddress(asked) || findModel(asked, context) !== null) return asked;
+  throw invalidField(['model'], 'the name of a model, not a folder or an address', asked);
+}
+
 type Load = (model: string, context: CallContext, options: LoadOptions) => Promise<unknown>;
 
-/** A model of another server is there already; ours are loaded. */
-const loadHere: Load = (model, { engine, signal }, options) =>
-  engine.load(model, { ...(signal ? { signal } : {}), ...options });
+/** A model of another server is there already; ours are loaded. Of a new name that leads to none, nothing stays. */
+const loadHere: Load = async (model, context, options) => {
+  const { engine, signal } = context;
+  const isNew = findModel(model, context) === null;
+  try {
+    return await engine.load(model, { ...(signal ? { signal } : {}), ...options });
+  } catch (error) {
+    if (isNew && findModel(model, context)?.state === 'failed') await engine.unload(model);
+    throw error;
+  }
+};
 
 /** A reader that goes away ends its wait, and the load when nobody else waits for it. */
 function streamLoad(model: string, load: Load, context: CallContext): ReadableStream<Uint8Array> {
