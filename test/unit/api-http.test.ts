@@ -323,7 +323,7 @@ describe('CORS', () => {
       headers: { 'content-type': 'text/plain', ...more },
     });
 
-  it.each([
+  it.each<Record<string, string>>([
     { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' },
     { 'sec-fetch-site': 'same-site', origin: 'https://other.site.example' },
     { origin: 'https://evil.example' },
@@ -336,12 +336,12 @@ describe('CORS', () => {
     expect(engine.embedRequests).toEqual([]);
   });
 
-  it.each([
+  it.each<Record<string, string>>([
     {},
     { 'sec-fetch-site': 'same-origin', origin: 'https://behind.proxy' },
     { 'sec-fetch-site': 'none' },
     { origin },
-  ])('does not concern programs and own pages: %j', async (more: Record<string, string>) => {
+  ])('does not concern programs and own pages: %j', async (more) => {
     expect((await createApi().handler(plain(more))).status).toBe(200);
   });
 
