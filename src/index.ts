@@ -1,5 +1,6 @@
 /** The front door of the package: everything that a page may import, by name. */
 export type { EmbedOptions, RerankOptions } from './api/client-bodies.js';
+export type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from './api/responses.js';
 export type { Device, DevicePreference, Dtype, DtypePreference } from './backend/backend.js';
 export type { EngineStatus, JobProgress, LoadOptions, LoadProgress, ModelStatus } from './core/engine.js';
 export { cosine, dot, similarity } from './core/similarity.js';
@@ -16,4 +17,3 @@ export {
 export type { ModelStorage } from './page/model-storage.js';
 export type { Progress, VecinityOptions } from './page/options.js';
 export type { RegisterOptions, Registration } from './page/service-worker-link.js';
-export type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from './protocol.js';

@@ -3,9 +3,10 @@
  * page ↔ engine worker (Comlink, `EngineWorkerApi`), anyone ↔ engine worker (whole HTTP requests on a MessagePort),
  * Service Worker ↔ page (asking for such a port), engine worker ↔ compute worker (batches).
  */
+import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from './api/responses.js';
 import type { BackendInfo, BackendRequest, TokenBatch } from './backend/backend.js';
 import type { ApiConfig, EngineConfig } from './config.js';
-import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from './core/engine.js';
+import type { EngineStatus, LoadOptions, ModelStatus } from './core/engine.js';
 import type { ErrorData } from './errors.js';
 import type { FileProgress } from './models/progress.js';
 import type { Similarity } from './models/spec.js';
@@ -75,34 +76,9 @@ export type FromCompute =
   | { type: 'done'; id: number }
   | { type: 'error'; id: number; error: ErrorData };
 
-export interface CallOptions {
-  signal?: AbortSignal;
-  onProgress?: (progress: JobProgress) => void;
-}
-
 /** `CallOptions` on the way to the engine worker; `client` is whose call it is. */
 export interface WorkerCallOptions extends CallOptions {
   client?: string;
-}
-
-/** OpenAI's embeddings response; in a page the vectors are `Float32Array` views of one transferred buffer. */
-export interface EmbeddingsResponse {
-  object: 'list';
-  data: { object: 'embedding'; index: number; embedding: Float32Array | number[] | string }[];
-  model: string;
-  usage: { prompt_tokens: number; total_tokens: number };
-}
-
-export interface RerankResponse {
-  id: string;
-  model: string;
-  results: { index: number; relevance_score: number; document?: { text: string } }[];
-  usage: { prompt_tokens: number; total_tokens: number };
-}
-
-export interface ModelsResponse {
-  object: 'list';
-  data: { id: string; object: 'model'; created: number; owned_by: string }[];
 }
 
 /** What the engine worker exposes through Comlink: OpenAI-shaped calls with bodies as they would be sent by HTTP. */

@@ -2,10 +2,10 @@
 import type { ApiConfig } from '../config.js';
 import type { EngineInput, ModelStatus } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
-import type { RerankResponse } from '../protocol.js';
 import { type ErrorFormat, toOpenaiError } from './error-response.js';
 import { createId, nowSeconds } from './ids.js';
 import { specOf } from './names.js';
+import type { RerankResponse } from './responses.js';
 import type { CallContext } from './route.js';
 import { invalidField } from './validate.js';
 

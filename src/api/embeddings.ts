@@ -2,11 +2,11 @@
 import * as z from 'zod/mini';
 import type { EmbedResult, EmbedTokensResult } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
-import type { EmbeddingsResponse } from '../protocol.js';
 import { checkTexts } from './compat.js';
 import type { Computed } from './compute.js';
 import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
 import { choice, flag, inputs, integerFrom, oneOrMore, positiveInteger, text } from './fields.js';
+import type { EmbeddingsResponse } from './responses.js';
 import type { CallContext } from './route.js';
 import { truncationFields } from './truncation.js';
 import { toUsage } from './usage.js';

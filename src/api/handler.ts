@@ -10,25 +10,17 @@ import { toVecinityError, VecinityError } from '../errors.js';
 import { readJson } from './body.js';
 import { compatFormat } from './compat.js';
 import { corsOptions } from './cors.js';
-import { cohere } from './dialects/cohere.js';
-import { llamaServer } from './dialects/llama-cpp-server.js';
-import { multiVector } from './dialects/multi-vector.js';
-import { ollama } from './dialects/ollama.js';
-import { openai } from './dialects/openai.js';
-import { shared } from './dialects/shared.js';
-import { system } from './dialects/system.js';
-import { tei } from './dialects/tei.js';
-import { vllm } from './dialects/vllm.js';
+import { dialects } from './dialects/all.js';
 import { errorResponse } from './error-response.js';
 import { correlationHeaders, traceHeaders } from './ids.js';
 import { shareUses } from './keep-alive.js';
 import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
-import { documentsOf } from './openapi/routes.js';
 import { checkApiConfig } from './options.js';
 import { nameAsAsked } from './params.js';
 import { withoutPrefix } from './paths.js';
-import type { ApiContext, Call, Dialect, RemoteModels, Route } from './route.js';
+import type { RemoteModels } from './remote/models.js';
+import type { ApiContext, Call, Route } from './route.js';
 
 export type Handler = (request: Request) => Promise<Response>;
 
@@ -48,11 +40,6 @@ export interface HandlerOptions {
 
 /** A path that no route has: what is not below the prefix is not ours. */
 const nowhere = '//';
-
-const described: readonly Dialect[] = [openai, cohere, shared, multiVector, tei, ollama, vllm, llamaServer, system];
-
-/** Every dialect that is answered, and what describes them. */
-export const dialects: readonly Dialect[] = [...described, documentsOf(described)];
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
 export function createHandler({

@@ -1,9 +1,9 @@
 /** What `/v1/models` says of each model: OpenAI's fields, and those that vLLM and Infinity add. */
 import type { EngineStatus, ModelStatus } from '../core/engine.js';
-import type { ModelsResponse } from '../protocol.js';
 import { maxInputs } from './fields.js';
 import { findModel, presentAliases, presentModels, unknownModel } from './names.js';
 import { namedRemote } from './remote/remote.js';
+import type { ModelsResponse } from './responses.js';
 import type { ApiContext } from './route.js';
 
 type Queue = EngineStatus['queue'];

@@ -1,7 +1,6 @@
 /** The rerank call of Jina, Cohere and vLLM: body → engine request → sorted results. Used over HTTP and by the page. */
 import * as z from 'zod/mini';
 import type { RerankRequest, RerankResult } from '../core/engine.js';
-import type { RerankResponse } from '../protocol.js';
 import { scoreChunks } from './chunks.js';
 import { type Computed, withCompute } from './compute.js';
 import { flag, maxInputs, positiveInteger, text, textOrObject } from './fields.js';
@@ -9,6 +8,7 @@ import { createId } from './ids.js';
 import { useModel } from './keep-alive.js';
 import { remoteNameOf } from './remote/remote.js';
 import { scoreRemotely } from './remote/remote-engine.js';
+import type { RerankResponse } from './responses.js';
 import type { CallContext } from './route.js';
 import { toMaxTokens, truncationFields } from './truncation.js';
 import { usageOf } from './usage.js';

@@ -4,6 +4,7 @@ import type { Engine, RequestOptions } from '../core/engine.js';
 import type { Answers } from './answers.js';
 import type { ErrorFormat } from './error-response.js';
 import type { Metrics } from './metrics.js';
+import type { RemoteModels } from './remote/models.js';
 import type { BodySchema } from './validate.js';
 
 /** What every route answers from. */
@@ -14,28 +15,6 @@ export interface ApiContext {
   remote?: RemoteModels;
   /** Models that were asked for at the start and have not been ready yet. */
   awaited?: Set<string>;
-}
-
-/** Other servers that answer for chosen models. */
-export interface RemoteModels {
-  /** The names that clients use. */
-  readonly names: readonly string[];
-  /** The other server's answer. Rejects with a `VecinityError`, `not_found` where it has no such route. */
-  forward(request: RemoteRequest): Promise<Response>;
-}
-
-/** One request for a model of another server. */
-export interface RemoteRequest {
-  /** Below the server's base address. */
-  path: string;
-  /** True for TEI's and vLLM's own routes, which lie beside `/v1` and not below it. */
-  fromRoot?: boolean;
-  /** One of `names`, which `body.model` may be an alias of. */
-  model: string;
-  body: object;
-  /** The trace that the request is a part of. */
-  headers: Readonly<Record<string, string>>;
-  signal: AbortSignal | undefined;
 }
 
 /** A context for one call: the caller's signal and progress listener travel with it, and the headers of its trace. */

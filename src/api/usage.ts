@@ -1,8 +1,8 @@
 /** What a request has used, in OpenAI's words. */
 import type { ApiConfig } from '../config.js';
 import type { EmbedResult } from '../core/engine.js';
-import type { EmbeddingsResponse } from '../protocol.js';
 import type { Computed } from './compute.js';
+import type { EmbeddingsResponse } from './responses.js';
 
 type WireUsage = EmbeddingsResponse['usage'];
 

@@ -3,8 +3,9 @@
  * answer comes back as a stream. Tries again what may succeed the next time; every wait ends.
  */
 
+import type { RemoteModels, RemoteRequest } from '../api/remote/models.js';
 import { toMissingRoute, toUpstreamError } from '../api/remote/upstream-error.js';
-import type { RemoteModels, RemoteRequest } from '../api/route.js';
+
 import { abortError, VecinityError } from '../errors.js';
 import { pause } from '../pause.js';
 import { UpstreamWait } from './upstream-wait.js';

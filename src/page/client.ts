@@ -3,11 +3,11 @@
  * and validates nothing: the engine worker does, with the same words as over HTTP.
  */
 import { type EmbedOptions, type RerankOptions, toEmbeddingsBody, toRerankBody } from '../api/client-bodies.js';
+import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from '../api/responses.js';
 import { defaultModel } from '../config.js';
 import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from '../core/engine.js';
 import { similarity } from '../core/similarity.js';
 import { VecinityError } from '../errors.js';
-import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from '../protocol.js';
 import { canShare } from '../sharing/browser-tab.js';
 import { SharedEngine } from '../sharing/shared-engine.js';
 import type { EngineLine } from '../wire/engine-line.js';

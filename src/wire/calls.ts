@@ -3,9 +3,9 @@
  * that are moved instead of copied. Both ends call `installTransferHandlers` once before they talk.
  */
 import { type TransferHandler, transfer, transferHandlers } from 'comlink';
+import type { EmbeddingsResponse } from '../api/responses.js';
 import { type ErrorData, fromErrorData, toErrorData, VecinityError } from '../errors.js';
 import { isObject } from '../json-object.js';
-import type { EmbeddingsResponse } from '../protocol.js';
 
 /** Options of a call with the two members that cannot be cloned. */
 interface Live {

@@ -1,8 +1,10 @@
 /** What a page asks of an engine, wherever that engine is: operations that can be posted to another tab. */
+
+import type { EmbeddingsResponse, ModelsResponse, RerankResponse } from '../api/responses.js';
 import type { EngineStatus, JobProgress, LoadOptions, LoadProgress, ModelStatus } from '../core/engine.js';
 import type { Similarity } from '../models/spec.js';
 import type { StorageUsage, StoredModel } from '../models/stored-models.js';
-import type { EmbeddingsResponse, ModelsResponse, RerankResponse, WireRequest, WireResponse } from '../protocol.js';
+import type { WireRequest, WireResponse } from '../protocol.js';
 
 /** A model to load, with the options that can be posted. */
 export interface LoadRequest extends Pick<LoadOptions, 'device' | 'dtype' | 'revision'> {

@@ -4,7 +4,7 @@
  */
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dialects } from '../../src/api/handler.js';
+import { dialects } from '../../src/api/dialects/all.js';
 import { type OpenApiDocument, toOpenApi } from '../../src/api/openapi/document.js';
 import type { JsonSchema } from '../../src/api/openapi/json-schema.js';
 import { defaultApiConfig } from '../../src/config.js';

@@ -1,7 +1,7 @@
 /** The API described by itself: an OpenAPI document that is valid, complete and true, and a page without a script. */
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
-import { dialects } from '../../src/api/handler.js';
+import { dialects } from '../../src/api/dialects/all.js';
 import type { OpenApiDocument } from '../../src/api/openapi/document.js';
 import type { ApiConfig } from '../../src/config.js';
 import { createApi } from './api-client.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createHandler, dialects } from '../../src/api/handler.js';
+import { dialects } from '../../src/api/dialects/all.js';
+import { createHandler } from '../../src/api/handler.js';
 import { isApiPath, withoutPrefix } from '../../src/api/paths.js';
 import { VecinityError } from '../../src/errors.js';
 import { createApi, errorOf, origin } from './api-client.js';

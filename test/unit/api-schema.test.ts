@@ -1,8 +1,8 @@
 /** The validators describe themselves: what the OpenAPI document is made from. */
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
+import { dialects } from '../../src/api/dialects/all.js';
 import { inputs, textOrObject } from '../../src/api/fields.js';
-import { dialects } from '../../src/api/handler.js';
 
 const schemaOf = (schema: z.ZodMiniType) =>
   z.toJSONSchema(z.object({ field: schema }), { io: 'input' }).properties?.field;

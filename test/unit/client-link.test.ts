@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { CallOptions, EmbeddingsResponse, ModelsResponse } from '../../src/api/responses.js';
 import { defaultApiConfig, defaultEngineConfig } from '../../src/config.js';
 import type { ModelStatus } from '../../src/core/engine.js';
 import { VecinityError } from '../../src/errors.js';
 import { EngineLink } from '../../src/page/engine-link.js';
-import type { CallOptions, EmbeddingsResponse, EngineWorkerApi, ModelsResponse } from '../../src/protocol.js';
+import type { EngineWorkerApi } from '../../src/protocol.js';
 import { moveVectors } from '../../src/wire/calls.js';
 import { servePort } from '../../src/wire/port-server.js';
 import { deferred } from './deferred.js';

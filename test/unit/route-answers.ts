@@ -1,5 +1,5 @@
 /** Holds real answers against the schemas that their routes declare, and so the OpenAPI document against the routes. */
-import { dialects } from '../../src/api/handler.js';
+import { dialects } from '../../src/api/dialects/all.js';
 import type { Route } from '../../src/api/route.js';
 
 export const routes: readonly Route[] = dialects.flat();

@@ -3,7 +3,8 @@
  * came. What such a server cannot be asked as it came is translated in `remote-engine.ts`.
  */
 import { toVecinityError, VecinityError } from '../../errors.js';
-import type { ApiContext, CallContext, RemoteRequest, Route } from '../route.js';
+import type { ApiContext, CallContext, Route } from '../route.js';
+import type { RemoteRequest } from './models.js';
 
 /** The name under which another server has this model, an alias of it included; null for every other name. */
 export function namedRemote(name: string, { remote, api }: ApiContext): string | null {
