@@ -5,6 +5,9 @@ import type { StorageFull } from './models/files.js';
 /** The model of a page or a server that names none. */
 export const defaultModel = 'all-MiniLM-L6-v2';
 
+/** Inputs or documents of one request at most; a page sends longer lists in parts. */
+export const maxInputs = 2_048;
+
 export interface EngineConfig {
   device: DevicePreference;
   dtype: DtypePreference;

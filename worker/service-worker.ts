@@ -10,7 +10,7 @@
 import type { ToPage, ToServiceWorker } from '../src/protocol.js';
 import { Broker, type Page } from '../src/wire/broker.js';
 import { buildId } from '../src/wire/build-id.js';
-import { protocolVersion } from '../src/wire/engine-port.js';
+import { parsePeer, protocolVersion } from '../src/wire/engine-port.js';
 import { toWireRequest } from '../src/wire/http.js';
 import { engineUrl } from '../src/wire/routes.js';
 
@@ -46,7 +46,7 @@ scope.addEventListener('fetch', (event) => {
 
 // Every message, also `keepalive`, is an event and thereby lets the browser wait longer for open requests.
 scope.addEventListener('message', (event) => {
-  const message = parse(event.data);
+  const message = parsePeer<ToServiceWorker>(event.data);
   if (message?.type === 'claim') event.waitUntil(scope.clients.claim());
   if (message?.type === 'ping') event.ports[0]?.postMessage(pong());
   if (message?.type === 'no-engine' && event.source && 'id' in event.source) broker.engineLost(event.source.id);
@@ -58,10 +58,4 @@ async function answer(request: Request, url: string, clientId: string): Promise<
 
 function pong(): ToPage {
   return { vecinity: protocolVersion, type: 'pong', build: buildId };
-}
-
-function parse(data: unknown): ToServiceWorker | null {
-  if (typeof data !== 'object' || data === null || !('vecinity' in data)) return null;
-  // The cast is safe: a peer with another version is not read further.
-  return data.vecinity === protocolVersion ? (data as ToServiceWorker) : null;
 }

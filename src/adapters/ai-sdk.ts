@@ -4,8 +4,9 @@
  */
 import { APICallError, type EmbeddingModel, NoSuchModelError, type RerankingModel } from 'ai';
 import type { EmbedOptions, RerankOptions } from '../api/client-bodies.js';
+import { maxInputs } from '../config.js';
 import { VecinityError } from '../errors.js';
-import { embedTexts, rankDocuments, textsPerCall, type VecinitySource } from './source.js';
+import { embedTexts, rankDocuments, type VecinitySource } from './source.js';
 
 export type { VecinitySource } from './source.js';
 
@@ -47,7 +48,7 @@ function createEmbeddingModel(source: VecinitySource, modelId: string, options: 
     specificationVersion: 'v3',
     provider: name,
     modelId,
-    maxEmbeddingsPerCall: textsPerCall,
+    maxEmbeddingsPerCall: maxInputs,
     // One queue serves them all: parallel parts would only fill it.
     supportsParallelCalls: false,
     async doEmbed({ values, abortSignal: signal, providerOptions }) {

@@ -4,6 +4,7 @@
  */
 import type { EmbedOptions, RerankOptions } from '../api/client-bodies.js';
 import { toEmbeddingsBody, toRerankBody } from '../api/client-bodies.js';
+import { maxInputs } from '../config.js';
 import type { Engine } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import type { Calls } from './engine-calls.js';
@@ -28,9 +29,6 @@ export interface RankedDocuments {
   model: string | null;
 }
 
-/** Texts of one call at most, as in OpenAI's API. */
-export const textsPerCall = 2_048;
-
 /** The calls of a source; those of an engine are made from the API's own validators, which only Node then loads. */
 export async function callsOf(source: VecinitySource): Promise<Calls> {
   if ('embeddings' in source) return source;
@@ -46,8 +44,8 @@ export async function embedTexts(
 ): Promise<EmbeddedTexts> {
   const { embeddings } = await callsOf(source);
   const embedded: EmbeddedTexts = { vectors: [], promptTokens: 0 };
-  for (let start = 0; start < texts.length; start += textsPerCall) {
-    const body = toEmbeddingsBody(texts.slice(start, start + textsPerCall), options);
+  for (let start = 0; start < texts.length; start += maxInputs) {
+    const body = toEmbeddingsBody(texts.slice(start, start + maxInputs), options);
     const { data, usage } = await embeddings.create(body, signal ? { signal } : {});
     embedded.vectors.push(...data.map(({ embedding }) => toVector(embedding)));
     embedded.promptTokens += usage.prompt_tokens;

@@ -30,7 +30,8 @@ export async function scoreChunks(
   const best = chunks.map(({ length }) => {
     const own = result.scores.subarray(next, next + length);
     next += length;
-    return Math.max(...own);
+    // A text can have more chunks than a call can have arguments.
+    return own.reduce((most, score) => Math.max(most, score));
   });
   return { ...result, scores: Float32Array.from(best) };
 }

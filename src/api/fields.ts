@@ -1,11 +1,9 @@
 /** Validators of the fields that several dialects share, each with the words for what it allows. */
 import * as z from 'zod/mini';
+import { maxInputs } from '../config.js';
 import type { EngineInput } from '../core/engine.js';
 import { textInObject, textObjects } from './parts.js';
 import { count, type FieldPath, invalidField } from './validate.js';
-
-/** Inputs or documents of one request at most. */
-export const maxInputs = 2048;
 
 const tokenId = 'a token id, an integer of at least 0';
 const idOrText = `${tokenId}, or a string among such ids`;
@@ -32,15 +30,6 @@ export const positiveInteger = () => integerFrom(1);
 /** One of a few words. */
 export function choice<const Values extends readonly string[]>(values: Values) {
   return z.enum(values, `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`);
-}
-
-/** One of a few numbers. */
-export function choiceOf(values: readonly number[]) {
-  const allowed = `one of ${values.join(', ')}`;
-  return z.union(
-    values.map((value) => z.literal(value, allowed)),
-    allowed,
-  );
 }
 
 /** One of a few words or an array of them; comes out as an array. */

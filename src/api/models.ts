@@ -1,6 +1,6 @@
 /** What `/v1/models` says of each model: OpenAI's fields, and those that vLLM and Infinity add. */
+import { maxInputs } from '../config.js';
 import type { EngineStatus, ModelStatus } from '../core/engine.js';
-import { maxInputs } from './fields.js';
 import { findModel, presentAliases, presentModels, unknownModel } from './names.js';
 import { namedRemote } from './remote/remote.js';
 import type { ModelsResponse } from './responses.js';

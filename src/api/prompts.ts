@@ -1,15 +1,15 @@
 /** Maps the words that other APIs use for an input's role onto the prompts that a model has. */
 import type { ModelStatus } from '../core/engine.js';
+import { promptNamesByRole } from '../models/prompts.js';
 import { specOf } from './names.js';
 import type { CallContext } from './route.js';
 import { invalidField } from './validate.js';
 
-const query = ['query', 'search_query', 'retrieval.query', 'web_search_query', 's2p_query'];
-const document = ['document', 'passage', 'search_document', 'retrieval.passage', 'corpus', 'text'];
+const { query, document } = promptNamesByRole;
 const matching = ['text-matching', 'sts', 'STS', 's2s_query'];
 
 /** Names of prompts to look for, best first, for each word of Cohere, Jina, Voyage and NVIDIA. */
-const promptNamesByRole: Record<string, readonly string[]> = {
+const promptNamesByWord: Readonly<Record<string, readonly string[]>> = {
   query,
   document,
   passage: document,
@@ -22,8 +22,6 @@ const promptNamesByRole: Record<string, readonly string[]> = {
   clustering: ['clustering', 'Clustering', 'separation'],
   separation: ['separation', 'clustering', 'Clustering'],
 };
-
-const documentRoles: ReadonlySet<string> = new Set(['document', 'passage', 'search_document', 'retrieval.passage']);
 
 /** What a request says about prompts, in the order of precedence; all null takes the model's default prompt. */
 export interface PromptWish {
@@ -47,10 +45,11 @@ export async function choosePrompt(
   if (prompt !== null || promptName !== null || role === null) return { prompt, promptName };
   const names = Object.keys((await specOf(model, context))?.prompts ?? {});
   if (names.includes(role.value)) return { prompt: null, promptName: role.value };
-  if (!Object.hasOwn(promptNamesByRole, role.value)) {
-    const known = [...new Set([...Object.keys(promptNamesByRole), ...names])];
+  if (!Object.hasOwn(promptNamesByWord, role.value)) {
+    const known = [...new Set([...Object.keys(promptNamesByWord), ...names])];
     throw invalidField([role.field], `one of ${known.join(', ')}`, role.value);
   }
-  const found = promptNamesByRole[role.value]?.find((name) => names.includes(name)) ?? null;
-  return { prompt: found === null && documentRoles.has(role.value) ? '' : null, promptName: found };
+  const wanted = promptNamesByWord[role.value];
+  const found = wanted?.find((name) => names.includes(name)) ?? null;
+  return { prompt: found === null && wanted === document ? '' : null, promptName: found };
 }

@@ -1,9 +1,10 @@
 /** The rerank call of Jina, Cohere and vLLM: body → engine request → sorted results. Used over HTTP and by the page. */
 import * as z from 'zod/mini';
+import { maxInputs } from '../config.js';
 import type { RerankRequest, RerankResult } from '../core/engine.js';
 import { scoreChunks } from './chunks.js';
 import { type Computed, withCompute } from './compute.js';
-import { flag, maxInputs, positiveInteger, text, textOrObject } from './fields.js';
+import { flag, positiveInteger, text, textOrObject } from './fields.js';
 import { createId } from './ids.js';
 import { useModel } from './keep-alive.js';
 import { remoteNameOf } from './remote/remote.js';

@@ -207,7 +207,7 @@ export class LoadedModel {
 
   /** A limit of the caller's cuts the query too; the model's own never does. */
   #encodeQuery({ query, maxTokens: asked = null }: RerankRequest): Encoding {
-    const prompt = resolvePrompt(this.spec, { inputType: 'query' });
+    const prompt = resolvePrompt(this.spec, { role: 'query' });
     const encoding = this.#tokenizer.encode(query, { prompt, truncate: true, maxTokens: asked });
     if (!encoding.truncated || asked !== null) return encoding;
     const message =
@@ -218,7 +218,7 @@ export class LoadedModel {
 
   #encodeDocument(request: RerankRequest, index: number): Encoding {
     const { documents, truncate, maxTokensPerDocument, maxTokens: asked = null } = request;
-    const prompt = resolvePrompt(this.spec, { inputType: 'document' });
+    const prompt = resolvePrompt(this.spec, { role: 'document' });
     const text = documents[index] ?? '';
     try {
       // A limit on the document always cuts; only the model's own limit may be an error.

@@ -20,7 +20,7 @@ export function shapeRows(values: Float32Array<ArrayBuffer>, options: ShapeOptio
 }
 
 /** Scales to length 1 in place, with the sum in f64; a row of zeros points nowhere and stays. */
-export function normalizeRow(row: Float32Array): void {
+function normalizeRow(row: Float32Array): void {
   let sum = 0;
   for (const value of row) sum += value * value;
   if (sum === 0) return;

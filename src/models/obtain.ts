@@ -4,7 +4,7 @@
  */
 import { VecinityError } from '../errors.js';
 import { type Heard, lockDownload } from '../storage/download-lock.js';
-import type { FilePart, FileStore, KeptFile, PartVersion } from '../storage/file-store.js';
+import { type FilePart, type FileStore, type KeptFile, unknownVersion } from '../storage/file-store.js';
 import { availableBytes, evict, evictOne } from '../storage/room.js';
 import { StorageError } from '../storage/storage-error.js';
 import { HtmlPageError } from './content.js';
@@ -23,8 +23,6 @@ export interface Order {
   expected: () => Promise<TreeEntry | null>;
   storageFull: StorageFull;
 }
-
-const unknownVersion: PartVersion = { etag: null, totalBytes: null };
 
 /**
  * The kept file, or null when the server does not have it. Throws `download_failed`, `model_file_invalid`,

@@ -1,5 +1,6 @@
 /** A model's files below a URL, fetched anew each time; those that are kept are in `kept-files.ts`. */
 import { VecinityError } from '../errors.js';
+import { unknownVersion } from '../storage/file-store.js';
 import { parseJson } from './content.js';
 import { type DownloadRequest, download } from './download.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
@@ -9,7 +10,7 @@ import { openTransfer, type Transfer } from './transfer.js';
 /** Fewer would cost more time than they save memory. */
 const pieceBytes = 512 * 1024;
 
-const nothingYet = { sizeBytes: 0, version: { etag: null, totalBytes: null } };
+const nothingYet = { sizeBytes: 0, version: unknownVersion };
 
 export class UrlFiles implements ModelFiles {
   readonly location: ModelLocation;

@@ -4,7 +4,7 @@
  */
 import { type EmbedOptions, type RerankOptions, toEmbeddingsBody, toRerankBody } from '../api/client-bodies.js';
 import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from '../api/responses.js';
-import { defaultModel } from '../config.js';
+import { defaultModel, maxInputs } from '../config.js';
 import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from '../core/engine.js';
 import { similarity } from '../core/similarity.js';
 import { VecinityError } from '../errors.js';
@@ -18,9 +18,6 @@ import { askPersistence, type ModelStorage } from './model-storage.js';
 import { type Progress, toApiConfig, toEngineConfig, type VecinityOptions } from './options.js';
 import { OwnEngine } from './own-engine.js';
 import { type RegisterOptions, type Registration, ServiceWorkerLink } from './service-worker-link.js';
-
-/** Texts of one request at most; longer lists are sent in parts. */
-const textsPerRequest = 2_048;
 
 export interface RankedDocument {
   /** Position in the list that was given. */
@@ -113,7 +110,7 @@ export class Vecinity extends EventTarget {
     input: string | readonly string[],
     options: EmbedOptions & CallOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
-    if (!Array.isArray(input) || input.length <= textsPerRequest) {
+    if (!Array.isArray(input) || input.length <= maxInputs) {
       const isSingle = !Array.isArray(input) || input.length === 1;
       const report = (progress: JobProgress) => this.#reportJob(progress, options);
       // The port that reports travel on would cost a query a noticeable part of its time.
@@ -122,8 +119,8 @@ export class Vecinity extends EventTarget {
       return Array.isArray(input) ? vectors : firstOf(vectors);
     }
     const vectors: Float32Array[] = [];
-    for (let start = 0; start < input.length; start += textsPerRequest) {
-      const part = input.slice(start, start + textsPerRequest);
+    for (let start = 0; start < input.length; start += maxInputs) {
+      const part = input.slice(start, start + maxInputs);
       const report = ({ done }: JobProgress) => this.#reportJob({ done: start + done, total: input.length }, options);
       vectors.push(...(await this.#embedPart(part, options, report)));
     }

@@ -6,13 +6,11 @@
 import { VecinityError, wordsOf } from '../errors.js';
 import type { ToPage, ToServiceWorker } from '../protocol.js';
 import { buildId } from '../wire/build-id.js';
-import { protocolVersion } from '../wire/engine-port.js';
+import { parsePeer, protocolVersion, requestLimitMs } from '../wire/engine-port.js';
 import { trustScript } from '../wire/trusted-scripts.js';
 
 /** Firefox stops a Service Worker 30 s after its last event, whatever it waits for. */
 const keepaliveMs = 15_000;
-/** The Service Worker itself gives a request up after this long. */
-const requestLimitMs = 240_000;
 const activationMs = 20_000;
 const controlMs = 5_000;
 const pongMs = 5_000;
@@ -88,7 +86,7 @@ export class ServiceWorkerLink {
   }
 
   readonly #onMessage = (event: MessageEvent) => {
-    const message = parseToPage(event.data);
+    const message = parsePeer<ToPage>(event.data);
     if (!message) return;
     // Where a page has two engines the first one answers; a port can be lent once only.
     event.stopImmediatePropagation();
@@ -149,12 +147,6 @@ function unavailable(reason: string, cause?: unknown): VecinityError {
 /** Offline, the copy that is installed is as good as it gets. */
 function ignoreOffline(): void {}
 
-function parseToPage(data: unknown): ToPage | null {
-  if (typeof data !== 'object' || data === null || !('vecinity' in data)) return null;
-  // The cast is safe: both sides compare the version before they read further.
-  return data.vecinity === protocolVersion ? (data as ToPage) : null;
-}
-
 async function registerScript(
   container: ServiceWorkerContainer,
   script: URL,
@@ -193,7 +185,7 @@ async function askVersion(worker: ServiceWorker): Promise<string> {
   const { port1, port2 } = new MessageChannel();
   let version: string | null = null;
   port1.addEventListener('message', (event: MessageEvent) => {
-    const pong = parseToPage(event.data);
+    const pong = parsePeer<ToPage>(event.data);
     if (pong?.type === 'pong') version = pong.build;
   });
   port1.start();

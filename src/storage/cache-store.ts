@@ -3,7 +3,15 @@
  * memory until it is whole, and one that breaks for good starts from the beginning the next time.
  */
 import { FileHasher } from './file-hash.js';
-import type { FileName, FilePart, FileStore, KeptFile, PartVersion, StoredFile } from './file-store.js';
+import {
+  type FileName,
+  type FilePart,
+  type FileStore,
+  type KeptFile,
+  type PartVersion,
+  type StoredFile,
+  unknownVersion,
+} from './file-store.js';
 import { DamagedFileError, storing } from './storage-error.js';
 
 const cacheName = 'vecinity-models-v1';
@@ -97,7 +105,7 @@ class MemoryPart implements FilePart {
   #pieces: Uint8Array<ArrayBuffer>[] = [];
   #hasher = new FileHasher();
   sizeBytes = 0;
-  version: PartVersion = { etag: null, totalBytes: null };
+  version: PartVersion = unknownVersion;
 
   constructor(keep: (bytes: Blob) => Promise<void>) {
     this.#keep = keep;

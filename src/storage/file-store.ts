@@ -33,6 +33,9 @@ export interface PartVersion {
   totalBytes: number | null;
 }
 
+/** What is known of a file before a server has said anything of it. */
+export const unknownVersion: PartVersion = { etag: null, totalBytes: null };
+
 /** A file that is being downloaded. Its calls throw `StorageError`. */
 export interface FilePart {
   /** Bytes that are there, from the file's start on. */

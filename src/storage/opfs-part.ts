@@ -1,15 +1,13 @@
 /** A file that is being downloaded into the private file system; what was appended is there again after a crash. */
 import { pause } from '../pause.js';
 import { blockBytes, FileHasher, type FileHashes } from './file-hash.js';
-import type { FileName, FilePart, PartVersion } from './file-store.js';
+import { type FileName, type FilePart, type PartVersion, unknownVersion } from './file-store.js';
 import { type FileRecord, type PartRecord, parsePartRecord } from './record.js';
 import { hasName, storing } from './storage-error.js';
 import { openSync, parseJson, readText, type SyncFile, writeAll, writeText } from './sync-file.js';
 
 /** Waits for an earlier writer that is about to end: two seconds in all. */
 const freeDelaysMs = [10, 40, 150, 600, 1_200];
-
-const unknownVersion: PartVersion = { etag: null, totalBytes: null };
 
 export class OpfsPart implements FilePart {
   readonly #folder: FileSystemDirectoryHandle;

@@ -15,6 +15,7 @@ const keyHeader = 'vecinity-request';
 export type Compute = (request: WireRequest, signal: AbortSignal) => Promise<WireResponse>;
 
 interface Known {
+  readonly key: string;
   response: Promise<WireResponse>;
   stop: AbortController;
   /** Askers that are neither gone nor served; one whose Service Worker was stopped stays among them. */
@@ -40,6 +41,8 @@ export function keyOf({ headers }: WireRequest): string | null {
 
 export class Answers {
   readonly #known = new Map<string, Known>();
+  /** What each request got: by the time it is delivered, another computation may have its name. */
+  readonly #given = new WeakMap<WireRequest, Known>();
 
   /** Computes a request, or joins the computation of the same one; the last asker's abort ends it. */
   async ask(wire: WireRequest, signal: AbortSignal, compute: Compute): Promise<WireResponse> {
@@ -47,7 +50,8 @@ export class Answers {
     if (key === null) return await compute(wire, signal);
     const known = this.#known.get(key) ?? this.#start(key, wire, compute);
     known.waiting += 1;
-    const onAbort = () => this.#leave(key, known);
+    this.#given.set(wire, known);
+    const onAbort = () => this.#leave(known);
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       const response = await known.response;
@@ -60,52 +64,52 @@ export class Answers {
 
   /** An asker has its answer: without others that wait it is not needed again. */
   delivered(wire: WireRequest): void {
-    const key = keyOf(wire);
-    const known = key === null ? undefined : this.#known.get(key);
-    if (key !== null && known) this.#leave(key, known);
+    const known = this.#given.get(wire);
+    if (known) this.#leave(known);
   }
 
   #start(key: string, wire: WireRequest, compute: Compute): Known {
     const stop = new AbortController();
     const request = { ...wire, headers: wire.headers.filter(([name]) => name !== keyHeader) };
-    const known: Known = { response: compute(request, stop.signal), stop, waiting: 0, sizeBytes: 0, timer: null };
+    const response = compute(request, stop.signal);
+    const known: Known = { key, response, stop, waiting: 0, sizeBytes: 0, timer: null };
     this.#known.set(key, known);
-    known.response.then(
-      (response) => this.#keep(key, known, response),
-      () => this.#forget(key, known),
+    response.then(
+      (answer) => this.#keep(known, answer),
+      () => this.#forget(known),
     );
     return known;
   }
 
   /** Only answers are kept; an error may be another one next time. */
-  #keep(key: string, known: Known, { status, body }: WireResponse): void {
-    if (this.#known.get(key) !== known) return;
+  #keep(known: Known, { status, body }: WireResponse): void {
+    if (this.#known.get(known.key) !== known) return;
     known.sizeBytes = body?.byteLength ?? 0;
-    known.timer = setTimeout(() => this.#forget(key, known), keepMs);
-    if (status !== 200 || known.sizeBytes > maxKeptBytes) this.#forget(key, known);
+    known.timer = setTimeout(() => this.#forget(known), keepMs);
+    if (status !== 200 || known.sizeBytes > maxKeptBytes) this.#forget(known);
     this.#makeRoom();
   }
 
   #makeRoom(): void {
     let kept = 0;
     for (const { sizeBytes } of this.#known.values()) kept += sizeBytes;
-    for (const [key, known] of this.#known) {
+    for (const known of this.#known.values()) {
       if (kept <= maxKeptBytes) return;
       if (known.sizeBytes === 0) continue;
       kept -= known.sizeBytes;
-      this.#forget(key, known);
+      this.#forget(known);
     }
   }
 
-  #leave(key: string, known: Known): void {
+  #leave(known: Known): void {
     known.waiting -= 1;
     if (known.waiting > 0) return;
     known.stop.abort();
-    this.#forget(key, known);
+    this.#forget(known);
   }
 
-  #forget(key: string, known: Known): void {
+  #forget(known: Known): void {
     if (known.timer !== null) clearTimeout(known.timer);
-    if (this.#known.get(key) === known) this.#known.delete(key);
+    if (this.#known.get(known.key) === known) this.#known.delete(known.key);
   }
 }

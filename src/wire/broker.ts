@@ -7,7 +7,7 @@ import { VecinityError } from '../errors.js';
 import { pause } from '../pause.js';
 import type { ToPage, WireRequest } from '../protocol.js';
 import { withKey } from './answers.js';
-import { EnginePort, poisonError, protocolVersion } from './engine-port.js';
+import { EnginePort, poisonError, protocolVersion, requestLimitMs } from './engine-port.js';
 import { fromWireResponse, withClient } from './http.js';
 
 /** Between two offers of one round: a frame without an engine costs this much, a tab that answers costs nothing. */
@@ -18,8 +18,6 @@ const roundPauseMs = 250;
 const searchMs = 10_000;
 /** How often we look whether the tab that works for us is still there. */
 const lookMs = 1_000;
-/** Chrome ends every event of a Service Worker after five minutes. */
-const requestMs = 240_000;
 const attempts = 3;
 const retryAfterMs = 1_000;
 
@@ -68,7 +66,7 @@ export class Broker {
     const onAbort = () => stop.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
-    const timer = setTimeout(() => stop.abort(timeoutError()), requestMs);
+    const timer = setTimeout(() => stop.abort(timeoutError()), requestLimitMs);
     const watch = setInterval(() => void this.#watch(clientId, stop), lookMs);
     try {
       return await this.#route(request, { clientId, signal: stop.signal });
@@ -190,6 +188,6 @@ function tell(page: Page, message: ToPage, transfer: Transferable[]): void {
 }
 
 function timeoutError(): VecinityError {
-  const message = `The request took longer than ${requestMs / 1000} s, the most a Service Worker can wait; send fewer inputs.`;
+  const message = `The request took longer than ${requestLimitMs / 1000} s, the most a Service Worker can wait; send fewer inputs.`;
   return new VecinityError('timeout', message);
 }

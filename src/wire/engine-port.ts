@@ -1,11 +1,22 @@
 /**
  * The asking end of a port to an engine worker: waits for its `hello`, sends whole requests, waits for the responses.
- * Used by `vecinity.fetch` and by the Service Worker; the answering end is `port-server.ts`.
+ * Used by `vecinity.fetch` and by the Service Worker, with what both have to agree on; the answering end is
+ * `port-server.ts`.
  */
 import { abortError, VecinityError } from '../errors.js';
 import type { FromEnginePort, ProtocolVersion, ToEnginePort, WireRequest, WireResponse } from '../protocol.js';
 
 export const protocolVersion: ProtocolVersion = 1;
+
+/** The most that the Service Worker waits for an answer: Chrome ends every event of it after five minutes. */
+export const requestLimitMs = 240_000;
+
+/** A message between a page and the Service Worker; null for what is not ours, or of a peer with another version. */
+export function parsePeer<Message extends { vecinity: ProtocolVersion }>(data: unknown): Message | null {
+  if (typeof data !== 'object' || data === null || !('vecinity' in data)) return null;
+  // The cast is safe: both sides compare the version before they read further.
+  return data.vecinity === protocolVersion ? (data as Message) : null;
+}
 
 interface Waiter {
   resolve(response: WireResponse): void;

@@ -102,6 +102,20 @@ test('an error is not kept', async () => {
   expect(computed).toHaveLength(2);
 });
 
+test('the delivery of an answer that was not kept ends no later computation of the same request', async () => {
+  const { answers, ask } = setUp(429);
+  const first = await withKey(requestOf('text'), 'tab');
+  await ask(first);
+  const signals: AbortSignal[] = [];
+  const compute = (_: WireRequest, signal: AbortSignal) => {
+    signals.push(signal);
+    return new Promise<WireResponse>(() => {});
+  };
+  void answers.ask(await withKey(requestOf('text'), 'tab'), open(), compute);
+  answers.delivered(first);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+});
+
 test('the key is of the content and of the client; without a body there is none, and the engine never sees it', async () => {
   const keys = await Promise.all([
     withKey(requestOf('text'), 'tab'),

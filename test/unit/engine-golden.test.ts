@@ -1,6 +1,7 @@
 /** The whole core on real model files, from text to vectors and scores, against what the Python libraries computed. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadWasmBackend, setThreadFactory, supportsModel } from '../../src/backend/wasm/index.js';
+import { loadWasmBackend, setThreadFactory } from '../../src/backend/wasm/index.js';
+import { supportsModel } from '../../src/backend/wasm/supports.js';
 import { defaultEngineConfig } from '../../src/config.js';
 import { createEngine } from '../../src/core/create-engine.js';
 import { openModel } from '../../src/core/open-model.js';

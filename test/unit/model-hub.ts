@@ -1,7 +1,8 @@
 /** A hub in memory with one model of the fixtures, and an engine that loads it into a fake disk. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { loadWasmBackend, supportsModel } from '../../src/backend/wasm/index.js';
+import { loadWasmBackend } from '../../src/backend/wasm/index.js';
+import { supportsModel } from '../../src/backend/wasm/supports.js';
 import { defaultEngineConfig } from '../../src/config.js';
 import { createEngine } from '../../src/core/create-engine.js';
 import type { Engine } from '../../src/core/engine.js';

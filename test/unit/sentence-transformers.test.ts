@@ -183,7 +183,7 @@ describe('a prompt', () => {
   it('is found under the name that the model uses for its role', () => {
     expect(resolvePrompt(spec, { promptName: 'search_query' })).toBe('q: ');
     expect(resolvePrompt(spec, { promptName: 'query' })).toBe('q: ');
-    expect(resolvePrompt(spec, { inputType: 'retrieval.passage' })).toBe('d: ');
+    expect(resolvePrompt(spec, { promptName: 'retrieval.passage' })).toBe('d: ');
   });
 
   it('of an unknown name is refused with the names that there are', () => {
@@ -191,9 +191,9 @@ describe('a prompt', () => {
     expect(() => resolvePrompt({ ...spec, prompts: {} }, { promptName: 'query' })).toThrow(/it has none/);
   });
 
-  it('is not needed for an input type, which is only a hint, but a misspelt one is refused', () => {
-    expect(resolvePrompt({ ...spec, prompts: {} }, { inputType: 'search_document' })).toBe('');
-    expect(resolvePrompt(spec, { inputType: 'clustering' })).toBe('');
-    expect(() => resolvePrompt(spec, { inputType: 'qurey' })).toThrow(/input_type "qurey"/);
+  it('of a role is a hint: a model without one takes the text as it is', () => {
+    expect(resolvePrompt(spec, { role: 'query' })).toBe('q: ');
+    expect(resolvePrompt(spec, { role: 'document' })).toBe('d: ');
+    expect(resolvePrompt({ ...spec, prompts: {} }, { role: 'document' })).toBe('');
   });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
 import { dropHost, prepareHost, setThreadFactory, takeHost } from '../../src/backend/wasm/host.js';
 
@@ -54,5 +54,20 @@ describe('a host that was made ready', () => {
       return { postMessage() {}, addEventListener() {}, terminate() {} };
     });
     expect(takeHost(options).threads).toHaveLength(1);
+  });
+
+  it('survives a thread that dies of an error: its calls end, and the error goes no further', async () => {
+    const heard = new Map<string, (event: { message?: string; preventDefault?(): void }) => void>();
+    setThreadFactory(() => ({
+      postMessage() {},
+      terminate() {},
+      addEventListener: (type, listener) => void heard.set(type, listener),
+    }));
+    const [thread] = takeHost({ ...options, threads: 2 }).threads;
+    const answer = thread?.call({ type: 'slices', slices: [], shared: null });
+    const preventDefault = vi.fn();
+    heard.get('error')?.({ message: 'it broke', preventDefault });
+    await expect(answer).rejects.toMatchObject({ code: 'worker_died', message: expect.stringContaining('it broke') });
+    expect(preventDefault).toHaveBeenCalledOnce();
   });
 });

@@ -1,11 +1,12 @@
 /** Cohere's routes: `/v1/embed` and `/v2/embed`, with several types of vectors at once, and `/v2/rerank`, which returns no documents. */
 import * as z from 'zod/mini';
+import { maxInputs } from '../../config.js';
 import type { EmbedResult } from '../../core/engine.js';
 import type { VecinityError } from '../../errors.js';
 import { cohereEmbedAnswer, cohereEmbedV1Answer, cohereRerankAnswer, json } from '../answers.js';
 import { embedInputs } from '../embed-inputs.js';
 import { toOpenaiError } from '../error-response.js';
-import { choice, maxInputs, positiveInteger, text } from '../fields.js';
+import { choice, positiveInteger, text } from '../fields.js';
 import { createId } from '../ids.js';
 import { documents, query, rank, scoreDocuments } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';

@@ -3,12 +3,13 @@
  * of an input are the softmax of its cosines, so they lie close together; their order is what counts.
  */
 import * as z from 'zod/mini';
+import { maxInputs } from '../../config.js';
 import type { EmbedResult } from '../../core/engine.js';
 import { cosine } from '../../core/similarity.js';
 import { toProbabilities } from '../../core/vectors.js';
 import { jinaClassifyAnswer, json } from '../answers.js';
 import { embedInputs } from '../embed-inputs.js';
-import { maxInputs, text, textOrObject } from '../fields.js';
+import { text, textOrObject } from '../fields.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
 import type { Call } from '../route.js';
 import { toUsage } from '../usage.js';

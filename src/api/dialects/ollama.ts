@@ -1,12 +1,13 @@
 /** Ollama's own routes for embeddings and models. Texts are cut unless the request says no; durations are nanoseconds. */
 import * as z from 'zod/mini';
 import { version } from '../../../package.json';
+import { maxInputs } from '../../config.js';
 import type { EmbedResult, ModelStatus } from '../../core/engine.js';
 import type { VecinityError } from '../../errors.js';
 import { fieldOf } from '../../json-object.js';
 import { json, ollamaEmbedAnswer, ollamaPromptAnswer, ollamaRerankAnswer } from '../answers.js';
 import { embedInputs } from '../embed-inputs.js';
-import { flag, integerFrom, maxInputs, positiveInteger, text } from '../fields.js';
+import { flag, integerFrom, positiveInteger, text } from '../fields.js';
 import { expiryOf, keepAlive, useModel } from '../keep-alive.js';
 import {
   ollamaRunningAnswer,

@@ -1,11 +1,12 @@
 /** Routes about the engine itself: `/health` and `/info`. */
 import { version } from '../../../package.json';
+import { maxInputs } from '../../config.js';
 import type { EngineStatus, LoadProgress, ModelStatus } from '../../core/engine.js';
 import { VecinityError } from '../../errors.js';
 import type { ModelSpec } from '../../models/spec.js';
 import { json } from '../answers.js';
 import { errorResponse } from '../error-response.js';
-import { maxInputs } from '../fields.js';
+
 import { healthAnswer, infoAnswer, versionAnswer } from '../model-answers.js';
 import { toRemoteStatus } from '../models.js';
 import { findModel, presentModels } from '../names.js';

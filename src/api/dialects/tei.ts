@@ -1,5 +1,6 @@
 /** The native routes of TEI: bare arrays as answers, flat errors, and texts that are cut unless the request says no. */
 import * as z from 'zod/mini';
+import { maxInputs } from '../../config.js';
 import { cosine } from '../../core/similarity.js';
 import { VecinityError } from '../../errors.js';
 import { fieldOf } from '../../json-object.js';
@@ -18,7 +19,7 @@ import {
 } from '../answers.js';
 import { byScore, classifyTexts, labelScores } from '../classify.js';
 import { embedInputs, embedTokens, toSide } from '../embed-inputs.js';
-import { choice, flag, inputs, maxInputs, positiveInteger, text, texts, tokenSequences } from '../fields.js';
+import { choice, flag, inputs, positiveInteger, text, texts, tokenSequences } from '../fields.js';
 import { resolveModel, specOf } from '../names.js';
 import { passedOn, remoteNameOf } from '../remote/remote.js';
 import { rank, scoreDocuments } from '../rerank.js';
@@ -28,6 +29,7 @@ import { decodeIds, tokenizeTexts } from '../tokens.js';
 import { invalidField, parseBody } from '../validate.js';
 import { embeddingAt, toJsonRows, toTokenParts, writeJson } from '../vectors/embeddings-json.js';
 import type { Variant } from './shared-route.js';
+import { formatError } from './tei-error.js';
 import { vertex, vertexBody } from './vertex.js';
 
 const directions = ['right', 'left', 'Right', 'Left'] as const;
@@ -76,18 +78,8 @@ const sequences = z.unknown().register(z.globalRegistry, {
   anyOf: [{ type: 'string' }, textSequence, { type: 'array', items: textSequence, minItems: 1, maxItems: maxInputs }],
 });
 const predictBody = z.object({ ...common, inputs: sequences, raw_scores: z.nullish(flag()) });
-
-/** TEI's statuses and kinds of errors. */
-export function formatError(error: VecinityError, request: unknown): { status: number; body: object } {
-  const { message, code, status } = error;
-  const as = (newStatus: number, kind: string) => ({ status: newStatus, body: { error: message, error_type: kind } });
-  if (code === 'invalid_request' && asksNothing(request)) return as(400, 'Empty');
-  if (code === 'invalid_request' || code === 'context_length_exceeded') return as(422, 'Validation');
-  if (code === 'unsupported_task' || code === 'backend_failed') return as(424, 'Backend');
-  if (code === 'overloaded') return as(429, 'Overloaded');
-  if (status === 503) return as(503, 'Unhealthy');
-  return as(status, status < 500 ? 'Validation' : 'Backend');
-}
+/** Of `/` and `/invocations`. */
+const ownTaskBody = z.union([embedBody, rerankBody, predictBody, similarityBody]);
 
 const tasks = 'embeds, reranks, classifies, or compares when the inputs say so';
 const similarityExample = { inputs: { source_sentence: 'Lima', sentences: ['Quito', 'a river'] } };
@@ -131,13 +123,11 @@ export const tei: Dialect = [
   },
   {
     ...post(['/'], `Does what the model is made for: ${tasks}.`, ownTask),
-    body: z.union([embedBody, rerankBody, predictBody, similarityBody]),
+    body: ownTaskBody,
     examples: [{ inputs: 'Lima' }, similarityExample],
     answers: json(teiOwnAnswer),
   },
 ];
-
-const ownTaskBody = z.union([embedBody, rerankBody, predictBody, similarityBody]);
 
 /** TEI's part of `/invocations`: bodies with `inputs`, and with `texts`. */
 export const teiInvocation: Variant = {
@@ -304,11 +294,4 @@ function isRemote({ body, context }: Call): boolean {
 
 function asksForSimilarity(body: unknown): boolean {
   return fieldOf(fieldOf(body, 'inputs'), 'source_sentence') !== undefined;
-}
-
-function asksNothing(request: unknown): boolean {
-  return ['inputs', 'texts'].some((key) => {
-    const value = fieldOf(request, key);
-    return Array.isArray(value) && value.length === 0;
-  });
 }

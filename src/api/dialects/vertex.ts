@@ -1,6 +1,7 @@
 /** TEI's `/vertex`: several requests of the model's own task in one, as Google's Vertex AI sends them. */
 import * as z from 'zod/mini';
-import { maxInputs } from '../fields.js';
+import { maxInputs } from '../../config.js';
+
 import { jsonResponse } from '../respond.js';
 import type { Call, Route } from '../route.js';
 import { count, parseBody } from '../validate.js';

@@ -87,7 +87,7 @@ function toFields({ properties = {}, required = [] }: JsonSchema): string[][] {
 }
 
 /** A schema in a few words: `integer ≥ 1 or null`, `array of strings`. */
-export function describe(schema: JsonSchema): string {
+function describe(schema: JsonSchema): string {
   const { anyOf, items, enum: values, const: value } = schema;
   if (anyOf) return anyOf.map(describe).join(' or ');
   if (value !== undefined) return JSON.stringify(value);

@@ -27,12 +27,13 @@ import { type PoolOptions, type ThreadConnection, ThreadPool } from './pool.js';
 import { type Precision, planWeights } from './weights.js';
 
 export { dropHost, prepareHost, setThreadFactory } from './host.js';
-export { supportsArchitecture, supportsModel } from './supports.js';
 
 /** Columns of an input that share a scale where no conversion has smoothed the inputs and fitted the weights. */
 const plainBlock = 32;
 /** The same where inputs and weights have 16 bits: an outlier costs its neighbours their digits. */
 const exactBlock = 128;
+
+/** Loads a model in this thread and the ones that it starts, on a host that may have been made ready for it. */
 export const loadWasmBackend = (async (request, options): Promise<WasmBackend> => {
   const host = takeHost(request);
   try {

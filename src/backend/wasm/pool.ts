@@ -31,7 +31,7 @@ export interface ThreadWorker {
   terminate(): void;
   addEventListener(
     type: 'message' | 'error' | 'messageerror',
-    listener: (event: { readonly data?: unknown; readonly message?: string }) => void,
+    listener: (event: { readonly data?: unknown; readonly message?: string; preventDefault?(): void }) => void,
   ): void;
 }
 
@@ -242,7 +242,11 @@ export class ThreadConnection {
   constructor(worker: ThreadWorker) {
     this.#worker = worker;
     worker.addEventListener('message', ({ data }) => this.#settle(data as FromThread));
-    worker.addEventListener('error', ({ message }) => this.close(died(message)));
+    worker.addEventListener('error', (event) => {
+      // Else it would end this worker too, which can go on without the thread or say what happened.
+      event.preventDefault?.();
+      this.close(died(event.message));
+    });
     worker.addEventListener('messageerror', () => this.close(died('a message could not be read')));
   }
 

@@ -80,7 +80,7 @@ export function activate(values: Float32Array, activation: Activation): Float32A
 }
 
 /** The error function to about 1e-13: Taylor series near zero, Lentz's continued fraction of erfc beyond. */
-export function erf(x: number): number {
+function erf(x: number): number {
   const away = Math.abs(x);
   if (away > 6) return Math.sign(x);
   return Math.sign(x) * (away < 2.5 ? erfSeries(away) : 1 - erfcFraction(away));

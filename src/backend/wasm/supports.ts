@@ -1,9 +1,7 @@
 /** What the WASM engine can serve; small enough to be asked where no model is ever computed. */
 import { VecinityError } from '../../errors.js';
 import type { ModelSpec } from '../../models/spec.js';
-import { describeModel, knowsFamily } from './architectures.js';
-
-export { knowsFamily as supportsArchitecture };
+import { describeModel } from './architectures.js';
 
 /** Whether the engine can compute this very model, as far as its config tells. */
 export function supportsModel(spec: ModelSpec): boolean {
