@@ -1,7 +1,7 @@
 /** What an engine worker can be asked: the typed calls of a page, and whole HTTP requests on ports. One engine, one API. */
 import { createEmbeddings } from './api/embeddings.js';
 import type { createHandler, Handler } from './api/handler.js';
-import { shareUses, startIdleClock } from './api/keep-alive.js';
+import { loadModel, shareUses, unloadModel } from './api/keep-alive.js';
 import { measureOf } from './api/measure.js';
 import { Metrics } from './api/metrics.js';
 import { listModels } from './api/models.js';
@@ -58,14 +58,12 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
     storage: { list: listStoredModels, usage: storageUsage, delete: deleteStoredModel },
     measure: async (model) => measureOf(model, await configured),
     async load(model, options) {
-      const context = await configured;
-      const status = await context.engine.load(model, options);
-      startIdleClock(status.id, context);
+      const status = await loadModel(model, options ?? {}, await configured);
       setTimeout(() => void handlerOf().catch(() => {}), handlerDelayMs);
       return status;
     },
     status: async () => (await configured).engine.status(),
-    unload: async (model) => (await configured).engine.unload(model),
+    unload: async (model) => unloadModel(model, await configured),
     dispose: async () => (await configured).engine.dispose(),
     async connect(port) {
       checkApiConfig((await configured).api);

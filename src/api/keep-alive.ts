@@ -2,8 +2,11 @@
  * The use of a model by a request, and models that go when nobody has asked for them for a while (Ollama's `keep_alive`)
  * and come back when somebody does. How long is what the last request said that said it, else the option `keepAliveMs`.
  */
-import type { Engine, ModelStatus } from '../core/engine.js';
-import { findModel, type RouteTask, resolveModel } from './names.js';
+import { isUnknown, type WantedTask } from '../core/default-model.js';
+import type { Engine, LoadOptions, ModelStatus } from '../core/engine.js';
+import { abortError } from '../errors.js';
+import { modelIdOf } from '../models/resolve.js';
+import { findModel, resolveModel } from './names.js';
 import type { ApiContext, CallContext } from './route.js';
 
 /** What is known of one model by its id. */
@@ -16,9 +19,13 @@ interface Use {
   /** True when the model goes as soon as nothing runs. */
   due: boolean;
   asleep: boolean;
+  /** How the model was asked for, so that it comes back as it was. */
+  chosen: Chosen;
   /** A request has said how long the model stays. */
   isChosen: boolean;
 }
+
+type Chosen = Pick<LoadOptions, 'device' | 'dtype' | 'revision'>;
 
 const usesOf = new WeakMap<Engine, Map<string, Use>>();
 
@@ -31,24 +38,49 @@ const longestMs = 2 ** 31 - 1;
  */
 export async function useModel<Result>(
   name: string | null,
-  { task, context }: { task: RouteTask; context: CallContext },
+  { task, context }: { task: WantedTask; context: CallContext },
   work: (model: ModelStatus) => Promise<Result>,
 ): Promise<Result> {
-  await wakeModel(name, context);
-  const model = resolveModel(name, task, context);
+  const model = await findCertain(name, task, context);
   const use = useOf(context.engine, model.id);
   use.running += 1;
   try {
     return await work(model);
   } finally {
     use.running -= 1;
-    if (use.due && use.running === 0) await goToSleep(context.engine, model.id);
+    // How a model goes is no concern of the request that it has answered.
+    if (use.due && use.running === 0) await goToSleep(context.engine, model.id).catch(() => {});
     else startIdleClock(model.id, context);
   }
 }
 
+/** The model of a request; waits for those that load when only they can tell whether they are the one. */
+async function findCertain(name: string | null, task: WantedTask, context: CallContext): Promise<ModelStatus> {
+  const { engine, signal } = context;
+  for (;;) {
+    await wakeModel(name, context);
+    const model = resolveModel(name, task, context);
+    const isNamed = name !== null && findModel(name, context) !== null;
+    if (isNamed || !isUnknown(model)) return model;
+    // A load that fails leaves the request to the next best model, or to this one's error.
+    await engine.load(model.id, signal ? { signal } : {}).catch(() => {});
+    if (signal?.aborted) throw abortError(signal);
+  }
+}
+
+/** Loads a model by hand, and lets it go when nobody asks for it. Rejects as the engine does. */
+export async function loadModel(name: string, options: LoadOptions, context: ApiContext): Promise<ModelStatus> {
+  const status = await context.engine.load(name, options);
+  const { device, dtype, revision } = options;
+  const chosen = Object.entries({ device, dtype, revision }).filter(([, value]) => value !== undefined);
+  const use = useOf(context.engine, status.id);
+  use.chosen = { ...use.chosen, ...Object.fromEntries(chosen) };
+  startIdleClock(status.id, context);
+  return status;
+}
+
 /** Starts the option's clock anew, unless a request chose its own or is under way. */
-export function startIdleClock(id: string, { engine, api }: ApiContext): void {
+function startIdleClock(id: string, { engine, api }: ApiContext): void {
   const use = useOf(engine, id);
   use.asleep = false;
   if (use.isChosen || use.running > 0 || api.keepAliveMs === null) return;
@@ -87,6 +119,16 @@ async function sleepWhenIdle(id: string, engine: Engine): Promise<void> {
   if (use.running === 0) await goToSleep(engine, id);
 }
 
+/** Unloads a model for good: no request brings it back, also when it is asleep. Rejects as the engine does. */
+export async function unloadModel(name: string, context: ApiContext): Promise<void> {
+  const { engine } = context;
+  const present = findModel(name, context);
+  const asleep = findAsleep(name, context);
+  const id = present?.id ?? asleep;
+  if (id !== undefined) Object.assign(useOf(engine, id), { asleep: false, chosen: {} });
+  if (present || asleep === undefined) await engine.unload(name);
+}
+
 /** When the model goes, or null when it stays. */
 export function expiryOf(id: string, { engine }: ApiContext): Date | null {
   const end = usesOf.get(engine)?.get(id)?.end ?? null;
@@ -96,6 +138,8 @@ export function expiryOf(id: string, { engine }: ApiContext): Date | null {
 async function goToSleep(engine: Engine, id: string): Promise<void> {
   const use = useOf(engine, id);
   stopClock(use);
+  // One that was unloaded by hand in the meantime stays away.
+  if (!engine.status().models.some((model) => model.id === id)) return;
   use.asleep = true;
   await engine.unload(id);
 }
@@ -105,25 +149,49 @@ function stopClock(use: Use): void {
   Object.assign(use, { timer: null, end: null, due: false });
 }
 
-/** Loads a model again that went: the one of that name, or any when no model is present. */
+/** Loads a model again that went: the one of that name, or any when no other is present. One that fails is tried again. */
 async function wakeModel(name: string | null, context: CallContext): Promise<void> {
-  const { engine, api, signal } = context;
-  const uses = usesOf.get(engine) ?? new Map<string, Use>();
-  const asleep = [...uses.keys()].filter((id) => uses.get(id)?.asleep);
-  if (asleep.length === 0 || (name !== null && findModel(name, context))) return;
-  const own = name === null ? undefined : asleep.find((id) => id === name || id === api.aliases[name]);
-  const id = own ?? (engine.status().models.length === 0 ? asleep[0] : undefined);
+  const { engine, signal } = context;
+  const id = (name !== null && findAsleep(name, context)) || findLonelySleeper(context);
   if (id === undefined) return;
-  await engine.load(id, signal ? { signal } : {});
-  useOf(engine, id).asleep = false;
+  const use = useOf(engine, id);
+  await engine.load(id, { ...use.chosen, ...(signal ? { signal } : {}) });
+  use.asleep = false;
+}
+
+/** The model of that name, while it is asleep; it is until it is ready again. */
+function findAsleep(name: string, context: ApiContext): string | undefined {
+  const { engine, api } = context;
+  const own = findModel(name, context)?.id;
+  if (own !== undefined) return isAsleep(engine, own) ? own : undefined;
+  const target = Object.hasOwn(api.aliases, name) ? (api.aliases[name] ?? name) : name;
+  return sleepers(engine).find((id) => id === modelIdOf(target));
+}
+
+/** Any model that is asleep, where no other model is present. */
+function findLonelySleeper({ engine }: ApiContext): string | undefined {
+  const hasOther = engine.status().models.some(({ id }) => !isAsleep(engine, id));
+  return hasOther ? undefined : sleepers(engine)[0];
+}
+
+function sleepers(engine: Engine): string[] {
+  return [...(usesOf.get(engine)?.keys() ?? [])].filter((id) => isAsleep(engine, id));
+}
+
+function isAsleep(engine: Engine, id: string): boolean {
+  return usesOf.get(engine)?.get(id)?.asleep ?? false;
 }
 
 function useOf(engine: Engine, id: string): Use {
   const uses = usesOf.get(engine) ?? new Map<string, Use>();
   usesOf.set(engine, uses);
-  const use = uses.get(id) ?? { running: 0, timer: null, end: null, due: false, asleep: false, isChosen: false };
+  const use = uses.get(id) ?? newUse();
   uses.set(id, use);
   return use;
+}
+
+function newUse(): Use {
+  return { running: 0, timer: null, end: null, due: false, asleep: false, chosen: {}, isChosen: false };
 }
 
 /** On Node a clock does not keep the process alive; in a browser a timer is a number. */

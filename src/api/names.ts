@@ -1,29 +1,25 @@
 /** Which loaded model answers a request: own names, aliases, and the policy for names that are not known. */
+import { bestModel, type WantedTask } from '../core/default-model.js';
 import type { ModelStatus } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 import { notHere, remoteNameOf } from './remote/remote.js';
 import type { ApiContext, CallContext } from './route.js';
 
-/** What a route needs a model to do. A bi-encoder reranks too, by cosine. */
-export type RouteTask = 'embedding' | 'rerank';
-
 /**
- * The model that answers `name`. A model's own name always wins, then an alias; any other name is answered by a model
- * that fits the task (policy `any`) or refused (`strict`). Throws `model_not_loaded`, `model_not_found`, and
- * `unsupported_task` for a model of another server.
+ * The model that answers `name`, as far as is known now: `useModel` waits until that is certain. A model's own name
+ * always wins, then an alias; any other name is answered by a model that fits the task (policy `any`) or refused
+ * (`strict`). Throws `model_not_loaded`, `model_not_found`, and `unsupported_task` for a model of another server.
  */
-export function resolveModel(name: string | null, task: RouteTask, context: ApiContext): ModelStatus {
+export function resolveModel(name: string | null, task: WantedTask, context: ApiContext): ModelStatus {
   const remote = remoteNameOf(name, context);
   if (remote !== null) throw notHere(remote);
   const named = name === null ? null : findModel(name, context);
   if (named) return named;
-  const present = presentModels(context);
-  if (present.length === 0) {
-    throw new VecinityError('model_not_loaded', 'No model is loaded, so nothing can answer this request.');
-  }
+  const best = bestModel(context.engine.status(), task);
+  if (!best) throw new VecinityError('model_not_loaded', 'No model is loaded, so nothing can answer this request.');
   if (name !== null && context.api.modelPolicy === 'strict') throw unknownModel(name, context);
-  return bestFit(present, task, context);
+  return best;
 }
 
 /** The model of that id, repository or alias, or null. */
@@ -48,9 +44,12 @@ export function presentAliases(context: ApiContext): { alias: string; model: Mod
   });
 }
 
-/** What the model is. One that is still loading does not know it yet, so this waits for it. */
-export async function specOf({ id, spec }: ModelStatus, { engine, signal }: CallContext): Promise<ModelSpec | null> {
-  return spec ?? (await engine.load(id, signal ? { signal } : {})).spec;
+/** What the model is; waits for one that is loading and does not know it yet. Throws why a model could not be loaded. */
+export async function specOf({ id, spec, error }: ModelStatus, context: CallContext): Promise<ModelSpec | null> {
+  if (spec !== null) return spec;
+  if (error) throw new VecinityError(error.code, error.message);
+  const { engine, signal } = context;
+  return (await engine.load(id, signal ? { signal } : {})).spec;
 }
 
 /** The 404 of a name that no model has; lists the names that would work. */
@@ -64,19 +63,4 @@ export function unknownModel(name: string, context: ApiContext): VecinityError {
 
 function isOwnName(model: ModelStatus, name: string): boolean {
   return model.id === name || model.spec?.repository === name;
-}
-
-/** Of models that fit the task equally well the engine's default wins, then the one that was loaded first. */
-function bestFit(models: readonly ModelStatus[], task: RouteTask, { engine }: ApiContext): ModelStatus {
-  const { defaultModel } = engine.status();
-  const rank = (model: ModelStatus) =>
-    4 * taskFit(model, task) + (model.state === 'failed' ? 0 : 2) + (model.id === defaultModel ? 1 : 0);
-  return models.reduce((best, model) => (rank(model) > rank(best) ? model : best));
-}
-
-/** 2: made for the task; 1: can do it, or is still loading and not known yet; 0: cannot, the engine will say so. */
-function taskFit({ spec }: ModelStatus, task: RouteTask): 0 | 1 | 2 {
-  if (spec === null) return 1;
-  if (spec.task === task) return 2;
-  return spec.task === 'rerank' ? 0 : 1;
 }

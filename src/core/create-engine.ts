@@ -1,5 +1,6 @@
 /** The engine: which models are loaded or loading, which one answers a request, and the end of all of them. */
-import { VecinityError } from '../errors.js';
+import { abortError, VecinityError } from '../errors.js';
+import { bestModel, isUnknown, type WantedTask } from './default-model.js';
 import type {
   ClassifyRequest,
   ClassifyResult,
@@ -61,22 +62,22 @@ class ModelEngine implements Engine {
   }
 
   async embed(request: EmbedRequest): Promise<EmbedResult> {
-    const model = await this.#ready(request, mayEmbed);
+    const model = await this.#ready(request);
     return await model.embed(request);
   }
 
   async embedTokens(request: EmbedTokensRequest): Promise<EmbedTokensResult> {
-    const model = await this.#ready(request, mayEmbed);
+    const model = await this.#ready(request);
     return await model.embedTokens(request);
   }
 
   async rerank(request: RerankRequest): Promise<RerankResult> {
-    const model = await this.#ready(request);
+    const model = await this.#ready(request, 'rerank');
     return await model.rerank(request);
   }
 
   async classify(request: ClassifyRequest): Promise<ClassifyResult> {
-    const model = await this.#ready(request);
+    const model = await this.#ready(request, 'rerank');
     return await model.classify(request);
   }
 
@@ -112,15 +113,27 @@ class ModelEngine implements Engine {
     await Promise.all(entries.map((entry) => entry.dispose()));
   }
 
-  /** The model of a request, by default the first one that may do it; while it loads, the request waits. */
+  /** The model of a request, or the one that fits the task best; while it loads, the request waits. */
   async #ready(
     { model, signal }: Pick<EmbedRequest, 'model' | 'signal'>,
-    mayDo?: (entry: ModelEntry) => boolean,
+    task: WantedTask = 'embedding',
   ): Promise<LoadedModel> {
-    this.#requireLife();
-    const entry = model === null ? this.#default(mayDo) : this.#find(model);
-    if (entry) return await entry.wait({ signal });
-    throw new VecinityError('model_not_loaded', 'No model is loaded; load one first.', { param: 'model' });
+    for (;;) {
+      this.#requireLife();
+      const entry = model === null ? this.#best(task) : this.#find(model);
+      if (!entry)
+        throw new VecinityError('model_not_loaded', 'No model is loaded; load one first.', { param: 'model' });
+      const ready = entry.wait({ signal });
+      if (model !== null || !isUnknown(entry.status)) return await ready;
+      // Once it is known it may be made for something else, or have failed beside one that works.
+      await ready.catch(() => {});
+      if (signal?.aborted) throw abortError(signal);
+    }
+  }
+
+  #best(task: WantedTask): ModelEntry | undefined {
+    const best = bestModel(this.status(), task);
+    return best && this.#entries.get(best.id);
   }
 
   #find(name: string): ModelEntry {
@@ -132,15 +145,10 @@ class ModelEngine implements Engine {
     });
   }
 
-  /**
-   * A failed model is the default only while no other may do what is asked, so that a request learns why there is none:
-   * beside a reranker, say, that a model of embeddings could not be downloaded.
-   */
-  #default(mayDo: (entry: ModelEntry) => boolean = () => true): ModelEntry | undefined {
+  /** The first that is usable; a failed model only while there is no other. */
+  #default(): ModelEntry | undefined {
     const entries = [...this.#entries.values()];
-    const able = entries.filter(mayDo);
-    const candidates = able.length > 0 ? able : entries;
-    return candidates.find((entry) => entry.usable) ?? candidates[0];
+    return entries.find((entry) => entry.usable) ?? entries[0];
   }
 
   /** Starts a load in the old entry's place, which ends at once: two copies of a model may not fit into memory. */
@@ -159,11 +167,6 @@ class ModelEngine implements Engine {
   #requireLife(): void {
     if (this.#disposed) throw new VecinityError('disposed', 'The engine was disposed.');
   }
-}
-
-/** True also while nothing is known of the model. */
-function mayEmbed({ status }: ModelEntry): boolean {
-  return status.spec?.task !== 'rerank';
 }
 
 type Chosen = Pick<LoadOptions, 'device' | 'dtype' | 'revision'>;

@@ -1,5 +1,6 @@
 /** What the API and the client can ask of an engine, in the project's own words; wire spelling stays in `src/api`. */
 import type { BackendInfo, BackendName, DevicePreference, DtypePreference } from '../backend/backend.js';
+import type { ErrorCode } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 
 /** A text, or token ids that are used as given; texts among them become their tokens, without special ones. */
@@ -204,7 +205,7 @@ export interface ModelStatus {
   backend: BackendInfo | null;
   tried: Attempt[];
   progress: LoadProgress | null;
-  error: { code: string; message: string } | null;
+  error: { code: ErrorCode; message: string } | null;
 }
 
 export interface EngineStatus {

@@ -1,7 +1,7 @@
 /** When an idle model leaves the memory, and what brings it back. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createEmbeddings } from '../../src/api/embeddings.js';
-import { expiryOf, keepAlive, startIdleClock } from '../../src/api/keep-alive.js';
+import { expiryOf, keepAlive, loadModel, unloadModel } from '../../src/api/keep-alive.js';
 import { defaultApiConfig } from '../../src/config.js';
 import type { LoadOptions } from '../../src/core/engine.js';
 import { FakeEngine, fakeModel } from './api-engine.js';
@@ -20,11 +20,10 @@ function setUp(ids: string[] = ['model'], aliases: Record<string, string> = {}) 
 }
 
 test('a model that was loaded again by hand and then unloaded by hand stays away', async () => {
-  const { engine, context, embed } = setUp();
+  const { context, embed } = setUp();
   await keepAlive('model', 0, context);
-  await engine.load('model');
-  startIdleClock('model', context);
-  await engine.unload('model');
+  await loadModel('model', {}, context);
+  await unloadModel('model', context);
   await expect(embed()).rejects.toMatchObject({ code: 'model_not_loaded' });
 });
 
@@ -50,7 +49,7 @@ test('a long request is no idle time, although the model is asked for by hand in
   engine.before = () => finish.promise;
   const long = embed();
   await vi.advanceTimersByTimeAsync(0);
-  startIdleClock('model', context);
+  await loadModel('model', {}, context);
   await vi.advanceTimersByTimeAsync(2 * keepAliveMs);
   finish.resolve();
   await long;
@@ -108,4 +107,87 @@ test('a request that is called off calls the load off that it began', async () =
   };
   await createEmbeddings({ input: 'a' }, { ...context, signal });
   expect(given).toEqual([{ signal }]);
+});
+
+test('a model that was woken and unloaded by hand stays away, even from requests beside the one that woke it', async () => {
+  const { engine, context, embed } = setUp();
+  await keepAlive('model', 0, context);
+  const finish = deferred();
+  engine.before = () => finish.promise;
+  const long = embed('model');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(engine.loads).toEqual(['model']);
+  // Not by `unloadModel`: whoever holds the engine itself may do it too.
+  await engine.unload('model');
+  await expect(embed('model')).rejects.toMatchObject({ code: 'model_not_loaded' });
+  finish.resolve();
+  await long;
+  expect(engine.loads).toEqual(['model']);
+});
+
+test('a clock that runs out after the model was unloaded by hand brings nothing back', async () => {
+  const { engine, context, embed } = setUp();
+  await loadModel('model', {}, context);
+  await engine.unload('model');
+  await vi.advanceTimersByTimeAsync(2 * keepAliveMs);
+  await expect(embed()).rejects.toMatchObject({ code: 'model_not_loaded' });
+});
+
+test('a model that is unloaded by hand while it is away stays away', async () => {
+  const { engine, context, embed } = setUp(['first', 'second'], { short: 'second' });
+  for (const model of ['first', 'second']) await keepAlive(model, 0, context);
+  await unloadModel('short', context);
+  await expect(embed('first')).resolves.toBeDefined();
+  expect((await embed('second')).model).toBe('first');
+  expect(engine.loads).toEqual(['first']);
+  await expect(unloadModel('third', context)).resolves.toBeUndefined();
+  expect(engine.unloads).toEqual(['first', 'second', 'third']);
+});
+
+test('a request that is answered stays so when its model was unloaded by hand before its clock ran out', async () => {
+  const { engine, context, embed } = setUp();
+  await keepAlive('model', 1_000, context);
+  const finish = deferred();
+  engine.before = () => finish.promise;
+  const long = embed();
+  await vi.advanceTimersByTimeAsync(2_000);
+  engine.unload = () => Promise.reject(new Error('gone already'));
+  finish.resolve();
+  await expect(long).resolves.toBeDefined();
+});
+
+test('a model comes back as it was asked for', async () => {
+  const { engine, context, embed } = setUp([]);
+  const given: LoadOptions[] = [];
+  const load = engine.load.bind(engine);
+  engine.load = (model, options = {}) => {
+    given.push(options);
+    return load(model);
+  };
+  const chosen = { dtype: 'f32', revision: 'abc' } as const;
+  await loadModel('model', chosen, context);
+  await keepAlive('model', 0, context);
+  await embed();
+  expect(given).toEqual([chosen, chosen]);
+});
+
+test('a model that fails to come back is tried again by the next request', async () => {
+  const { engine, context, embed } = setUp();
+  await keepAlive('model', 0, context);
+  const load = engine.load.bind(engine);
+  engine.load = async (model) => {
+    // As the real engine does: what failed stays in its list.
+    engine.models = [fakeModel(model, 'embedding', { state: 'failed' })];
+    throw new Error('no memory');
+  };
+  for (const name of [undefined, 'model', 'anything']) await expect(embed(name)).rejects.toThrow('no memory');
+  engine.load = load;
+  await expect(embed()).resolves.toMatchObject({ model: 'model' });
+});
+
+test('a model that is away is found by every spelling of its name, although another is here', async () => {
+  const { engine, context, embed } = setUp(['other', 'all-MiniLM-L6-v2']);
+  await keepAlive('all-MiniLM-L6-v2', 0, context);
+  await embed('sentence-transformers/all-MiniLM-L6-v2');
+  expect(engine.loads).toEqual(['all-MiniLM-L6-v2']);
 });

@@ -4,6 +4,7 @@ import type { LoadOptions, LoadProgress } from '../../core/engine.js';
 import { abortError, toVecinityError } from '../../errors.js';
 import { isAddress } from '../../models/resolve.js';
 import { flag, text } from '../fields.js';
+import { loadModel } from '../keep-alive.js';
 import { findModel } from '../names.js';
 import { namedRemote } from '../remote/remote.js';
 import { jsonResponse } from '../respond.js';
@@ -49,7 +50,7 @@ const loadHere: Load = async (model, context, options) => {
   const { engine, signal } = context;
   const isNew = findModel(model, context) === null;
   try {
-    return await engine.load(model, { ...(signal ? { signal } : {}), ...options });
+    return await loadModel(model, { ...(signal ? { signal } : {}), ...options }, context);
   } catch (error) {
     if (isNew && findModel(model, context)?.state === 'failed') await engine.unload(model);
     throw error;

@@ -1,7 +1,8 @@
 /** Paths that several APIs have; whose words are spoken there is decided by the body. */
 
 import { fieldOf } from '../../json-object.js';
-import { resolveModel, specOf } from '../names.js';
+import { useModel } from '../keep-alive.js';
+import { specOf } from '../names.js';
 import { remoteNameOf } from '../remote/remote.js';
 import type { Call, Dialect } from '../route.js';
 import { jinaClassify } from './jina-classify.js';
@@ -42,6 +43,7 @@ async function embedOrClassify(call: Call): Promise<Response> {
   const { body, context } = call;
   const name = fieldOf(body, 'model');
   if (typeof name === 'string' && remoteNameOf(name, context) !== null) return await openaiEmbeddings.handle(call);
-  const spec = await specOf(resolveModel(typeof name === 'string' ? name : null, 'embedding', context), context);
+  const wanted = typeof name === 'string' ? name : null;
+  const spec = await useModel(wanted, { task: 'embedding', context }, (model) => specOf(model, context));
   return await (spec?.task === 'rerank' ? vllmClassify : openaiEmbeddings).handle(call);
 }

@@ -20,7 +20,8 @@ import {
 import { byScore, classifyTexts, labelScores } from '../classify.js';
 import { embedInputs, embedTokens, toSide } from '../embed-inputs.js';
 import { choice, flag, inputs, positiveInteger, text, texts, tokenSequences } from '../fields.js';
-import { resolveModel, specOf } from '../names.js';
+import { useModel } from '../keep-alive.js';
+import { specOf } from '../names.js';
 import { passedOn, remoteNameOf } from '../remote/remote.js';
 import { rank, scoreDocuments } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
@@ -236,7 +237,7 @@ async function embedAll({ body, context }: Call): Promise<Response> {
 /** Sparse vectors come from a masked-language-model head (SPLADE), which no model has that can be loaded here. */
 async function embedSparse({ body, context }: Call): Promise<Response> {
   const { model } = parseBody(tokensBody, body);
-  const { id } = resolveModel(model ?? null, 'embedding', context);
+  const id = await useModel(model ?? null, { task: 'embedding', context }, async (chosen) => chosen.id);
   const message = `The model ${id} is not an embedding model with SPLADE pooling, so it has no sparse embeddings.`;
   throw new VecinityError('unsupported_task', message, { param: 'model' });
 }
@@ -245,7 +246,8 @@ async function embedSparse({ body, context }: Call): Promise<Response> {
 async function ownTask(call: Call): Promise<Response> {
   if (asksForSimilarity(call.body)) return await similarity(call);
   if (isRemote(call)) return await (fieldOf(call.body, 'texts') === undefined ? embed(call) : rerank(call));
-  const spec = await specOf(resolveModel(null, 'embedding', call.context), call.context);
+  const { context } = call;
+  const spec = await useModel(null, { task: 'embedding', context }, (model) => specOf(model, context));
   if (spec?.task !== 'rerank') return await embed(call);
   return spec.dimensions === 1 ? await rerank(call) : await predict(call);
 }
