@@ -1,8 +1,9 @@
 /**
- * One HTTP download of a model's file: status, pages of HTML posing as files, lengths, progress, one retry.
+ * One HTTP download of a model's file: status, pages of HTML posing as files, lengths, progress, tries after an outage.
  * Going on after a break is in `transfer.ts`; knows nothing of stores and of which files a model has.
  */
 import { abortError, VecinityError, wordsOf } from '../errors.js';
+import { pause } from '../pause.js';
 import { openBody } from './body-reader.js';
 import { htmlError, isHtml, isPointer, maxBytesOf, pointerError, tooLargeError } from './content.js';
 import type { ReadOptions } from './files.js';
@@ -23,12 +24,22 @@ export interface DownloadRequest extends ReadOptions {
   fetch: typeof fetch;
   /** Bytes `start` (inclusive) to `end` (exclusive, may be infinite) only; such a read reports no progress. */
   range?: { start: number; end: number };
+  /** After this long without a word a server is given up; left out: a minute. */
+  silenceMs?: number;
   /** See `openBody`; for readers that are through with a piece when they ask for the next. */
   pieceBytes?: number;
 }
 
 /** A server that says nothing for so long is given up, and asked again. */
-const stallTimeoutMs = 60_000;
+const longestSilenceMs = 60_000;
+
+/** Waits before the tries that follow a failure that may pass: servers that restart, a phone that changes its network. */
+export const retryDelaysMs: readonly number[] = [0, 500, 1_000, 2_000, 4_000, 8_000];
+/** No try begins later than this after the first one: each may take a minute of silence. */
+const patienceMs = 60_000;
+
+/** Statuses below 500 that say "later": too slow, too early, too many. */
+const laterStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /** A `download_failed` that may pass: it is worth another try. */
 export class TransientError extends VecinityError {
@@ -39,17 +50,28 @@ export class TransientError extends VecinityError {
 
 /** The file's bytes, or null when the server does not have it. Throws `download_failed`, `model_file_invalid`, `aborted`. */
 export function download(request: DownloadRequest): Promise<Uint8Array<ArrayBuffer> | null> {
-  return tryTwice(() => (request.range ? readRange(request, request.range) : readWhole(request)));
+  return tryAgain(request, () => (request.range ? readRange(request, request.range) : readWhole(request)));
 }
 
-/** A failure that may pass is tried once more. */
-export async function tryTwice<Result>(operation: () => Promise<Result>): Promise<Result> {
-  try {
-    return await operation();
-  } catch (error) {
-    if (!(error instanceof TransientError)) throw error;
-    return operation();
+/** Tries what may pass again, for as long as a short outage takes; a probe at once, and only once more. */
+export async function tryAgain<Result>(
+  { isProbe = false, signal }: Pick<DownloadRequest, 'isProbe' | 'signal'>,
+  operation: () => Promise<Result>,
+): Promise<Result> {
+  const begunMs = performance.now();
+  for (const delayMs of isProbe ? [0] : retryDelaysMs) {
+    try {
+      return await operation();
+    } catch (error) {
+      if (!(error instanceof TransientError) || (delayMs > 0 && isLate(begunMs))) throw error;
+    }
+    await pause(delayMs, signal);
   }
+  return await operation();
+}
+
+function isLate(begunMs: number): boolean {
+  return performance.now() - begunMs > patienceMs;
 }
 
 async function readWhole(request: DownloadRequest): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -82,7 +104,7 @@ export async function connect(request: DownloadRequest): Promise<Response | null
   if (status === 404 || status === 410) return null;
   const cause = new HttpStatusError(status);
   const reason = `the server answered ${status} ${response.statusText}`.trimEnd();
-  if (status >= 500) throw new TransientError(request.url, reason, cause);
+  if (status >= 500 || laterStatuses.has(status)) throw new TransientError(request.url, reason, cause);
   throw new VecinityError('download_failed', `${request.url} could not be downloaded: ${reason}`, { cause });
 }
 
@@ -109,12 +131,13 @@ async function untilStalled<Result>(
   answer: Promise<Result>,
   giveUp: () => void,
 ): Promise<Result> {
+  const { silenceMs = longestSilenceMs } = request;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stalled = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       giveUp();
-      reject(new Error(`nothing came for ${stallTimeoutMs / 1_000} s`));
-    }, stallTimeoutMs);
+      reject(new Error(`nothing came for ${silenceMs / 1_000} s`));
+    }, silenceMs);
   });
   try {
     return await Promise.race([answer, stalled]);

@@ -28,6 +28,8 @@ export type StorageFull = 'error' | 'evict' | 'memory';
 export interface ReadOptions {
   signal?: AbortSignal;
   onProgress?: (progress: FileProgress) => void;
+  /** Asks only whether the file is there, and goes elsewhere when nobody answers: an outage is not waited for. */
+  isProbe?: boolean;
 }
 
 /** Reads one model's files. Null means "not there"; anything wrong with a file that is there throws. */

@@ -24,7 +24,7 @@ export async function fetchHubTree(
   const place = parseHubBase(location.base);
   if (place === null) return null;
   const url = toHubPage('tree', place);
-  const request = { ...options, url, path: 'tree.json', headers: location.headers };
+  const request = { ...options, url, path: 'tree.json', headers: location.headers, isProbe: true };
   try {
     const bytes = await download(request);
     return bytes && parseTree(parseJson(bytes, request.path, url));

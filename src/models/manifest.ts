@@ -43,7 +43,7 @@ async function fetchManifest(
 ): Promise<HubTree | null> {
   const url = base + manifestFile;
   try {
-    const bytes = await download({ ...options, url, path: manifestFile, headers });
+    const bytes = await download({ ...options, url, path: manifestFile, headers, isProbe: true });
     return bytes && parseManifest(parseJson(bytes, manifestFile, base));
   } catch {
     // Most servers have none; some answer with a page.

@@ -7,6 +7,7 @@ import { type Heard, lockDownload } from '../storage/download-lock.js';
 import { type FilePart, type FileStore, type KeptFile, unknownVersion } from '../storage/file-store.js';
 import { availableBytes, evict, evictOne } from '../storage/room.js';
 import { StorageError } from '../storage/storage-error.js';
+import { isKnownAbsent, noteAbsence } from './absences.js';
 import { HtmlPageError } from './content.js';
 import type { DownloadRequest } from './download.js';
 import type { StorageFull } from './files.js';
@@ -23,6 +24,9 @@ export interface Order {
   expected: () => Promise<TreeEntry | null>;
   storageFull: StorageFull;
 }
+
+/** What is smaller is used without being kept where there is no room: only weights are worth the user's decision. */
+const smallBytes = 1024 * 1024;
 
 /**
  * The kept file, or null when the server does not have it. Throws `download_failed`, `model_file_invalid`,
@@ -50,6 +54,7 @@ function report(file: KeptFile, { path, onProgress }: DownloadRequest, resumedBy
 
 async function fetchIntoStore(order: Order, tell: Heard): Promise<KeptFile | null> {
   const { store, base, request } = order;
+  if (await isKnownAbsent(store, request)) return null;
   const expected = await order.expected();
   const part = await store.openPart({ url: request.url, base, path: request.path });
   let isThere = false;
@@ -58,7 +63,7 @@ async function fetchIntoStore(order: Order, tell: Heard): Promise<KeptFile | nul
   try {
     isThere = await fillAndJudge(part, { order, expected, tell });
     const isVerified = expected !== null && expected.sha256 !== null;
-    if (isThere) await withRoom(order, part.sizeBytes, () => part.commit(isVerified));
+    if (isThere) await withRoom(forSize(order, part.sizeBytes), part.sizeBytes, () => part.commit(isVerified));
   } catch (error) {
     isUseless = error instanceof StorageError;
     throw error;
@@ -66,7 +71,11 @@ async function fetchIntoStore(order: Order, tell: Heard): Promise<KeptFile | nul
     part.close();
     if (part.sizeBytes === 0 || isUseless) await store.remove(request.url);
   }
-  if (!isThere) return null;
+  if (!isThere) {
+    // Without this one there is no model, and nothing that could start without the network.
+    if (request.path !== 'config.json') await noteAbsence(store, { url: request.url, base, path: request.path });
+    return null;
+  }
   const file = await store.read(request.url);
   // The user cleared the site's data in between.
   if (file === null) throw new StorageError('unavailable');
@@ -118,27 +127,34 @@ async function fill(part: FilePart, { order, expected, tell }: Filling): Promise
     // The size is told before the first byte, so that a total is there from the start, and what is missing.
     reporter.resume(part.sizeBytes);
     reporter.begin(part.sizeBytes, expected.sizeBytes);
-    await makeRoom(order, expected.sizeBytes - part.sizeBytes);
+    await makeRoom(forSize(order, expected.sizeBytes), expected.sizeBytes - part.sizeBytes);
   }
   const transfer = await openTransfer(request, part);
   if (transfer === null) return false;
   const { startsAt, version, pieces } = transfer;
   const totalBytes = expected?.sizeBytes ?? version.totalBytes;
+  const sized = forSize(order, totalBytes);
   let isFirst = true;
   for await (const piece of pieces) {
     if (isFirst) {
       // Not before the first piece is there: a page of HTML costs nothing of what was downloaded.
       if (startsAt === 0) await part.restart(version);
-      await makeRoom(order, (totalBytes ?? piece.length) - startsAt);
+      await makeRoom(sized, (totalBytes ?? piece.length) - startsAt);
       reporter.resume(startsAt);
       isFirst = false;
     }
-    await withRoom(order, (totalBytes ?? 0) - part.sizeBytes, () => part.append(piece));
+    await withRoom(sized, (totalBytes ?? 0) - part.sizeBytes, () => part.append(piece));
     const isPlausible = totalBytes !== null && part.sizeBytes <= totalBytes;
     reporter.advance(part.sizeBytes, isPlausible ? totalBytes : null);
   }
   reporter.finish(part.sizeBytes);
   return true;
+}
+
+/** The order of a file of this size. */
+function forSize(order: Order, totalBytes: number | null): Order {
+  const isSmall = totalBytes !== null && totalBytes <= smallBytes;
+  return isSmall && order.storageFull === 'error' ? { ...order, storageFull: 'memory' } : order;
 }
 
 /**

@@ -115,7 +115,7 @@ async function findMounted(
   for (const address of folders.flatMap((folder) => names.map((name) => below(folder, name)))) {
     const location = locate(address, config, options);
     if (!location) continue;
-    const found = await readConfig(location, options).catch(rethrowUnlessAbsent);
+    const found = await readConfig(location, options, true).catch(rethrowUnlessAbsent);
     if (found !== null) return { location, config: found };
   }
   return null;
@@ -126,9 +126,13 @@ function below(folder: string, name: string): string {
 }
 
 /** Null where there is no model. */
-async function readConfig(location: ModelLocation, options: ResolveOptions): Promise<unknown> {
-  const files = openModelFiles(location, options.fetch ? { fetch: options.fetch } : {});
-  return await files.readJson('config.json', options.signal ? { signal: options.signal } : {});
+async function readConfig(
+  location: ModelLocation,
+  { fetch, signal }: ResolveOptions,
+  isProbe = false,
+): Promise<unknown> {
+  const files = openModelFiles(location, fetch ? { fetch } : {});
+  return await files.readJson('config.json', { isProbe, ...(signal ? { signal } : {}) });
 }
 
 /** A page of HTML or a failed request where models may be mounted means that none is; the hub is asked next. */

@@ -2,6 +2,7 @@
 import type { FileStore } from '../storage/file-store.js';
 import { openFileStore } from '../storage/open-store.js';
 import { listFolders, type StoredFolder } from '../storage/room.js';
+import { isNote } from './absences.js';
 import { catalogue, findEntry } from './catalogue.js';
 import type { ModelLocation } from './files.js';
 import { parseHubBase } from './hub.js';
@@ -36,6 +37,7 @@ export async function listStoredModels(): Promise<StoredModel[]> {
   if (store === null) return [];
   const models = new Map<string, StoredModel>();
   for (const folder of (await listFolders(store)).reverse()) {
+    if (folder.files.every(isNote)) continue;
     const name = nameOf(folder.base);
     const key = JSON.stringify(name);
     models.set(key, add(models.get(key) ?? empty(name), folder));
@@ -106,7 +108,7 @@ function add(model: StoredModel, folder: StoredFolder): StoredModel {
   return {
     ...model,
     sizeBytes: model.sizeBytes + folder.sizeBytes,
-    files: model.files + folder.files.length,
+    files: model.files + folder.files.filter((file) => !isNote(file)).length,
     lastUsedMs: lastUsedMs === 0 ? null : lastUsedMs,
     complete: model.complete && folder.files.every(({ complete }) => complete),
   };

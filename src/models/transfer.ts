@@ -11,12 +11,10 @@ import {
   declaredBytes,
   isEncoded,
   readBody,
+  retryDelaysMs,
   TransientError,
-  tryTwice,
+  tryAgain,
 } from './download.js';
-
-/** Waits before the tries that follow a break, while none of them brings a byte. */
-const retryDelaysMs = [0, 500, 1_000, 2_000, 4_000, 8_000];
 
 export interface Transfer {
   /** Where the first piece belongs: what the receiver has before it is still good. */
@@ -32,7 +30,7 @@ export async function openTransfer(
   part: { sizeBytes: number; version: PartVersion },
 ): Promise<Transfer | null> {
   const wanted = isText(request.path) ? 0 : part.sizeBytes;
-  const response = await tryTwice(() => reconnect(request, wanted, part.version));
+  const response = await tryAgain(request, () => reconnect(request, wanted, part.version));
   if (response === null) return null;
   const startsAt = response.status === 206 ? wanted : 0;
   const version = versionOf(response, startsAt);
@@ -56,6 +54,7 @@ async function* readOn(
   first: Response,
   { position, version }: Place,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  // Tries that brought no byte.
   let tries = 0;
   let response: Response | null = first;
   let from = position;

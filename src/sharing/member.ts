@@ -17,7 +17,7 @@ const betweenStealsMs = 30_000;
 const quietLooks = 5;
 /** Before a tab leads again whose engine could not load its models; doubles each time. */
 const shortestPauseMs = 1_000;
-const longestPauseMs = 32_000;
+const longestPauseMs = 8_000;
 
 export interface Conversation<Sent> {
   send(message: Sent): void;

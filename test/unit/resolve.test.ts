@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { modelIdOf, resolveModel } from '../../src/models/resolve.js';
 import { htmlPage, memoryServer } from './memory-server.js';
 
@@ -125,9 +125,13 @@ describe('a model that is not there', () => {
     const { fetch } = memoryServer({
       [`${hub}/owner/name/resolve/main/config.json`]: new TypeError('offline'),
     });
-    await expect(resolveModel('owner/name', config, { fetch, baseUrl: page })).rejects.toMatchObject({
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const told = expect(resolveModel('owner/name', config, { fetch, baseUrl: page })).rejects.toMatchObject({
       code: 'download_failed',
     });
+    await vi.advanceTimersByTimeAsync(20_000);
+    await told;
+    vi.useRealTimers();
   });
 
   it('at a URL is named by its address', async () => {

@@ -112,13 +112,16 @@ describe('files behind a URL', () => {
   });
 
   it('say status and URL when the server keeps refusing', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const server = memoryServer({ [`${base}a`]: () => new Response('', { status: 500 }) });
     const reading = openModelFiles(location, { fetch: server.fetch }).readBytes('a');
-    await expect(reading).rejects.toMatchObject({
+    const told = expect(reading).rejects.toMatchObject({
       code: 'download_failed',
       message: expect.stringMatching(/hub\.example.*\/a.*500/),
     });
-    expect(server.requests).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(20_000);
+    await told;
+    expect(server.requests).toHaveLength(7);
   });
 
   it('are not asked for twice when the server says no', async () => {
@@ -130,14 +133,17 @@ describe('files behind a URL', () => {
   });
 
   it('that end early are fetched again, and then refused', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const short = () => new Response('12', { headers: { 'content-length': '5' } });
-    const server = memoryServer({ [`${base}a`]: [short, '12345'], [`${base}b`]: [short, short] });
+    const server = memoryServer({ [`${base}a`]: [short, '12345'], [`${base}b`]: short });
     const files = openModelFiles(location, { fetch: server.fetch });
     expect(await files.readBytes('a')).toHaveLength(5);
-    await expect(files.readBytes('b')).rejects.toMatchObject({
+    const told = expect(files.readBytes('b')).rejects.toMatchObject({
       code: 'download_failed',
       message: expect.stringContaining('2 of 5 bytes'),
     });
+    await vi.advanceTimersByTimeAsync(20_000);
+    await told;
   });
 
   it('may be shorter than a length that counts their encoded form', async () => {
@@ -264,10 +270,10 @@ describe('kept files', () => {
 
   it('that do not fit are refused with the numbers', async () => {
     vi.stubGlobal('caches', memoryCaches(true));
-    const { fetch } = memoryServer({ [`${base}w.bin`]: 'weights' });
+    const { fetch } = memoryServer({ [`${base}w.bin`]: new Uint8Array(2_000_000) });
     await expect(openModelFiles(kept, { fetch }).readBytes('w.bin')).rejects.toMatchObject({
       code: 'storage_full',
-      message: expect.stringMatching(/w\.bin needs 0\.0 MB.*storageFull/),
+      message: expect.stringMatching(/w\.bin needs 2\.0 MB.*storageFull/),
     });
   });
 
