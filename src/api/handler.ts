@@ -8,6 +8,7 @@ import { type ApiConfig, defaultApiConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
 import { toVecinityError, VecinityError } from '../errors.js';
 import { readJson } from './body.js';
+import { BodyRoom, type Held } from './body-room.js';
 import { compatFormat } from './compat.js';
 import { corsOptions } from './cors.js';
 import { dialects } from './dialects/all.js';
@@ -75,15 +76,17 @@ function createApp(context: ApiContext, metrics: Metrics, clientOf: HandlerOptio
   const app = new Hono({ getPath });
   if (context.api.corsOrigin !== null) app.use(cors(corsOptions(context.api.corsOrigin)));
   const routes = dialects.flat();
+  const room = new BodyRoom();
   for (const route of routes) {
     app.on(route.method, [...route.paths], async (c) => {
       const { raw: request } = c.req;
       const { signal } = request;
       const own = { ...context, signal, client: clientOf?.(request), trace: traceHeaders(request) };
+      const held = room.enter();
       const response = await answer(route, request, {
-        ...{ context: own, id: c.req.param('id') ?? '', metrics },
+        ...{ context: own, id: c.req.param('id') ?? '', metrics, held },
         query: (name) => c.req.query(name) ?? null,
-      });
+      }).finally(held.leave);
       metrics.answered(route.paths[0] ?? '', route.method, response.status);
       return response;
     });
@@ -94,12 +97,16 @@ function createApp(context: ApiContext, metrics: Metrics, clientOf: HandlerOptio
   return app;
 }
 
-async function answer(route: Route, request: Request, call: Omit<Call, 'body'>): Promise<Response> {
+interface Asked extends Omit<Call, 'body'> {
+  held: Held;
+}
+
+async function answer(route: Route, request: Request, { held, ...call }: Asked): Promise<Response> {
   const { context } = call;
   let body: unknown;
   try {
     if (route.guarded) checkKey(request, context.api.apiKey);
-    if (route.body !== null) body = await readJson(request, route.anyContentType);
+    if (route.body !== null) body = await readJson(request, { anyContentType: route.anyContentType, held });
     return await route.handle({ ...call, body });
   } catch (thrown) {
     const error = nameAsAsked(toVecinityError(thrown), body);

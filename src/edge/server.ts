@@ -1,7 +1,9 @@
 /** Listens with Node's own HTTP server and hands requests to a handler; ends without losing what it has accepted. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
+import { errorResponse } from '../api/error-response.js';
+import { VecinityError } from '../errors.js';
 import { keepAddress } from './clients.js';
 import { isLoopback, onlyFor } from './hosts.js';
 
@@ -52,7 +54,13 @@ export function toListener(handler: (request: Request) => Response | Promise<Res
     keepAddress(request, incoming.socket.remoteAddress);
     return handler(request);
   };
-  return getRequestListener(fromSocket, { overrideGlobalObjects: false });
+  return getRequestListener(fromSocket, { overrideGlobalObjects: false, errorHandler: explain });
+}
+
+/** What Node lets through and no `Request` can be made of, such as a `host` that is none. */
+function explain(thrown: unknown): Response {
+  if (!(thrown instanceof RequestError)) return errorResponse(thrown);
+  return errorResponse(new VecinityError('invalid_request', `The request cannot be read: ${thrown.message}.`));
 }
 
 /** Connections by what they do: Node counts one that has not sent a request yet as busy, and would wait for it. */

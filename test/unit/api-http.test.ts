@@ -9,6 +9,68 @@ import { FakeEngine } from './api-engine.js';
 const path = '/v1/embeddings';
 const body = { input: 'a' };
 
+/** A body that says so much and then nothing more until `end` is called. */
+function slowBody(sizeBytes: number) {
+  let end = () => {};
+  const upload = new ReadableStream({
+    start: (controller) => {
+      controller.enqueue(new Uint8Array(sizeBytes).fill(32));
+      end = () => {
+        controller.enqueue(new TextEncoder().encode('{"input":"a"}'));
+        controller.close();
+      };
+    },
+  });
+  const init: RequestInit & { duplex: 'half' } = { method: 'POST', body: upload, duplex: 'half' };
+  const request = new Request(origin + path, { ...init, headers: { 'content-type': 'application/json' } });
+  return { request, end: () => end() };
+}
+
+describe('large bodies at a time', () => {
+  const mebibyte = 1024 * 1024;
+
+  it('are let in up to 256 MiB; small ones always, and more when there is room again', async () => {
+    const { handler, post } = createApi();
+    const slow = Array.from({ length: 8 }, () => slowBody(31.9 * mebibyte));
+    const answers = slow.map(({ request }) => handler(request));
+    const refused = await handler(slowBody(2 * mebibyte).request);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await errorOf(refused)).toMatchObject({ status: 429, code: 'overloaded' });
+    expect((await post(path, body)).status).toBe(200);
+    for (const { end } of slow) end();
+    for (const answer of answers) expect((await answer).status).toBe(200);
+    const next = slowBody(2 * mebibyte);
+    next.end();
+    expect((await handler(next.request)).status).toBe(200);
+  }, 60_000);
+
+  it('count until their request is answered, also when that fails', async () => {
+    const engine = new FakeEngine();
+    const { handler } = createApi({}, engine);
+    const large = () => {
+      const { request, end } = slowBody(31 * mebibyte);
+      end();
+      return handler(request);
+    };
+    let refuse: (error: Error) => void = () => {};
+    const refusal = new Promise<void>((_, reject) => {
+      refuse = reject;
+    });
+    let waiting = 0;
+    engine.before = () => {
+      waiting += 1;
+      return refusal;
+    };
+    const answers = Array.from({ length: 8 }, large);
+    await expect.poll(() => waiting).toBe(8);
+    expect((await large()).status).toBe(429);
+    refuse(new VecinityError('backend_failed', 'It failed.'));
+    for (const answer of answers) expect((await answer).status).toBe(500);
+    engine.before = () => {};
+    expect((await large()).status).toBe(200);
+  }, 60_000);
+});
+
 describe('request bodies', () => {
   it.each(['application/json', 'application/json; charset=utf-8', 'APPLICATION/JSON', 'application/vnd.api+json'])(
     'are read as %s',
@@ -57,6 +119,34 @@ describe('request bodies', () => {
 
   it('with a byte order mark are read', async () => {
     expect((await createApi().post(path, '\uFEFF{"input":"a"}')).status).toBe(200);
+  });
+
+  it.each([
+    ['lists', '[[],]', '[],'],
+    ['objects', '[{},]', '{},'],
+    ['members', '{"":0,}', '"":0,'],
+    ['lists after a text that ends in a backslash', '["\\\\",[],]', '[],'],
+  ])('of more than a million %s are a 413 before they are parsed', async (_, whole, part) => {
+    const some = (count: number) =>
+      `{"input":"a","x":${whole.replace(part, part.repeat(count)).replace(/,(.)$/, '$1')}}`;
+    const error = await errorOf(await createApi().post(path, some(1_000_000)));
+    expect(error).toMatchObject({ status: 413, code: 'payload_too_large' });
+    expect(error.message).toContain('more than 1000000 lists, objects and members');
+    expect((await createApi().post(path, some(300_000))).status).toBe(200);
+  });
+
+  it('may have as many brackets and colons in their texts as they like', async () => {
+    const { engine, post } = createApi();
+    const input = '[{":\\"'.repeat(500_000);
+    expect((await post(path, { input })).status).toBe(200);
+    expect(engine.embedRequests[0]?.inputs).toEqual([input]);
+  });
+
+  it('that end before their end are a 499, not a failure of ours', async () => {
+    const upload = new ReadableStream({ start: (controller) => controller.error(new TypeError('terminated')) });
+    const init: RequestInit & { duplex: 'half' } = { method: 'POST', body: upload, duplex: 'half' };
+    const request = new Request(origin + path, { ...init, headers: { 'content-type': 'application/json' } });
+    expect(await errorOf(await createApi().handler(request))).toMatchObject({ status: 499, code: 'aborted' });
   });
 
   it('over 32 MiB are a 413 by their declared length, before they are read', async () => {

@@ -92,6 +92,14 @@ describe('a page that points its own name to our address', () => {
     expect(await asked(host)).toBe('answered');
   });
 
+  it.each(['a b', 'localhost/..', 'user@localhost', 'localhost:99999', 'localhost#.evil.example'])(
+    'is told so when its name is none: %s',
+    async (host) => {
+      const error = { type: 'invalid_request_error', code: 'invalid_request' };
+      expect(await asked(host)).toMatchObject([400, { error }]);
+    },
+  );
+
   it('is let in by names that were allowed, and where the server is for a network', async () => {
     expect(await asked('Proxy.Example', { hosts: ['proxy.example'] })).toBe('answered');
     expect(await asked('proxy.example', { hosts: null })).toBe('answered');
