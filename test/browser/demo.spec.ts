@@ -66,6 +66,7 @@ test.describe('the map', () => {
     await expect(page.getByText('Copied as JSON.')).toBeVisible();
     const copied: { sentences: string[]; similarity: number[][] } = JSON.parse(await clipboard(page));
     expect(copied.sentences).toEqual(texts);
+    expect(copied.similarity.flat()).toHaveLength(expected.length);
     copied.similarity.flat().forEach((value, at) => {
       expect(Math.abs(value - (expected[at] ?? Number.NaN))).toBeLessThan(1e-5);
     });

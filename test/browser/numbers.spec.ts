@@ -131,6 +131,7 @@ test.describe('onnxruntime on WASM, where a model has no safetensors,', () => {
         ({ query, documents }) => window.vecinity.rerank(query, documents, { rawScores: true }),
         golden,
       );
+      expect(ranked).toHaveLength(golden.documents.length);
       for (const { index, score } of ranked) {
         expect(Math.abs(score - (golden.logits[index] ?? Number.NaN))).toBeLessThanOrEqual(1e-3);
       }

@@ -39,6 +39,7 @@ test('can be installed: nothing that the browser asks for is missing', async ({ 
   const { errors, data } = await session.send('Page.getAppManifest');
   expect(errors).toEqual([]);
   const { icons } = JSON.parse(data ?? '{}') as { icons: { src: string; sizes: string; type: string }[] };
+  expect(icons).not.toEqual([]);
   for (const { src, sizes, type } of icons) {
     const response = await page.request.get(server.origin + src);
     expect(response.headers()['content-type']).toBe(type);

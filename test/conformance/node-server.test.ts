@@ -86,6 +86,7 @@ describe('a server on Node', () => {
 
   it('stops computing for a client that has gone', async () => {
     const controller = new AbortController();
+    const begun = new Promise<void>((resolve) => engine.onRun(() => resolve()));
     const asked = fetch(`${server.url}/v1/embeddings`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -96,7 +97,7 @@ describe('a server on Node', () => {
       }),
       signal: controller.signal,
     });
-    await expect.poll(() => engine.status().queue.inputs).toBeGreaterThan(0);
+    await begun;
     controller.abort();
     await expect(asked).rejects.toThrow(/abort/);
     await expect.poll(() => engine.status().queue.inputs).toBe(0);

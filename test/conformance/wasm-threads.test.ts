@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
 import type { Backend } from '../../src/backend/backend.js';
 import { loadWasmBackend, setThreadFactory } from '../../src/backend/wasm/index.js';
@@ -78,7 +78,7 @@ describe('the threads of the WASM engine', () => {
     const ended: string[] = [];
     const first = backend.run(batchOf(8, 40)).finally(() => ended.push('first'));
     const second = backend.run(batchOf(6, 30)).finally(() => ended.push('second'));
-    await vi.waitUntil(() => thread.work.length === 2);
+    await expect.poll(() => thread.work).toHaveLength(2);
     expect(ended).toEqual([]);
     thread.finish();
     expect(await first).toEqual(await alone.run(batchOf(8, 40)));
@@ -88,7 +88,7 @@ describe('the threads of the WASM engine', () => {
   it('fail both runs that a dying thread leaves, and end', async () => {
     const runs = [backend.run(batchOf(8, 40)), backend.run(batchOf(6, 30))];
     const outcome = Promise.allSettled(runs);
-    await vi.waitUntil(() => thread.work.length === 2);
+    await expect.poll(() => thread.work).toHaveLength(2);
     thread.die();
     for (const result of await outcome) {
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'worker_died' } });

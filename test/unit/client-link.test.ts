@@ -136,7 +136,7 @@ describe('a worker that dies', () => {
   it('rejects every waiting call at once with worker_died', async () => {
     const { link, workers, deaths } = createLink(() => ({ status: never, models: { list: never } }));
     const calls = [codeOf(link.call((api) => api.status())), codeOf(link.call((api) => api.models.list()))];
-    await vi.waitFor(() => expect(workers).toHaveLength(1));
+    await expect.poll(() => workers).toHaveLength(1);
     workers[0]?.crash('boom');
     expect(await Promise.all(calls)).toEqual(['worker_died', 'worker_died']);
     expect(deaths).toEqual(['worker_died']);
@@ -146,7 +146,7 @@ describe('a worker that dies', () => {
   it('counts as dead when whoever made it calls terminate', async () => {
     const { link, workers } = createLink(() => ({ status: never }));
     const call = codeOf(link.call((api) => api.status()));
-    await vi.waitFor(() => expect(workers).toHaveLength(1));
+    await expect.poll(() => workers).toHaveLength(1);
     workers[0]?.terminate();
     expect(await call).toBe('worker_died');
   });
@@ -274,7 +274,7 @@ describe('dispose', () => {
   it('rejects what waits and what comes later with disposed, and ends the worker', async () => {
     const { link, workers } = createLink(() => ({ status: never }));
     const waiting = codeOf(link.call((api) => api.status()));
-    await vi.waitFor(() => expect(workers).toHaveLength(1));
+    await expect.poll(() => workers).toHaveLength(1);
     link.dispose();
     expect(await waiting).toBe('disposed');
     expect(await codeOf(link.call((api) => api.status()))).toBe('disposed');
@@ -305,7 +305,7 @@ describe('whole requests', () => {
       connect: async (port) => servePort(port, { handler: never, engineId: 'e' }),
     }));
     const response = codeOf(link.exchange(request, new AbortController().signal));
-    await vi.waitFor(() => expect(workers).toHaveLength(1));
+    await expect.poll(() => workers).toHaveLength(1);
     workers[0]?.crash('boom');
     expect(await response).toBe('worker_died');
   });
@@ -355,7 +355,7 @@ describe('whole requests', () => {
     const { ports, received, connect } = heldEngine();
     const { link } = createLink(() => ({ connect }));
     const answers = ['a', 'b', 'c'].map((text) => textOf(link.exchange(asking(text), open())));
-    await vi.waitFor(() => expect(received.size).toBe(3));
+    await expect.poll(() => received.size).toBe(3);
     for (const text of ['c', 'a', 'b']) received.get(text)?.answer();
     expect(await Promise.all(answers)).toEqual(['to a', 'to b', 'to c']);
     expect(ports).toHaveLength(1);
@@ -367,10 +367,10 @@ describe('whole requests', () => {
     const controller = new AbortController();
     const first = textOf(link.exchange(asking('a'), open()));
     const second = codeOf(link.exchange(asking('b'), controller.signal));
-    await vi.waitFor(() => expect(received.size).toBe(2));
+    await expect.poll(() => received.size).toBe(2);
     controller.abort();
     expect(await second).toBe('aborted');
-    await vi.waitFor(() => expect(received.get('b')?.signal.aborted).toBe(true));
+    await expect.poll(() => received.get('b')?.signal.aborted).toBe(true);
     expect(received.get('a')?.signal.aborted).toBe(false);
     for (const text of ['b', 'a']) received.get(text)?.answer();
     expect(await first).toBe('to a');
@@ -380,11 +380,11 @@ describe('whole requests', () => {
     const engines = [heldEngine(), heldEngine()];
     const { link, workers } = createLink((start) => ({ connect: engines[start]?.connect ?? never }));
     const lost = ['a', 'b'].map((text) => codeOf(link.exchange(asking(text), open())));
-    await vi.waitFor(() => expect(engines[0]?.received.size).toBe(2));
+    await expect.poll(() => engines[0]?.received.size).toBe(2);
     workers[0]?.crash('boom');
     expect(await Promise.all(lost)).toEqual(['worker_died', 'worker_died']);
     const next = textOf(link.exchange(asking('c'), open()));
-    await vi.waitFor(() => expect(engines[1]?.received.size).toBe(1));
+    await expect.poll(() => engines[1]?.received.size).toBe(1);
     engines[1]?.received.get('c')?.answer();
     expect(await next).toBe('to c');
   });
@@ -400,7 +400,7 @@ describe('whole requests', () => {
     }));
     expect(await codeOf(link.exchange(asking('a'), open()))).toBe('invalid_request');
     const next = textOf(link.exchange(asking('b'), open()));
-    await vi.waitFor(() => expect(received.size).toBe(1));
+    await expect.poll(() => received.size).toBe(1);
     received.get('b')?.answer();
     expect(await next).toBe('to b');
   });

@@ -83,10 +83,10 @@ test('a load ends when its last caller gives up, lets a late backend go, and can
   const signal = await started;
   for (const controller of controllers) controller.abort();
   expect(await Promise.all(codes)).toEqual(['aborted', 'aborted']);
-  await vi.waitFor(() => expect(signal?.aborted).toBe(true));
+  await expect.poll(() => signal?.aborted).toBe(true);
   expect(engine.status().models[0]).toMatchObject({ state: 'failed', error: { code: 'aborted' } });
   gate.resolve();
-  await vi.waitFor(() => expect(backend.disposed).toBe(true));
+  await expect.poll(() => backend.disposed).toBe(true);
   expect(await codeOf(engine.load('fake'))).toBe('ok');
 });
 

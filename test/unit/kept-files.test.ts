@@ -7,6 +7,9 @@ import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
 import { type FaultServer, faultServer, hubBase, treeOf } from './fault-server.js';
 import { htmlPage } from './memory-server.js';
 
+/** Wherever the machine has much else to do. */
+const patient = { timeout: 20_000 };
+
 const path = 'model.safetensors';
 const location: ModelLocation = { kind: 'url', base: hubBase, headers: {}, cache: true };
 
@@ -139,7 +142,7 @@ describe('a kept download', () => {
     await vi.waitFor(async () => {
       await vi.advanceTimersByTimeAsync(1_200);
       expect(read).toHaveBeenCalledOnce();
-    });
+    }, patient);
     expect(isServed(read.mock.calls[0]?.[0])).toBe(true);
     expect(disk.find('data')[0]?.bytes).toHaveLength(5_000_000);
   });
@@ -207,7 +210,7 @@ describe('a kept download', () => {
     await vi.waitFor(async () => {
       await vi.advanceTimersByTimeAsync(5_000);
       expect(disk.find('data')[0]?.bytes).toHaveLength(4_000_000);
-    });
+    }, patient);
     await vi.advanceTimersByTimeAsync(60_000);
     await failing;
     expect(disk.find('data')[0]?.bytes).toHaveLength(4_000_000);
@@ -218,11 +221,11 @@ describe('a kept download', () => {
     const silent = () => new Response(new ReadableStream({ pull: () => new Promise<void>(() => {}) }));
     server.instead = [silent];
     const reading = open().readBytes(path);
-    await vi.waitFor(() => expect(server.ranges).toHaveLength(1));
+    await vi.waitFor(() => expect(server.ranges).toHaveLength(1), patient);
     await vi.waitFor(async () => {
       await vi.advanceTimersByTimeAsync(61_000);
       expect(server.ranges).toHaveLength(2);
-    });
+    }, patient);
     expect(isServed(await reading)).toBe(true);
   });
 });

@@ -62,7 +62,7 @@ describe('the Service Worker looks for an engine', () => {
     ];
     const stop = new AbortController();
     const answer = brokerOf(pages).answer(request, { clientId: 'caller', signal: stop.signal });
-    await vi.waitFor(() => expect(asked).toHaveLength(4));
+    await expect.poll(() => asked).toHaveLength(4);
     expect(asked).toEqual(['caller', 'visible', 'hidden', 'frame']);
     stop.abort();
     await answer;

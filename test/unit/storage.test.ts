@@ -8,6 +8,9 @@ import { openModelFiles } from '../../src/models/open-files.js';
 import { openCacheStore } from '../../src/storage/cache-store.js';
 import { htmlPage, type MemoryServer, memoryServer } from './memory-server.js';
 
+/** Wherever the machine has much else to do. */
+const patient = { timeout: 20_000 };
+
 const base = 'https://hub.example/models/name/';
 const location: ModelLocation = { kind: 'url', base, headers: { authorization: 'Bearer secret' }, cache: false };
 const kept: ModelLocation = { ...location, cache: true };
@@ -210,7 +213,7 @@ describe('kept files', () => {
     const server = memoryServer({ [`${base}w.bin`]: 'weights' });
     const files = openModelFiles(kept, { fetch: server.fetch });
     expect(await new Response(await files.readStream?.('w.bin')).text()).toBe('weights');
-    await vi.waitFor(() => expect(storage.entries.size).toBe(1));
+    await expect.poll(() => storage.entries.size).toBe(1);
     expect(await new Response(await files.readStream?.('w.bin')).text()).toBe('weights');
     expect(requestsOf(server)).toHaveLength(1);
   });
@@ -229,7 +232,7 @@ describe('kept files', () => {
     await vi.waitFor(async () => {
       await vi.advanceTimersByTimeAsync(1_000);
       expect(ended).toHaveBeenCalledOnce();
-    });
+    }, patient);
     expect(storage.entries.size).toBe(0);
   });
 
