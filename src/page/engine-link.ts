@@ -14,6 +14,8 @@ import { EngineSession, type EngineWorker, type RemoteEngine } from './engine-se
 const heartbeatMs = 5_000;
 const missedBeats = 4;
 const missedBeatsAtStart = 24;
+/** Before a model is asked for once more that a new worker could not load again. */
+const reloadPauseMs = 2_000;
 
 export interface EngineLinkOptions {
   startWorker(): EngineWorker;
@@ -26,6 +28,8 @@ export interface EngineLinkOptions {
 export class EngineLink {
   readonly #options: EngineLinkOptions;
   readonly #models = new Map<string, LoadOptions>();
+  /** Of those, what this session's worker could not load again, with the time of it. */
+  readonly #missing = new Map<string, number>();
   #session: EngineSession | null = null;
   /** To the engine of this session, for all whole requests; opened by the first. */
   #port: EnginePort | null = null;
@@ -74,6 +78,7 @@ export class EngineLink {
 
   async unload(model: string): Promise<void> {
     this.#models.delete(model);
+    this.#missing.delete(model);
     await this.call((api) => api.unload(model));
   }
 
@@ -95,6 +100,7 @@ export class EngineLink {
 
   #open(): EngineSession {
     if (this.#disposed) throw disposedError();
+    if (this.#session) this.#askForMissing(this.#session);
     this.#session ??= this.#start();
     return this.#session;
   }
@@ -123,6 +129,7 @@ export class EngineLink {
       missedBeatsAtStart,
       onEnd: (error) => {
         this.#session = null;
+        this.#missing.clear();
         this.#closePort(error);
         this.#options.onEnd(error);
       },
@@ -132,15 +139,39 @@ export class EngineLink {
     return session;
   }
 
-  /** Everything is posted at once: the worker reads it in order, so no later call overtakes it. */
+  /**
+   * Everything is posted at once: the worker reads it in order, so no later call overtakes it. One model of several that
+   * cannot be loaded again leaves the others at work; the worker tells those who ask for it why.
+   */
   async #prepare(session: EngineSession): Promise<void> {
     const { engine, api } = this.#options;
     const configured = session.wait((remote) => remote.configure(engine, api));
-    const loaded = [...this.#models].map(async ([model, kept]) => {
-      const options = { ...kept };
-      await session.wait((remote) => remote.load(model, options)).finally(() => releaseCall(options));
-    });
-    await Promise.all([configured, ...loaded]);
+    const loads = [...this.#models].map(([model, kept]) => this.#loadAgain(session, model, kept));
+    await configured;
+    const failures = (await Promise.all(loads)).filter((failure) => failure !== null);
+    if (failures.length > 0 && failures.length === loads.length) throw failures[0];
+  }
+
+  /** The reason why not, or null. */
+  async #loadAgain(session: EngineSession, model: string, kept: LoadOptions): Promise<VecinityError | null> {
+    const options = { ...kept };
+    this.#missing.delete(model);
+    try {
+      await session.wait((remote) => remote.load(model, options));
+      return null;
+    } catch (thrown) {
+      if (session === this.#session && this.#models.has(model)) this.#missing.set(model, performance.now());
+      return toVecinityError(thrown);
+    } finally {
+      releaseCall(options);
+    }
+  }
+
+  #askForMissing(session: EngineSession): void {
+    for (const [model, failedAt] of [...this.#missing]) {
+      const kept = this.#models.get(model);
+      if (kept && performance.now() - failedAt >= reloadPauseMs) void this.#loadAgain(session, model, kept);
+    }
   }
 }
 

@@ -13,6 +13,8 @@ import { trustScript } from '../wire/trusted-scripts.js';
 const keepaliveMs = 15_000;
 const activationMs = 20_000;
 const controlMs = 5_000;
+/** The browser may stop the worker before it has read what we say. */
+const claims = 4;
 const pongMs = 5_000;
 
 export interface RegisterOptions {
@@ -199,9 +201,11 @@ async function askVersion(worker: ServiceWorker): Promise<string> {
 /** An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. */
 async function control(container: ServiceWorkerContainer, worker: ServiceWorker): Promise<boolean> {
   const isOurs = () => container.controller?.scriptURL === worker.scriptURL;
-  if (isOurs()) return true;
-  worker.postMessage({ vecinity: protocolVersion, type: 'claim' } satisfies ToServiceWorker);
-  return await until(container, 'controllerchange', isOurs, controlMs);
+  for (let claim = 0; claim < claims && !isOurs(); claim += 1) {
+    worker.postMessage({ vecinity: protocolVersion, type: 'claim' } satisfies ToServiceWorker);
+    await until(container, 'controllerchange', isOurs, controlMs);
+  }
+  return isOurs();
 }
 
 /** Waits for events of one type until the condition holds; false when it did not within `limitMs`. */

@@ -15,7 +15,7 @@ const lookMs = 1_000;
 const betweenStealsMs = 30_000;
 /** Looks at an unseen and idle leader before a tab that is seen shall lead. */
 const quietLooks = 5;
-/** Before a tab leads again whose engine could not load its models; doubles each time. */
+/** Before models that could not be loaded are asked for again; doubles each time. */
 const shortestPauseMs = 1_000;
 const longestPauseMs = 8_000;
 
@@ -53,12 +53,18 @@ export interface Surroundings {
   startEngine(): EngineLine;
 }
 
+/** How a model that this tab has loaded is asked for. */
+interface KeptModel {
+  call: EngineCall;
+  life: CallLife;
+}
+
 export class Member {
   readonly #around: Surroundings;
   readonly #requests = new Requests();
   readonly #conversation: Conversation<ToLeader>;
   /** Models that this tab has loaded: each new leader is asked for them before anything else. */
-  readonly #models = new Map<string, { call: EngineCall; life: CallLife }>();
+  readonly #models = new Map<string, KeptModel>();
   /** Tabs that we lead. */
   readonly #served = new Map<string, Conversation<ToFollower>>();
   #service: Service | null = null;
@@ -210,9 +216,7 @@ export class Member {
   /** The models that made this tab useful cannot be loaded here: another tab may have more luck. */
   #fail(): void {
     this.#resign();
-    const pauseMs = this.#pauseMs;
-    this.#pauseMs = Math.min(pauseMs * 2, longestPauseMs);
-    this.#withdraw = this.#around.after(pauseMs, () => {
+    this.#withdraw = this.#around.after(this.#nextPause(), () => {
       this.#withdraw = () => {};
       this.#contend(false);
     });
@@ -282,16 +286,24 @@ export class Member {
 
   #askForModels(): void {
     this.#replay = new AbortController();
-    const { signal } = this.#replay;
-    const loaded = [...this.#models.values()].map(({ call, life }) => this.#requests.add(call, { ...life, signal }));
-    Promise.all(loaded).then(
-      () => {
-        this.#pauseMs = shortestPauseMs;
-      },
-      () => {
-        if (!signal.aborted && this.#service) this.#fail();
-      },
-    );
+    void this.#askFor([...this.#models.values()], this.#replay.signal);
+  }
+
+  /** One model of several that fails does not keep the others from their work; it is asked for again after a while. */
+  async #askFor(models: readonly KeptModel[], signal: AbortSignal): Promise<void> {
+    const asked = models.map(({ call, life }) => this.#requests.add(call, { ...life, signal }));
+    const ends = await Promise.allSettled(asked);
+    if (signal.aborted) return;
+    const failed = models.filter((_, at) => ends[at]?.status === 'rejected');
+    if (failed.length === 0) this.#pauseMs = shortestPauseMs;
+    else if (this.#service && failed.length >= this.#models.size) this.#fail();
+    else this.#around.after(this.#nextPause(), () => !signal.aborted && void this.#askFor(failed, signal));
+  }
+
+  #nextPause(): number {
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+    return pauseMs;
   }
 
   #leave({ inPeace }: { inPeace: boolean }): void {

@@ -270,6 +270,59 @@ describe('a worker that dies', () => {
   });
 });
 
+describe('a worker that can load only one of two models again', () => {
+  /** Loads two models, and loses the worker; `b` is not to be had until `isBack` says so. */
+  async function loseTwo() {
+    const now = vi.spyOn(performance, 'now').mockReturnValue(0);
+    const loads: string[] = [];
+    const hub = { isBack: false };
+    const made = createLink((start) => ({
+      load: async (model) => {
+        loads.push(`${start}:${model}`);
+        if (start > 0 && model === 'b' && !hub.isBack)
+          throw new VecinityError('download_failed', 'The network failed.');
+        return loaded(model);
+      },
+      unload: async () => {},
+      status: async () => status,
+    }));
+    const { link, workers } = made;
+    await link.load('a', {});
+    await link.load('b', {});
+    workers[0]?.crash('boom');
+    const ask = () => link.call((api) => api.status());
+    expect(await ask()).toEqual(status);
+    await vi.waitFor(() => expect(loads).toEqual(['0:a', '0:b', '1:a', '1:b']));
+    return { ...made, loads, hub, now, ask };
+  }
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('goes on with that one, and tries the other again with calls that come after a while', async () => {
+    const { workers, loads, hub, now, ask } = await loseTwo();
+    await ask();
+    expect(loads).toHaveLength(4);
+    hub.isBack = true;
+    now.mockReturnValue(2_000);
+    await ask();
+    now.mockReturnValue(10_000);
+    await ask();
+    expect(loads.slice(4)).toEqual(['1:b']);
+    expect(workers).toHaveLength(2);
+    expect(workers[1]?.isTerminated).toBe(false);
+  });
+
+  it('forgets the other once it is unloaded', async () => {
+    const { link, loads, now, ask } = await loseTwo();
+    await link.unload('b');
+    now.mockReturnValue(10_000);
+    await ask();
+    expect(loads).toHaveLength(4);
+  });
+});
+
 describe('dispose', () => {
   it('rejects what waits and what comes later with disposed, and ends the worker', async () => {
     const { link, workers } = createLink(() => ({ status: never }));

@@ -1,5 +1,6 @@
 /** One tab among those that share an engine, in what the simulation of many reaches too seldom to judge. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { fromErrorData, type VecinityError } from '../../src/errors.js';
 import { type Conversation, Member, type Surroundings } from '../../src/sharing/member.js';
 import type { ToFollower, ToLeader } from '../../src/sharing/messages.js';
 import type { EngineCall, EngineLine } from '../../src/wire/engine-line.js';
@@ -12,12 +13,15 @@ function setUp() {
   const told: ToLeader[] = [];
   const served = new Map<string, Conversation<ToFollower>>();
   const calls: unknown[][] = [];
+  const timers: (() => void)[] = [];
+  /** How the calls end. */
+  const ends: { resolve(value: never): void; reject(error: VecinityError): void }[] = [];
   let hear: (message: ToFollower) => void = () => {};
   let lead = () => {};
   const engine: EngineLine = {
     run: (...call) => {
       calls.push(call);
-      return new Promise(() => {});
+      return new Promise((resolve, reject) => ends.push({ resolve, reject }));
     },
     connect: async () => {},
     dispose: () => {},
@@ -27,7 +31,10 @@ function setUp() {
     isVisible: () => true,
     now: () => 0,
     every: () => () => {},
-    after: () => () => {},
+    after: (_, work) => {
+      timers.push(work);
+      return () => {};
+    },
     announce: () => {},
     follow: (receive) => {
       hear = receive;
@@ -47,7 +54,7 @@ function setUp() {
     startEngine: () => engine,
   };
   const member = new Member(around);
-  return { member, told, calls, hear: (message: ToFollower) => hear(message), lead: () => lead() };
+  return { member, told, calls, ends, timers, hear: (message: ToFollower) => hear(message), lead: () => lead() };
 }
 
 it('does not blame a request for a leader whose last word comes after the first word of the next one', async () => {
@@ -86,4 +93,62 @@ it('asks its own engine as if nobody shared it: no message, and no channel for w
   await macrotask();
   expect(Object.keys(calls[1]?.[1] ?? {}).sort()).toEqual(['client', 'onProgress', 'signal']);
   expect(told).toEqual([]);
+});
+
+describe('a model that a new leader cannot load', () => {
+  const epochOf = (time: number) => `${String(time).padStart(16, '0')}:other`;
+  const load = (model: string): EngineCall => ({ operation: 'load', argument: { model } });
+  const error = { code: 'download_failed', message: 'The network failed.', param: null, retryAfterMs: null } as const;
+
+  /** A follower that has loaded two models and hears of a new leader; the ids under which it asks that one for them. */
+  async function setUpLoaded() {
+    const around = setUp();
+    const { member, told, hear } = around;
+    hear({ type: 'welcome', epoch: epochOf(1) });
+    const loads = [member.run(load('a')), member.run(load('b'))];
+    for (const id of [1, 2]) hear({ type: 'result', epoch: epochOf(1), id, value: null });
+    await Promise.all(loads);
+    told.length = 0;
+    const asked = () => told.flatMap((message) => (message.type === 'request' ? [message] : []));
+    return { ...around, asked };
+  }
+
+  it('is asked for again after a while, without the other ones', async () => {
+    const { hear, asked, timers } = await setUpLoaded();
+    hear({ type: 'welcome', epoch: epochOf(2) });
+    const [a, b] = asked();
+    if (!a || !b) throw new Error('The new leader was not asked for the models.');
+    hear({ type: 'error', epoch: epochOf(2), id: a.id, error });
+    hear({ type: 'result', epoch: epochOf(2), id: b.id, value: null });
+    await macrotask();
+    for (const pass of timers.splice(0)) pass();
+    expect(asked().map(({ call }) => call)).toEqual([load('a'), load('b'), load('a')]);
+  });
+
+  it('is not asked for again where there is another leader by then', async () => {
+    const { hear, asked, timers } = await setUpLoaded();
+    hear({ type: 'welcome', epoch: epochOf(2) });
+    for (const { id } of asked()) hear({ type: 'error', epoch: epochOf(2), id, error });
+    await macrotask();
+    hear({ type: 'welcome', epoch: epochOf(3) });
+    const before = asked().length;
+    for (const pass of timers.splice(0)) pass();
+    expect(asked()).toHaveLength(before);
+  });
+
+  it('takes the lead from our own tab only when none of our models can be loaded', async () => {
+    for (const isOneLoaded of [true, false]) {
+      const { lead, calls, ends, member } = await setUpLoaded();
+      lead();
+      await macrotask();
+      expect(calls.map(([call]) => call)).toEqual([load('a'), load('b')]);
+      ends[0]?.reject(fromErrorData(error));
+      if (isOneLoaded) ends[1]?.resolve(undefined as never);
+      else ends[1]?.reject(fromErrorData(error));
+      await macrotask();
+      void member.run(embed);
+      await macrotask();
+      expect(calls).toHaveLength(isOneLoaded ? 3 : 2);
+    }
+  });
 });

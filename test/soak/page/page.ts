@@ -18,7 +18,8 @@ const soak: SoakPage = {
       reranker = setup.reranker;
       vecinity = await createVecinity({ ...setup.options, createWorker: startWorker });
       await vecinity.load(reranker);
-      await vecinity.serviceWorker.register();
+      const { controlled } = await vecinity.serviceWorker.register();
+      if (!controlled) throw { code: 'service_worker_unavailable', message: 'This page is not controlled.' };
       return [];
     }),
   ask: (ask) => replyOf(() => answer(ask)),
@@ -71,11 +72,23 @@ interface Answer {
   results: { index: number; relevance_score: number }[];
 }
 
+class BypassError extends Error {
+  override readonly name = 'Bypass';
+
+  constructor(status: number, text: string) {
+    const controller = navigator.serviceWorker.controller;
+    super(`${status} of the site itself, "${text.slice(0, 40)}"; controller: ${controller?.state ?? 'none'}`);
+  }
+}
+
 /** Plain `fetch`, as a page without the package does it. */
 async function post(path: string, body: object): Promise<Answer> {
   const headers = { 'content-type': 'application/json' };
   const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
-  const answered = await response.json();
+  const text = await response.text();
+  // Every answer of ours is JSON: another one came past the Service Worker, from the site's server.
+  if (!response.headers.get('content-type')?.includes('json')) throw new BypassError(response.status, text);
+  const answered = JSON.parse(text);
   if (!response.ok) throw answered.error;
   return answered;
 }
