@@ -117,6 +117,32 @@ test('a client that comes and goes is not first each time', async () => {
   await bulk;
 });
 
+test('what a client got before the device was idle does not count later', async () => {
+  const { runner, submit } = setUp();
+  await Promise.all([submit('early', 400, 50, 3), runner.drain()]);
+  const jobs = [submit('early', 400, 50, 1), submit('late', 400, 50, 2)];
+  await steps(runner, 20);
+  expect(Math.abs(tokensOf(runner, 1) - tokensOf(runner, 2))).toBeLessThanOrEqual(800);
+  await runner.drain();
+  await Promise.all(jobs);
+});
+
+test('of clients that had as much, the one with the shorter job goes first', async () => {
+  const { runner, submit } = setUp();
+  const jobs = [submit('first', 1, 50, 1), submit('long', 40, 50, 2), submit('short', 20, 50, 3)];
+  await steps(runner, 1);
+  expect(runner.runs.at(-1)?.marks[0]).toBe(3);
+  await runner.drain();
+  await Promise.all(jobs);
+});
+
+test('a client whose inputs all run already leaves the queue to those that wait', async () => {
+  const { runner, submit } = setUp({}, { maxQueue: 100 });
+  const jobs = [submit('served', 1, 50, 1), submit('waiting', 60, 50, 2), submit('waiting', 40, 50, 2)];
+  await runner.drain();
+  expect(await Promise.allSettled(jobs)).toMatchObject(jobs.map(() => ({ status: 'fulfilled' })));
+});
+
 test('a client that floods fills its own part of the queue and no more', async () => {
   const { runner, batcher, submit } = setUp({}, { maxQueue: 100 });
   const jobs = [submit('flood', 100, 50, 1)];

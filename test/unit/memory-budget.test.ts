@@ -261,6 +261,70 @@ describe('loads within a memory budget', () => {
     await engine.dispose();
   });
 
+  it('are not overtaken by one that would fit, unless who waits before it leaves', async () => {
+    const { inner, embed, finish, loadAll } = startSlow(9);
+    await loadAll('a-5', 'b-5', 'c-4', 'd-8');
+    const controller = new AbortController();
+    const first = embed('a-5');
+    const second = embed('b-5', controller.signal);
+    const third = embed('c-4');
+    await idle();
+    expect([...inner.loading.keys()]).toEqual(['a-5']);
+    controller.abort();
+    await expect(second).rejects.toMatchObject({ code: 'aborted' });
+    expect([...inner.loading.keys()]).toEqual(['a-5', 'c-4']);
+    await finish();
+    expect(await Promise.all([first, third])).toEqual(['a-5', 'c-4']);
+  });
+
+  it('are not waited for by a caller that has left before it came', async () => {
+    const { engine, embed } = startSlow(5);
+    engine.load('a-4').catch(() => {});
+    await expect(engine.load('b-4', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
+    await expect(embed('b-4')).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('stay known while one of those who wait for them is left', async () => {
+    const { engine, finish, states } = startSlow(5);
+    const first = engine.load('a-4');
+    const controller = new AbortController();
+    const gone = engine.load('b-4', { signal: controller.signal });
+    const stays = engine.load('b-4');
+    controller.abort();
+    await expect(gone).rejects.toMatchObject({ code: 'aborted' });
+    expect(states()).toEqual({ 'a-4': 'loading', 'b-4': 'loading' });
+    await finish();
+    await finish();
+    expect((await Promise.all([first, stays])).map(({ id }) => id)).toEqual(['a-4', 'b-4']);
+  });
+
+  it('with another dtype may need another room, so they run alone', async () => {
+    const { inner, engine, embed, finish, loadAll } = startSlow(9);
+    await loadAll('a-4', 'b-4', 'c-8');
+    const loads = [engine.load('a-4', { dtype: 'q8' }), embed('b-4')];
+    await idle();
+    expect([...inner.loading.keys()]).toEqual(['a-4']);
+    await finish();
+    await finish();
+    await Promise.all(loads);
+  });
+
+  it('that fail at first are answered by the engine, which knows why; those that were called off are begun anew', async () => {
+    const { inner, engine, embed, finish } = startSlow(5);
+    inner.failing.add('a-4');
+    await expect(engine.load('a-4')).rejects.toMatchObject({ code: 'model_file_missing' });
+    await expect(embed('a-4')).rejects.toMatchObject({ code: 'model_not_found' });
+    const controller = new AbortController();
+    const gone = engine.load('b-4', { signal: controller.signal });
+    await idle();
+    controller.abort();
+    await expect(gone).rejects.toMatchObject({ code: 'aborted' });
+    const answer = embed('b-4');
+    await idle();
+    await finish();
+    expect(await answer).toBe('b-4');
+  });
+
   it('that wait are told when their model or the engine goes', async () => {
     const { engine } = startSlow(5);
     engine.load('a-4').catch(() => {});
