@@ -4,6 +4,7 @@
  */
 import { isUnknown, type WantedTask } from '../core/default-model.js';
 import type { Engine, LoadOptions, ModelStatus } from '../core/engine.js';
+import { type LoadChoice, pickChoice } from '../core/load-choice.js';
 import { abortError } from '../errors.js';
 import { modelIdOf } from '../models/resolve.js';
 import { findModel, resolveModel } from './names.js';
@@ -20,12 +21,10 @@ interface Use {
   due: boolean;
   asleep: boolean;
   /** How the model was asked for, so that it comes back as it was. */
-  chosen: Chosen;
+  chosen: LoadChoice;
   /** A request has said how long the model stays. */
   isChosen: boolean;
 }
-
-type Chosen = Pick<LoadOptions, 'device' | 'dtype' | 'revision'>;
 
 const usesOf = new WeakMap<Engine, Map<string, Use>>();
 
@@ -71,10 +70,8 @@ async function findCertain(name: string | null, task: WantedTask, context: CallC
 /** Loads a model by hand, and lets it go when nobody asks for it. Rejects as the engine does. */
 export async function loadModel(name: string, options: LoadOptions, context: ApiContext): Promise<ModelStatus> {
   const status = await context.engine.load(name, options);
-  const { device, dtype, revision } = options;
-  const chosen = Object.entries({ device, dtype, revision }).filter(([, value]) => value !== undefined);
   const use = useOf(context.engine, status.id);
-  use.chosen = { ...use.chosen, ...Object.fromEntries(chosen) };
+  use.chosen = { ...use.chosen, ...pickChoice(options) };
   startIdleClock(status.id, context);
   return status;
 }

@@ -20,6 +20,7 @@ import type {
   TokenizeRequest,
   TokenizeResult,
 } from './engine.js';
+import { isOther, pickChoice } from './load-choice.js';
 import type { LoadedModel } from './loaded-model.js';
 import { ModelEntry } from './model-entry.js';
 import type { EngineParts } from './model-loader.js';
@@ -50,7 +51,7 @@ class ModelEngine implements Engine {
     this.#requireLife();
     const id = this.#parts.modelIdOf(model);
     let entry = this.#entries.get(id);
-    if (!entry?.usable || differs(entry, options)) entry = this.#replace(id, model, options);
+    if (!entry?.usable || isOther(pickChoice(options), entry.options)) entry = this.#replace(id, model, options);
     await entry.wait({ signal: options.signal, onProgress: options.onProgress });
     return entry.status;
   }
@@ -159,7 +160,7 @@ class ModelEngine implements Engine {
       .get(id)
       ?.dispose()
       .catch(() => {});
-    const entry = new ModelEntry(this.#parts, { id, name, device, dtype, revision: undefined, ...pickChosen(options) });
+    const entry = new ModelEntry(this.#parts, { id, name, device, dtype, revision: undefined, ...pickChoice(options) });
     this.#entries.set(id, entry);
     return entry;
   }
@@ -167,16 +168,4 @@ class ModelEngine implements Engine {
   #requireLife(): void {
     if (this.#disposed) throw new VecinityError('disposed', 'The engine was disposed.');
   }
-}
-
-type Chosen = Pick<LoadOptions, 'device' | 'dtype' | 'revision'>;
-
-/** The options that decide what is loaded, without those that were left out. */
-function pickChosen({ device, dtype, revision }: LoadOptions): Chosen {
-  const chosen = Object.entries({ device, dtype, revision }).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(chosen);
-}
-
-function differs(entry: ModelEntry, options: LoadOptions): boolean {
-  return Object.entries(pickChosen(options)).some(([name, value]) => entry.options[name as keyof Chosen] !== value);
 }

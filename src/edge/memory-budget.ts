@@ -4,17 +4,16 @@
  * budget for as long as they take; a model that alone is larger than the budget stays alone.
  */
 import type { Engine, EngineStatus, LoadOptions, ModelStatus, RequestOptions } from '../core/engine.js';
+import { isOther, type LoadChoice, pickChoice } from '../core/load-choice.js';
 import { toVecinityError, VecinityError } from '../errors.js';
 import { modelIdOf } from '../models/resolve.js';
 import { type Loadable, LoadTurns } from './load-turns.js';
-
-type Choice = Pick<LoadOptions, 'device' | 'dtype' | 'revision'>;
 
 interface Member extends Loadable {
   id: string;
   /** As it was asked for, which says more than the id. */
   name: string;
-  choice: Choice;
+  choice: LoadChoice;
   /** From when it was last loaded; null before. */
   status: ModelStatus | null;
   running: number;
@@ -52,14 +51,13 @@ class BudgetEngine implements Engine {
   readonly onRun: Engine['onRun'] = (listener) => this.#engine.onRun(listener);
   readonly decode: Engine['decode'] = (request) => this.#use(request, (own) => this.#engine.decode(own));
 
-  async load(model: string, { device, dtype, revision, ...waiting }: LoadOptions = {}): Promise<ModelStatus> {
+  async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
     const member = this.#memberOf(model);
-    const chosen = Object.entries({ device, dtype, revision }).filter(([, value]) => value !== undefined);
-    const choice: Choice = { ...member.choice, ...Object.fromEntries(chosen) };
-    if (chosen.some(([name, value]) => member.choice[name as keyof Choice] !== value)) {
-      Object.assign(member, { choice, awake: false, sizeBytes: null });
+    const choice = pickChoice(options);
+    if (isOther(choice, member.choice)) {
+      Object.assign(member, { choice: { ...member.choice, ...choice }, awake: false, sizeBytes: null });
     }
-    return await this.#hold(member, () => this.#wake(member, waiting), member);
+    return await this.#hold(member, () => this.#wake(member, options), member);
   }
 
   async unload(model: string): Promise<void> {
@@ -111,7 +109,7 @@ class BudgetEngine implements Engine {
 
   /** Callers that come together share one load, which ends when the last of them has left. */
   async #wake(member: Member, waiting: Pick<LoadOptions, 'signal' | 'onProgress'>): Promise<ModelStatus> {
-    const load = () => this.#engine.load(member.name, { ...member.choice, ...waiting });
+    const load = () => this.#engine.load(member.name, { ...waiting, ...member.choice });
     if (member.awake) return await load();
     await this.#turns.begin(member, waiting.signal).catch((error: unknown) => this.#forget(member, error));
     try {
