@@ -10,7 +10,10 @@ import { openModelFiles, setFolderOpener } from '../models/open-files.js';
 import { resolveModel } from '../models/resolve.js';
 import { loadModelSpec } from '../models/spec-files.js';
 import { hubFlags, toHub } from './engine-flags.js';
+import { fileReason } from './file-error.js';
 import { describeFlags, type Flag, readArguments, usageError } from './flags.js';
+import { createProgress } from './progress.js';
+import { type Terminal, tell } from './terminal.js';
 import { asFolder } from './with-model.js';
 
 const flags = {
@@ -27,18 +30,27 @@ MODEL is a folder in hub layout, a name of the catalogue, or a hub id (owner/nam
 ${describeFlags(flags)}`;
 
 /** Runs the command. Throws `invalid_request` for a wrong command line. */
-export async function convert(args: readonly string[], log: (line: string) => void): Promise<void> {
+export async function convert(args: readonly string[], terminal: Pick<Terminal, 'stderr'>): Promise<void> {
   const { model, texts, output, source } = await parse(args);
   setFolderOpener(openFolder);
   const resolved = await resolveModel(model, { ...source, modelsUrl: null });
   const files = openModelFiles(resolved.location);
   const spec = await loadModelSpec(files, resolved);
-  const onProgress = (done: number, total: number) => log(`${done} of ${total} linears`);
-  const converted = await convertModel({ files, spec, texts, onProgress });
+  const converted = await convertModel({ files, spec, texts, onProgress: progressOf(spec.id, terminal) });
   converted.set(manifestFile, new TextEncoder().encode(formatManifest(describeFiles(converted))));
   const folder = resolve(output ?? `${basename(spec.id)}-q8`);
   for (const [path, bytes] of converted) await writeWhole(join(folder, path), bytes);
-  log(`wrote ${converted.size} files to ${folder}`);
+  tell(terminal, `wrote ${converted.size} files to ${folder}`);
+}
+
+/** A bar on a terminal; a log gets a line for every step, because a large model takes many minutes. */
+function progressOf(model: string, terminal: Pick<Terminal, 'stderr'>): (done: number, total: number) => void {
+  if (!terminal.stderr.isTTY) return (done, total) => tell(terminal, `${done} of ${total} linears`);
+  const progress = createProgress(terminal, (done, total) => `${done} of ${total} linears`);
+  return (done, total) => {
+    if (done === total) progress.clear();
+    else progress.show(`${model}: convert`, done, total);
+  };
 }
 
 function describeFiles(files: ReadonlyMap<string, Uint8Array>) {
@@ -80,7 +92,7 @@ async function parse(args: readonly string[]) {
 
 async function readTexts(file: string): Promise<string[]> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw usageError(`\`--calibrate\` names ${file}, which cannot be read.`, 'calibrate', cause);
+    throw usageError(`\`--calibrate\` names ${file}, which cannot be read: ${fileReason(cause)}.`, 'calibrate', cause);
   });
   const texts = text.trimStart().startsWith('[') ? parseList(text, file) : text.split('\n');
   const used = texts.map((line) => line.trim()).filter((line) => line !== '');

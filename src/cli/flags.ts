@@ -81,13 +81,32 @@ export class Arguments<Name extends string> {
   }
 }
 
-/** The flags as lines of a usage. */
+/** Columns of a usage: where the help of a flag begins, and where its lines end. */
+const helpColumn = 27;
+const usageColumns = 110;
+
+/** The flags as lines of a usage; a long help goes on below itself. */
 export function describeFlags(flags: Readonly<Record<string, Flag>>): string {
-  const lines = Object.entries(flags).map(([name, { value, help, environment = [] }]) => {
-    const flag = value === null ? `--${name}` : `--${name} ${value}`;
-    return `  ${flag.padEnd(24)} ${help}${environment.length === 0 ? '' : ` [${environment.join(', ')}]`}`;
+  const lines = Object.entries(flags).flatMap(([name, { value, help, environment = [] }]) => {
+    const flag = value === null ? `  --${name}` : `  --${name} ${value}`;
+    const words = environment.length === 0 ? help : `${help} [${environment.join(', ')}]`;
+    const [first = '', ...more] = wrap(words, usageColumns - helpColumn);
+    const below = more.map((line) => ' '.repeat(helpColumn) + line);
+    if (flag.length < helpColumn) return [flag.padEnd(helpColumn) + first, ...below];
+    return [flag, ' '.repeat(helpColumn) + first, ...below];
   });
   return lines.join('\n');
+}
+
+/** Lines of whole words, none longer than `width` unless one word is. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 /** A wrong command line: exit code 2. */
@@ -103,7 +122,25 @@ function parse(flags: Readonly<Record<string, Flag>>, args: readonly string[], a
   try {
     return parseArgs({ args: [...args], options, allowPositionals, strict: true });
   } catch (cause) {
-    // Node's own sentence names the argument.
-    throw usageError(wordsOf(cause), null, cause);
+    // Node's own words name the argument; what follows for an unknown one is about texts that begin with a dash.
+    const [unknown, name] = /^Unknown option '--?([^']+)'/.exec(wordsOf(cause)) ?? [];
+    if (unknown === undefined || name === undefined) throw usageError(wordsOf(cause), null, cause);
+    const meant = Object.keys(flags).find((flag) => isAlmost(flag, name));
+    throw usageError(`${unknown}.${meant === undefined ? '' : ` Is --${meant} meant?`}`, null, cause);
   }
+}
+
+/** True for words that one slip of a finger apart are the same: a letter too many, too few, another, or two exchanged. */
+function isAlmost(word: string, typed: string): boolean {
+  let start = 0;
+  while (start < word.length && word[start] === typed[start]) start++;
+  const [rest, typedRest] = [word.slice(start), typed.slice(start)];
+  const swapped = (rest[1] ?? '') + (rest[0] ?? '') + rest.slice(2);
+  return (
+    rest.slice(1) === typedRest ||
+    rest === typedRest.slice(1) ||
+    rest.slice(1) === typedRest.slice(1) ||
+    swapped === typedRest ||
+    (typed.length > 2 && word.startsWith(typed))
+  );
 }

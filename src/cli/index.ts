@@ -32,7 +32,7 @@ const commands: Record<string, Command> = {
     summary: 'write a model in 8 bits',
     usage: convertUsage,
     blocks: true,
-    run: (args, terminal) => convert(args, (line) => tell(terminal, line)),
+    run: convert,
   },
   doctor: { summary: 'tell what is there to compute with', usage: doctorUsage, run: doctor },
   bench: { summary: 'measure how fast a model is here', usage: benchUsage, run: bench },
@@ -54,7 +54,8 @@ const codeOfSignal = { SIGINT: 130, SIGTERM: 143 } as const;
 
 async function main([name, ...args]: readonly string[], terminal: Terminal): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h') return await print(terminal, usage, name === undefined);
-  if (name === '--version') return await print(terminal, await readVersion());
+  if (name === 'help') return await main([args[0] ?? '--help', ...(args.length > 0 ? ['--help'] : [])], terminal);
+  if (name === '--version' || name === '-v') return await print(terminal, await readVersion());
   const command = findCommand(name);
   if (!command) {
     tell(terminal, `vecinity: there is no command "${name}"\n\n${usage}`);

@@ -5,7 +5,7 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Writable } from 'node:stream';
-import { wordsOf } from '../errors.js';
+import { fileReason } from './file-error.js';
 import { type Arguments, type Flag, usageError } from './flags.js';
 import { npyHeader, npyValues } from './npy.js';
 import { formatTable } from './table.js';
@@ -77,7 +77,7 @@ export async function writeResult(result: Result, { format, file }: Output, term
   } catch (cause) {
     stream.destroy();
     await rm(partial, { force: true });
-    throw usageError(`\`--out\` names ${file}, which cannot be written: ${reasonOf(cause)}.`, 'out', cause);
+    throw usageError(`\`--out\` names ${file}, which cannot be written: ${fileReason(cause)}.`, 'out', cause);
   }
 }
 
@@ -103,9 +103,4 @@ function* jsonOf({ head, rowsName, count, row }: Result): Generator<string> {
   yield `${JSON.stringify(head).slice(0, -1)},${JSON.stringify(rowsName)}:[`;
   for (let index = 0; index < count; index++) yield `${index === 0 ? '' : ','}\n${JSON.stringify(row(index))}`;
   yield '\n]}\n';
-}
-
-function reasonOf(cause: unknown): string {
-  if (cause instanceof Error && 'code' in cause) return String(cause.code);
-  return wordsOf(cause);
 }

@@ -86,7 +86,8 @@ const flags = {
 
 export const serveUsage = `Usage: vecinity serve [options]
 
-Serves the OpenAI, Cohere, Jina, TEI, Ollama and vLLM APIs until it is interrupted.
+Serves the APIs of OpenAI, Cohere, Jina, TEI, Ollama, vLLM, Infinity, Vertex AI and llama.cpp until it is interrupted;
+/docs lists the routes.
 
 ${describeFlags(flags)}`;
 

@@ -7,6 +7,7 @@ import { createHandler } from '../edge/handler.js';
 import { isLoopback } from '../edge/hosts.js';
 import { withMemoryBudget } from '../edge/memory-budget.js';
 import { listen } from '../edge/server.js';
+import { VecinityError } from '../errors.js';
 import { modelIdOf } from '../models/resolve.js';
 import { createLog, type Log } from './log.js';
 import { parseServeOptions, type ServeOptions } from './serve-options.js';
@@ -49,7 +50,7 @@ async function startServing(
   const handler = logged(createHandler({ engine, api, upstream, awaited: models.map(modelIdOf), clientOf }), log);
   const server = await listen(handler, { hostname, port, hosts }).catch(async (error: unknown) => {
     await engine.dispose();
-    throw error;
+    throw addressError(error, hostname, port);
   });
   log('listening', { url: server.url, port: server.port, models });
   if (api.apiKey == null && !isLoopback(hostname)) log('warning', { message: 'No API key is set: anyone may ask.' });
@@ -68,6 +69,20 @@ async function startServing(
       await engine.dispose();
     },
   };
+}
+
+/** Node's codes for an address that cannot be listened on, in words; every other failure as it came. */
+function addressError(thrown: unknown, hostname: string, port: number): unknown {
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: `port ${port} of ${hostname} is in use; \`--port 0\` takes a free one`,
+    EACCES: `port ${port} of ${hostname} is not allowed for this user; take one above 1023`,
+    EADDRNOTAVAIL: `${hostname} is no address of this machine`,
+    ENOTFOUND: `${hostname} is no address and no name that is known here`,
+  };
+  const reason = thrown instanceof Error && 'code' in thrown ? reasons[String(thrown.code)] : undefined;
+  return reason === undefined
+    ? thrown
+    : new VecinityError('internal_error', `Cannot listen: ${reason}.`, { cause: thrown });
 }
 
 /** Writes a line for every answer, with the headers' timings where there are some. */

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { abortError } from '../errors.js';
+import { fileReason } from './file-error.js';
 import { usageError } from './flags.js';
 import type { Terminal } from './terminal.js';
 
@@ -37,8 +38,7 @@ async function readFileLines(file: string, signal: AbortSignal): Promise<string[
     return await readLines(createReadStream(file), signal);
   } catch (cause) {
     if (signal.aborted) throw cause;
-    const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
-    throw usageError(`\`--file\` names ${file}, which cannot be read${code}.`, 'file', cause);
+    throw usageError(`\`--file\` names ${file}, which cannot be read: ${fileReason(cause)}.`, 'file', cause);
   }
 }
 

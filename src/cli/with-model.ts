@@ -4,10 +4,12 @@ import { join, resolve } from 'node:path';
 import { defaultModel } from '../config.js';
 import type { Engine, ModelStatus } from '../core/engine.js';
 import { createNodeEngine } from '../edge/engine.js';
+import { VecinityError } from '../errors.js';
+import { findEntry } from '../models/catalogue.js';
 import { type EngineFlag, engineFlags, toEngineOptions } from './engine-flags.js';
 import type { Arguments, Flag } from './flags.js';
 import { loadListener } from './progress.js';
-import type { Terminal } from './terminal.js';
+import { type Terminal, tell } from './terminal.js';
 
 export const modelFlags = {
   model: {
@@ -35,14 +37,27 @@ export async function withModel<T>(
     const model = await asFolder(given.text('model') ?? defaultModel);
     const loading = engine.load(model, { signal: terminal.signal, onProgress: progress.listen });
     const status = await loading.finally(progress.clear);
+    const { backend } = status;
+    if (given.text('device') === 'webgpu' && backend?.device !== 'webgpu') {
+      const reason = status.tried.find(({ device }) => device === 'webgpu')?.reason ?? 'it failed';
+      tell(terminal, `\`--device webgpu\` was not possible (${reason}); the CPU computes.`);
+    }
     return await work({ engine, status });
   } finally {
     await engine.dispose();
   }
 }
 
-/** A name that is a folder with a model here means that folder, as with every other command-line tool. */
+/**
+ * A name that is a folder with a model here means that folder, as with every other command-line tool. Throws
+ * `model_not_found` for a folder without one whose name nothing else has.
+ */
 export async function asFolder(model: string): Promise<string> {
-  const config = await stat(join(model, 'config.json')).catch(() => null);
-  return config === null ? model : `${resolve(model)}/`;
+  const [config, folder] = await Promise.all(
+    [join(model, 'config.json'), model].map((path) => stat(path).catch(() => null)),
+  );
+  if (config) return `${resolve(model)}/`;
+  if (!folder?.isDirectory() || findEntry(model) !== null) return model;
+  const message = `${model} is a folder without a config.json; give the folder that holds the model's files.`;
+  throw new VecinityError('model_not_found', message, { param: 'model' });
 }

@@ -42,7 +42,10 @@ export class LoadTracker {
   /** Progress of a small file that comes before the weights. */
   readonly file = ({ file, loadedBytes, totalBytes, resumedBytes = 0 }: FileProgress): void => {
     // What was kept and turned out to be damaged is fetched after all.
-    const kept = Math.min(resumedBytes, this.#files.get(file)?.resumedBytes ?? resumedBytes);
+    const before = this.#files.get(file);
+    // Every thread of an engine reads the weights; what is said again is no news.
+    if (before?.loadedBytes === loadedBytes && before.totalBytes === totalBytes) return;
+    const kept = Math.min(resumedBytes, before?.resumedBytes ?? resumedBytes);
     this.#files.set(file, { loadedBytes, totalBytes, resumedBytes: kept });
     this.#rate.note(this.#sum.loadedBytes - this.#sum.resumedBytes);
     this.#enter('download');
@@ -52,7 +55,7 @@ export class LoadTracker {
   readonly weights = (progress: FileProgress): void => {
     this.#hasWeights = true;
     this.file(progress);
-    if (this.#sum.loadedBytes === this.#totalBytes) this.#enter('compile');
+    if (this.#phase === 'download' && this.#sum.loadedBytes === this.#totalBytes) this.#enter('compile');
   };
 
   check(): void {

@@ -1,4 +1,5 @@
 /** The engine on Node: models from folders or the hub, computed in threads, so that the event loop stays free. */
+import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve, sep } from 'node:path';
 import { assembleEngine } from '../assemble-engine.js';
@@ -6,6 +7,7 @@ import { createComputeBackend } from '../backend/compute-client.js';
 import { supportsModel } from '../backend/wasm/supports.js';
 import { defaultEngineConfig, type EngineConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
+import { VecinityError } from '../errors.js';
 import { openFolder } from '../models/folder.node.js';
 import { setFolderOpener } from '../models/open-files.js';
 import { startThread } from './thread.js';
@@ -17,12 +19,13 @@ export interface NodeEngineOptions extends Partial<Omit<EngineConfig, 'modelsUrl
   pulledDir?: string | null;
 }
 
-/** Makes an engine without a model; `dispose` ends its threads. */
+/** Makes an engine without a model; `dispose` ends its threads. Throws `invalid_request` for a `modelsDir` that is no folder. */
 export async function createNodeEngine({
   modelsDir = null,
   pulledDir = null,
   ...options
 }: NodeEngineOptions = {}): Promise<Engine> {
+  if (modelsDir !== null) await checkFolder(modelsDir);
   setFolderOpener(openFolder);
   const config: EngineConfig = {
     ...defaultEngineConfig,
@@ -43,6 +46,12 @@ export async function createNodeEngine({
     wasmSupports: supportsModel,
     pulledUrl: toFolderUrl(pulledDir),
   });
+}
+
+/** Without it, every model that was meant to lie there would be fetched from the hub. */
+async function checkFolder(modelsDir: string): Promise<void> {
+  if ((await stat(modelsDir).catch(() => null))?.isDirectory()) return;
+  throw new VecinityError('invalid_request', `The folder of models ${modelsDir} is not there.`, { param: 'modelsDir' });
 }
 
 function toFolderUrl(folder: string | null): string | null {

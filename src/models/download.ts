@@ -150,8 +150,13 @@ async function untilStalled<Result>(
 
 function networkError(request: DownloadRequest, cause: unknown): Error {
   if (request.signal?.aborted) return abortError(request.signal);
-  const reason = wordsOf(cause);
-  return new TransientError(request.url, `the network failed (${reason})`, cause);
+  return new TransientError(request.url, `the network failed (${networkReason(cause)})`, cause);
+}
+
+/** Node's fetch says only "fetch failed"; what failed, for example that a name is not known, is in its cause. */
+function networkReason(thrown: unknown): string {
+  const cause = thrown instanceof Error ? thrown.cause : undefined;
+  return (cause instanceof Error ? cause.message : '') || wordsOf(thrown);
 }
 
 /**

@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { abortError, VecinityError } from '../errors.js';
 import { htmlError, isHtml, maxBytesOf, parseJson, tooLargeError } from './content.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
-import { createReporter } from './progress.js';
 
 /** Read in pieces, because Node reads no file of more than 2 GiB at once and an abort must be seen. */
 const chunkBytes = 16 * 1024 * 1024;
@@ -87,7 +86,6 @@ async function readBetween(
   const { size } = await handle.stat();
   const length = Math.max(0, Math.min(range.end, size) - range.start);
   const bytes = new Uint8Array(length);
-  const reporter = createReporter(path, onProgress);
   let done = 0;
   while (done < length) {
     if (signal?.aborted) throw abortError(signal);
@@ -97,8 +95,8 @@ async function readBetween(
       throw new VecinityError('model_file_invalid', `The file ${path} became shorter while it was read.`);
     }
     done += bytesRead;
-    reporter.advance(done, length);
   }
-  reporter.finish(length);
+  // Nothing is fetched: the whole file is there, whichever part of it was asked for.
+  onProgress?.({ file: path, loadedBytes: size, totalBytes: size, resumedBytes: size });
   return bytes;
 }

@@ -144,8 +144,13 @@ describe('a wrong command line', () => {
     [['embed'], /^vecinity embed: There is no text\./],
     [['embed', 'a', '--dimensions', '0'], /`--dimensions` must be an integer of at least 1; got "0"/],
     [['embed', 'a', '--output', 'xml'], /`--output` must be one of json, jsonl, npy, table; got "xml"/],
-    [['embed', '--file', 'no-such-file'], /`--file` names no-such-file, which cannot be read \(ENOENT\)/],
-    [['embed', 'a', '--colour'], /Unknown option '--colour'/],
+    [
+      ['embed', '--file', 'no-such-file'],
+      /`--file` names no-such-file, which cannot be read: there is no such file or folder\./,
+    ],
+    [['embed', 'a', '--colour'], /: Unknown option '--colour'\.\n/],
+    [['embed', 'a', '--modle', 'x'], /: Unknown option '--modle'\. Is --model meant\?\n/],
+    [['embed', 'a', '--models-dir', 'no-such-folder'], /The folder of models no-such-folder is not there\./],
     [['rerank'], /`rerank` takes a QUERY first/],
     [['similarity', 'one'], /takes from 2 to 4096 texts, got 1/],
     [['embed', 'a', '--hub-url', 'ftp://x'], /`--hub-url` \(or HUB_URL, HF_ENDPOINT\) must be an address/],
@@ -163,10 +168,33 @@ describe('a wrong command line', () => {
     expect(stderr).toMatch(/^vecinity embed: There is no model at .*nothing-here/);
   });
 
+  it('is told apart from a folder that holds models and is none', async () => {
+    const { code, stderr } = await run(['convert', fixtureModels]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('is a folder without a config.json') });
+  });
+
+  it('is told apart from a network that fails, with the reason', async () => {
+    const hub = createServer();
+    await once(hub.listen(0, '127.0.0.1'), 'listening');
+    const { port } = hub.address() as AddressInfo;
+    await new Promise((resolve) => hub.close(resolve));
+    const { code, stderr } = await run(['embed', 'a', '--hub-url', `http://127.0.0.1:${port}`]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining(`connect ECONNREFUSED 127.0.0.1:${port}`),
+    });
+  });
+
   it('is helped by a usage on the output', async () => {
     const { code, stdout, stderr } = await run(['embed', '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.toString()).toContain('--prompt-name NAME');
+    expect((await run(['help', 'embed'])).stdout).toEqual(stdout);
+  });
+
+  it.each(['serve', 'embed', 'convert'])('has a usage of %s that fits a terminal', async (name) => {
+    const lines = (await run([name, '--help'])).stdout.toString().split('\n');
+    expect(lines.filter((line) => line.length > 120)).toEqual([]);
   });
 });
 

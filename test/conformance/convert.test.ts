@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
 import { loadWasmBackend } from '../../src/backend/wasm/index.js';
@@ -9,7 +10,8 @@ import { convert } from '../../src/cli/convert.js';
 import { cosine, type EmbeddingGolden, fixtureLocation, openModel, readGolden } from './golden.js';
 
 const family = 'bert-cls';
-const silent = () => {};
+/** A terminal that nobody reads. */
+const silent = { stderr: new PassThrough().resume() };
 let folder: string;
 let output: string;
 

@@ -1,7 +1,9 @@
 /** The package's Node half as users run it: a real engine in threads behind a real server, and the official SDK. */
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine } from '../../src/core/engine.js';
+import type { Engine, LoadProgress } from '../../src/core/engine.js';
 import type { RunningServer } from '../../src/edge/index.js';
 import { cosine, type EmbeddingGolden, type RerankGolden, readGolden } from './golden.js';
 import { bundleNodePackage, fixtureModels, type NodePackage } from './node-package.js';
@@ -35,6 +37,21 @@ describe('a server on Node', () => {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
+
+  it('tells of a load whole files, each once, and no phase twice', async () => {
+    const other = await built.module.createNodeEngine({ modelsDir: fixtureModels, threads: 2 });
+    const seen: LoadProgress[] = [];
+    await other.load('bert-cls', { onProgress: (progress) => seen.push(progress) }).finally(() => other.dispose());
+    const phases = seen.map(({ phase }) => phase);
+    expect(phases.filter((phase, at) => phase !== phases[at - 1])).toEqual(['download', 'compile', 'check', 'ready']);
+    const { size } = await stat(path.join(fixtureModels, 'bert-cls/model.safetensors'));
+    expect(seen.at(-1)?.files['model.safetensors']).toEqual({
+      loadedBytes: size,
+      totalBytes: size,
+      resumedBytes: size,
+    });
+    expect(seen.length).toBeLessThanOrEqual(Object.keys(seen.at(-1)?.files ?? {}).length + 4);
+  });
 
   it('computes with our own engine in two threads, with relaxed SIMD', () => {
     expect(engine.status().models.map(({ backend }) => backend)).toEqual([

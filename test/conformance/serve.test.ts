@@ -2,9 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { runCommand } from './command.js';
 import { cosine, type EmbeddingGolden, readGolden } from './golden.js';
 import { bundleNodePackage, fixtureModels, type NodePackage } from './node-package.js';
 
@@ -121,6 +123,16 @@ describe('vecinity serve', () => {
     expect(cosine(vector, embeddings[0] ?? [])).toBeGreaterThanOrEqual(0.99999);
     expect((await embed(url, { model: 'big', input: inputs[0] })).status).toBe(200);
     expect((await embed(url, { model: 'bigger', input: 'a' })).status).toBe(404);
+  });
+
+  it('says so when its port is in use', async () => {
+    const other = createServer();
+    onTestFinished(() => void other.close());
+    await once(other.listen(0, '127.0.0.1'), 'listening');
+    const { port } = other.address() as AddressInfo;
+    const { code, stderr } = await runCommand(built.folder, ['serve', '--port', `${port}`]);
+    const message = `vecinity serve: Cannot listen: port ${port} of 127.0.0.1 is in use; \`--port 0\` takes a free one.\n`;
+    expect({ code, stderr }).toEqual({ code: 1, stderr: message });
   });
 
   it('fails when a model is not there', async () => {

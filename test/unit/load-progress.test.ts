@@ -80,3 +80,10 @@ test('after the download there is no speed to tell', () => {
   ]);
   expect(seen.at(-1)).toMatchObject({ loadedBytes: 100_000, totalBytes: 100_000 });
 });
+
+test('what another thread reads again is no news', () => {
+  const { seen, weights } = setUp();
+  weights(100_000, { resumedBytes: 100_000 });
+  weights(100_000, { resumedBytes: 100_000 });
+  expect(seen.map(({ phase }) => phase)).toEqual(['download', 'compile']);
+});
