@@ -3,8 +3,8 @@
  * conversation has a channel of its own, so that a tab never receives what is meant for another.
  */
 import type { EngineLine } from '../wire/engine-line.js';
-import type { Candidacy, Conversation, Surroundings } from './member.js';
 import type { Announcement } from './messages.js';
+import type { Candidacy, Conversation, Surroundings } from './surroundings.js';
 
 /** Whether it is worth a try: tabs cannot find each other without https, in a sandboxed frame or in an old browser. */
 export function canShare(): boolean {
@@ -30,14 +30,15 @@ export interface TabOptions {
  * when this resolves. Rejects in the platform's words where locks or channels are there but forbidden, as in a frame of
  * another site whose storage is blocked.
  */
-export async function openTab({ family, group: grouped, startEngine }: TabOptions): Promise<BrowserTab> {
-  const id = crypto.randomUUID();
-  const nameOf = (tab: string) => `${family}:tab:${tab}`;
-  const life = holdLock(nameOf(id));
-  const [group] = await Promise.all([grouped, life.held]);
-  const all = openChannel(group, life.release);
+export async function openTab(options: TabOptions): Promise<BrowserTab> {
+  const presence = new Presence(options);
+  await presence.begin();
+  const nameOf = (tab: string) => lifeOf(options.family, tab);
   return {
-    ...{ id, startEngine },
+    get id() {
+      return presence.id;
+    },
+    startEngine: options.startEngine,
     isVisible: () => document.visibilityState === 'visible',
     now: () => Date.now(),
     every(periodMs, work) {
@@ -48,20 +49,64 @@ export async function openTab({ family, group: grouped, startEngine }: TabOption
       const timer = setTimeout(work, delayMs);
       return () => clearTimeout(timer);
     },
-    announce: (message) => all.postMessage(message),
+    announce: (message) => presence.announce(message),
     listen(heed) {
-      all.onmessage = (event: MessageEvent<Announcement>) => heed(event.data);
+      presence.heed = heed;
     },
-    follow: (receive) => converse(nameOf(id), receive),
+    follow: (receive) => converse(nameOf(presence.id), receive),
     serve: (follower, receive) => converse(nameOf(follower), receive),
-    contend: (candidacy) => contend(`${group}:leader`, candidacy),
-    holder: () => holderOf(`${group}:leader`),
+    contend: (candidacy) => contend(`${presence.group}:leader`, candidacy),
+    holder: () => holderOf(`${presence.group}:leader`),
     watch: (follower, onGone) => watch(nameOf(follower), onGone),
-    close() {
-      all.close();
-      life.release();
-    },
+    sleep: () => presence.end(),
+    wake: () => presence.begin(),
+    close: () => presence.end(),
   };
+}
+
+function lifeOf(family: string, tab: string): string {
+  return `${family}:tab:${tab}`;
+}
+
+/**
+ * What the others see of a tab: its lock and its end of the common channel. None of it is left while the tab sleeps: a
+ * page in the history is thrown out of there when a message comes or another tab waits for its lock.
+ */
+class Presence {
+  id = '';
+  group = '';
+  heed: (message: Announcement) => void = () => {};
+  readonly #options: TabOptions;
+  #all: BroadcastChannel | null = null;
+  #leave = () => {};
+
+  constructor(options: TabOptions) {
+    this.#options = options;
+  }
+
+  /** Each time under a new name: a tab that watched the old one and sleeps may still be in line for its lock. */
+  async begin(): Promise<void> {
+    const { family, group } = this.#options;
+    const id = crypto.randomUUID();
+    const life = holdLock(lifeOf(family, id));
+    this.#leave = life.release;
+    [this.group] = await Promise.all([group, life.held]);
+    if (this.#leave !== life.release) return;
+    this.id = id;
+    this.#all = openChannel(this.group, life.release);
+    this.#all.onmessage = (event: MessageEvent<Announcement>) => this.heed(event.data);
+  }
+
+  announce(message: Announcement): void {
+    this.#all?.postMessage(message);
+  }
+
+  end(): void {
+    this.#all?.close();
+    this.#all = null;
+    this.#leave();
+    this.#leave = () => {};
+  }
 }
 
 function openChannel(name: string, onRefused: () => void): BroadcastChannel {

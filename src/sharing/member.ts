@@ -3,12 +3,13 @@
  * timers come from its `Surroundings`, so that a test can run thousands of tabs in virtual time.
  */
 
-import type { VecinityError } from '../errors.js';
-import type { CallLife, EngineCall, EngineLine } from '../wire/engine-line.js';
+import { toVecinityError, type VecinityError } from '../errors.js';
+import type { CallLife, EngineCall } from '../wire/engine-line.js';
 import type { Announcement, ToFollower, ToLeader } from './messages.js';
 import { pureOperations, Requests } from './requests.js';
 import { Service } from './service.js';
 import { Silence } from './silence.js';
+import type { Conversation, Surroundings } from './surroundings.js';
 
 /** Between two looks at a leader that has our requests, and at ourselves while we lead unseen. */
 const lookMs = 1_000;
@@ -19,40 +20,6 @@ const quietLooks = 5;
 const shortestPauseMs = 1_000;
 const longestPauseMs = 8_000;
 
-export interface Conversation<Sent> {
-  send(message: Sent): void;
-  close(): void;
-}
-
-/** Where the lock of the leader is asked for. */
-export interface Candidacy {
-  /** Takes the lock from its holder, instead of waiting for it. */
-  steal: boolean;
-  onGranted(): void;
-  /** Another tab took the lock. */
-  onStolen(): void;
-}
-
-export interface Surroundings {
-  readonly id: string;
-  isVisible(): boolean;
-  now(): number;
-  every(periodMs: number, work: () => void): () => void;
-  after(delayMs: number, work: () => void): () => void;
-  announce(message: Announcement): void;
-  /** Our own conversation with whoever leads. */
-  follow(receive: (message: ToFollower) => void): Conversation<ToLeader>;
-  /** The leader's end of a follower's conversation. */
-  serve(follower: string, receive: (message: ToLeader) => void): Conversation<ToFollower>;
-  /** Asks for the leader's lock without a time limit; the result gives the lock or the wait up. */
-  contend(candidacy: Candidacy): () => void;
-  /** Who holds the leader's lock, in the browser's words; null when nobody does. */
-  holder(): Promise<string | null>;
-  /** Calls back once the tab is gone; the result stops the watch. */
-  watch(follower: string, onGone: () => void): () => void;
-  startEngine(): EngineLine;
-}
-
 /** How a model that this tab has loaded is asked for. */
 interface KeptModel {
   call: EngineCall;
@@ -62,7 +29,7 @@ interface KeptModel {
 export class Member {
   readonly #around: Surroundings;
   readonly #requests = new Requests();
-  readonly #conversation: Conversation<ToLeader>;
+  #conversation: Conversation<ToLeader>;
   /** Models that this tab has loaded: each new leader is asked for them before anything else. */
   readonly #models = new Map<string, KeptModel>();
   /** Tabs that we lead. */
@@ -72,9 +39,11 @@ export class Member {
   #latestEpoch = '';
   #withdraw: () => void = () => {};
   #stopLooks: (() => void) | null = null;
-  #replay = new AbortController();
+  /** While the leader loads our models. */
+  #replay: AbortController | null = null;
   readonly #silence: Silence;
-  #isSuspended = false;
+  #isAwake = true;
+  #waking: Promise<void> | null = null;
   #quiet = 0;
   #stolenAt = Number.NEGATIVE_INFINITY;
   #pauseMs = shortestPauseMs;
@@ -118,7 +87,7 @@ export class Member {
 
   /** The user sees this tab, or no longer does. */
   visibilityChanged(): void {
-    if (this.#ended) return;
+    if (this.#ended || !this.#isAwake) return;
     this.#quiet = 0;
     if (!this.#service) this.#greet();
     this.#look();
@@ -126,30 +95,46 @@ export class Member {
 
   /** The page is about to sleep, or to go: whoever is awake shall lead, and hears of it while we can still speak. */
   suspend(): void {
-    if (this.#ended || this.#isSuspended) return;
-    this.#isSuspended = true;
+    if (this.#ended || !(this.#isAwake || this.#waking)) return;
+    this.#isAwake = false;
+    this.#waking = null;
     this.#resign();
+    this.#leave({ inPeace: true });
+    this.#conversation.close();
+    this.#around.sleep();
     this.#look();
   }
 
   /** The page goes on after all. */
   resume(): void {
-    if (this.#ended || !this.#isSuspended) return;
-    this.#isSuspended = false;
-    this.#contend(false);
-    this.#greet();
-    this.#look();
+    if (this.#ended || this.#isAwake || this.#waking) return;
+    const waking = this.#around.wake();
+    this.#waking = waking;
+    waking.then(
+      () => this.#waking === waking && this.#awake(),
+      (thrown: unknown) => this.end(toVecinityError(thrown)),
+    );
   }
 
   /** Ends everything of this tab; other tabs go on. */
   end(error: VecinityError): void {
     if (this.#ended) return;
     this.#ended = error;
-    this.#replay.abort(error);
+    this.#replay?.abort(error);
     this.#requests.end(error);
     this.#rest();
     this.#resign();
     this.#conversation.close();
+  }
+
+  #awake(): void {
+    if (this.#ended) return;
+    this.#waking = null;
+    this.#isAwake = true;
+    this.#conversation = this.#around.follow((message) => this.#hear(message));
+    this.#contend(false);
+    this.#greet();
+    this.#look();
   }
 
   #keep(model: string, call: EngineCall, { onProgress }: CallLife): void {
@@ -267,7 +252,7 @@ export class Member {
   /** An offer of long ago, heard by a tab that slept, is no longer true. */
   #accept(offeredAt: number): void {
     const isFresh = this.#around.now() - offeredAt < lookMs;
-    if (isFresh && this.#around.isVisible() && !this.#isSuspended) this.#contend(true);
+    if (isFresh && this.#around.isVisible() && this.#isAwake) this.#contend(true);
   }
 
   #follow(epoch: string): void {
@@ -285,8 +270,9 @@ export class Member {
   }
 
   #askForModels(): void {
-    this.#replay = new AbortController();
-    void this.#askFor([...this.#models.values()], this.#replay.signal);
+    const replay = new AbortController();
+    this.#replay = replay;
+    void this.#askFor([...this.#models.values()], replay.signal);
   }
 
   /** One model of several that fails does not keep the others from their work; it is asked for again after a while. */
@@ -295,9 +281,14 @@ export class Member {
     const ends = await Promise.allSettled(asked);
     if (signal.aborted) return;
     const failed = models.filter((_, at) => ends[at]?.status === 'rejected');
-    if (failed.length === 0) this.#pauseMs = shortestPauseMs;
+    if (failed.length === 0) this.#haveModels();
     else if (this.#service && failed.length >= this.#models.size) this.#fail();
     else this.#around.after(this.#nextPause(), () => !signal.aborted && void this.#askFor(failed, signal));
+  }
+
+  #haveModels(): void {
+    this.#replay = null;
+    this.#pauseMs = shortestPauseMs;
   }
 
   #nextPause(): number {
@@ -309,7 +300,8 @@ export class Member {
   #leave({ inPeace }: { inPeace: boolean }): void {
     this.#epoch = null;
     this.#silence.end();
-    this.#replay.abort();
+    this.#replay?.abort();
+    this.#replay = null;
     this.#requests.leave();
     if (inPeace) this.#requests.pardon();
   }
@@ -321,6 +313,7 @@ export class Member {
   }
 
   #hasReason(): boolean {
+    if (!this.#isAwake) return false;
     return this.#service ? !this.#around.isVisible() : this.#requests.size > 0;
   }
 
@@ -353,7 +346,7 @@ export class Member {
   #despair(): void {
     this.#leave({ inPeace: true });
     const now = this.#around.now();
-    if (this.#isSuspended || now - this.#stolenAt < betweenStealsMs) return;
+    if (!this.#isAwake || now - this.#stolenAt < betweenStealsMs) return;
     this.#stolenAt = now;
     this.#contend(true);
   }

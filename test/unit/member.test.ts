@@ -1,8 +1,9 @@
 /** One tab among those that share an engine, in what the simulation of many reaches too seldom to judge. */
 import { describe, expect, it } from 'vitest';
 import { fromErrorData, type VecinityError } from '../../src/errors.js';
-import { type Conversation, Member, type Surroundings } from '../../src/sharing/member.js';
+import { Member } from '../../src/sharing/member.js';
 import type { ToFollower, ToLeader } from '../../src/sharing/messages.js';
+import type { Conversation, Surroundings } from '../../src/sharing/surroundings.js';
 import type { EngineCall, EngineLine } from '../../src/wire/engine-line.js';
 import { macrotask } from './virtual-runner.js';
 
@@ -51,6 +52,8 @@ function setUp() {
     },
     holder: async () => null,
     watch: () => () => {},
+    sleep: () => {},
+    wake: async () => {},
     startEngine: () => engine,
   };
   const member = new Member(around);

@@ -1,8 +1,9 @@
 /** Tabs of one browser in virtual time: locks, channels, timers and engines that are slow, fail, freeze and die by a seed. */
 
 import { abortError, VecinityError } from '../../src/errors.js';
-import { type Candidacy, type Conversation, Member, type Surroundings } from '../../src/sharing/member.js';
+import { Member } from '../../src/sharing/member.js';
 import type { Announcement } from '../../src/sharing/messages.js';
+import type { Candidacy, Conversation, Surroundings } from '../../src/sharing/surroundings.js';
 import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../../src/wire/engine-line.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -22,6 +23,10 @@ interface ChannelEnd {
 
 interface Tab {
   id: string;
+  /** Its name among the others, who do not know it while it sleeps. */
+  presence: string | null;
+  /** How often it was woken. */
+  wakes: number;
   visible: boolean;
   frozen: boolean;
   /** It was told beforehand that it would be frozen. */
@@ -84,8 +89,8 @@ export class Browser {
   /** Opens a tab that takes part. */
   open(id: string, visible: boolean): Member {
     const tab: Tab = {
-      ...{ id, visible, frozen: false, told: false, awakeSince: this.now, offeredAt: -offerMs },
-      ...{ dead: false, disposed: false, backlog: [], member: null, atWork: new Set() },
+      ...{ id, presence: id, wakes: 0, visible, frozen: false, told: false, awakeSince: this.now },
+      ...{ offeredAt: -offerMs, dead: false, disposed: false, backlog: [], member: null, atWork: new Set() },
     };
     this.#tabs.set(id, tab);
     this.#request(`life:${id}`, { tab, onGranted: () => {}, onStolen: () => {} }, false);
@@ -113,7 +118,7 @@ export class Browser {
     const tab = this.#tab(id);
     tab.disposed = true;
     tab.member?.end(new VecinityError('disposed', 'This Vecinity was disposed.'));
-    this.#forget(`life:${id}`, tab);
+    this.#leave(tab);
   }
 
   isDisposed(id: string): boolean {
@@ -196,20 +201,23 @@ export class Browser {
   }
 
   #surroundingsOf(tab: Tab): Surroundings {
-    const life = `life:${tab.id}`;
     return {
-      id: tab.id,
+      get id() {
+        return tab.presence ?? '';
+      },
       isVisible: () => tab.visible,
       now: () => this.now,
       every: (periodMs, work) => this.#every(tab, periodMs, work),
       after: (delayMs, work) => this.#inTab(tab, delayMs, work),
       announce: (message) => this.#announce(tab, message),
-      follow: (receive) => this.#converse(life, tab, receive),
+      follow: (receive) => this.#converse(`life:${tab.presence}`, tab, receive),
       serve: (follower, receive) => this.#converse(`life:${follower}`, tab, receive),
       contend: (candidacy) => this.#contend(tab, candidacy),
       holder: () => this.#holder(tab),
       watch: (follower, onGone) =>
         this.#request(`life:${follower}`, { tab, onGranted: onGone, onStolen: () => {} }, false),
+      sleep: () => this.#leave(tab),
+      wake: () => this.#wake(tab),
       startEngine: () => new SimulatedEngine(this, tab, this.#faults, this.#random),
     };
   }
@@ -226,9 +234,36 @@ export class Browser {
     return () => stop();
   }
 
+  #leave(tab: Tab): void {
+    if (tab.presence !== null) this.#forget(`life:${tab.presence}`, tab);
+    tab.presence = null;
+  }
+
+  #wake(tab: Tab): Promise<void> {
+    tab.wakes += 1;
+    const presence = `${tab.id}~${tab.wakes}`;
+    return new Promise((resolve) => {
+      const onGranted = () => {
+        tab.presence = presence;
+        resolve();
+      };
+      this.#request(`life:${presence}`, { tab, onGranted, onStolen: () => {} }, false);
+    });
+  }
+
   #announce(from: Tab, message: Announcement): void {
+    if (from.presence === null) return;
     if (message.type === 'leader') this.#checkLeader(message);
-    for (const tab of this.#tabs.values()) if (tab !== from) this.#deliver(from, tab, () => tab.member?.heed(message));
+    for (const tab of this.#tabs.values()) if (tab !== from) this.#tell(from, tab, message);
+  }
+
+  /** Who sleeps, or slept in the meantime, does not hear of it. */
+  #tell(from: Tab, to: Tab, message: Announcement): void {
+    const { presence } = to;
+    if (presence === null) return;
+    this.#deliver(from, to, () => {
+      if (to.presence === presence) to.member?.heed(message);
+    });
   }
 
   #checkLeader({ from, epoch }: { from: string; epoch: string }): void {
@@ -270,7 +305,7 @@ export class Browser {
   }
 
   #checkServer(tab: Tab, epoch: string): void {
-    if (this.leaders.get(epoch) !== tab.id) this.breaches.push(`${tab.id} serves the epoch ${epoch} of another`);
+    if (this.leaders.get(epoch) !== tab.presence) this.breaches.push(`${tab.id} serves the epoch ${epoch} of another`);
     const isOld = epoch !== this.#newest.epoch && this.now - Math.max(this.#newest.at, tab.awakeSince) > graceMs;
     if (isOld) this.breaches.push(`${tab.id} still serves ${epoch} although ${this.#newest.epoch} has begun`);
   }
@@ -329,7 +364,8 @@ export class Browser {
 
   /** A text goes into the engine of a tab; the result takes it out again. */
   begin(tab: { id: string }, text: unknown, client: string | undefined): () => void {
-    if (!String(text).startsWith(`${client} `)) this.breaches.push(`${text} runs in the name of ${client}`);
+    if (!String(text).startsWith(`${client?.split('~')[0]} `))
+      this.breaches.push(`${text} runs in the name of ${client}`);
     this.runs.set(text, (this.runs.get(text) ?? 0) + 1);
     const { atWork } = this.#tab(tab.id);
     const run = { text };

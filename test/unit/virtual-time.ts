@@ -8,8 +8,11 @@ interface Turn {
   work: (() => void) | null;
 }
 
-/** Chains of promises between two turns are shorter than this; the rest of a longer one would run a turn later. */
-const promiseHops = 12;
+/**
+ * Turns that are asked of the event loop at once: it settles every promise between two of them, and starts a new round
+ * only after the last one, which takes longer than the turns themselves.
+ */
+const turnsOfRound = 32;
 
 export class VirtualTime {
   now: number;
@@ -33,15 +36,41 @@ export class VirtualTime {
   }
 
   /** Takes one turn after the other until the condition holds, time is up, or nothing is left to do. */
-  async run(untilMs: number, isDone: () => boolean): Promise<void> {
-    while (!isDone()) {
-      const turn = this.#pop();
-      if (!turn || turn.at > untilMs) return;
+  run(untilMs: number, isDone: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const turn = () => {
+        if (isOver) return;
+        try {
+          isOver = isDone() || !this.#take(untilMs);
+        } catch (thrown) {
+          isOver = true;
+          reject(thrown);
+        }
+        if (isOver) resolve();
+      };
+      const round = () => {
+        for (let at = 1; at < turnsOfRound; at += 1) setImmediate(turn);
+        setImmediate(() => {
+          turn();
+          if (!isOver) round();
+        });
+      };
+      round();
+    });
+  }
+
+  /** Takes the next turn that was not called off; false when there is none before time is up. */
+  #take(untilMs: number): boolean {
+    for (;;) {
+      const [turn] = this.#heap;
+      if (!turn || turn.at > untilMs) return false;
+      this.#pop();
       this.now = turn.at;
       if (!turn.work) continue;
       this.turns += 1;
       turn.work();
-      for (let hop = 0; hop < promiseHops; hop += 1) await null;
+      return true;
     }
   }
 
@@ -58,11 +87,10 @@ export class VirtualTime {
     heap[at] = turn;
   }
 
-  #pop(): Turn | undefined {
+  #pop(): void {
     const heap = this.#heap;
-    const first = heap[0];
     const last = heap.pop();
-    if (!last || first === last) return first;
+    if (!last || heap.length === 0) return;
     let at = 0;
     for (let child = 1; child < heap.length; child = 2 * at + 1) {
       const [left, right] = [heap[child], heap[child + 1]];
@@ -73,7 +101,6 @@ export class VirtualTime {
       at = next;
     }
     heap[at] = last;
-    return first;
   }
 }
 
