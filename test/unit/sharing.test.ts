@@ -143,6 +143,8 @@ function faultOf({ tab, text, aborted, outcomes }: Asked, browser: Browser, sche
   if (aborted && outcome === 'aborted') return null;
   if (outcome === 'disposed' && browser.isDisposed(tab)) return null;
   if (loadFails > 0 && outcome === 'download_failed') return null;
+  // What is tried again after a death waits for the models, and comes when one of them has failed.
+  if (loadFails > 0 && deaths > 0 && outcome === 'model_not_loaded') return null;
   const isToBlame = isPoison || engineDies > 0 || crashes > 0;
   if (outcome === 'engine_crashed' && deaths >= 2 && isToBlame) return null;
   return `${text} ended with ${outcome} after ${browser.runs.get(text)} runs and ${deaths} deaths`;
