@@ -36,8 +36,9 @@ export class Soak {
   readonly #tabs = new Set<Tab>();
   readonly #undoing = new Set<Promise<unknown>>();
   #stops = 0;
-  /** The latest faults, for a complaint. */
+  /** The latest faults with their seconds, for a complaint. */
   #latest: string[] = [];
+  readonly #startMs = Date.now();
 
   constructor(parts: SoakParts) {
     this.#parts = parts;
@@ -156,7 +157,7 @@ export class Soak {
       const struck = await this.#strikeOnce(kind, random.pick(tabs), stage);
       if (!struck) continue;
       this.#parts.tally.fault(kind);
-      this.#latest = [...this.#latest.slice(-3), kind];
+      this.#latest = [...this.#latest.slice(-7), `${kind} ${this.#seconds}`];
     }
   }
 
@@ -173,10 +174,16 @@ export class Soak {
     void undone.then(() => this.#undoing.delete(undone));
   }
 
+  get #seconds(): number {
+    return Math.round((Date.now() - this.#startMs) / 1_000);
+  }
+
   #record(kind: string, outcome: Outcome): void {
     this.#parts.tally.record(kind, outcome);
     if (outcome.type === 'lost' || outcome.type === 'wrong') {
-      this.#parts.complain(`${kind} ${outcome.type}: ${outcome.detail} (after ${this.#latest.join(', ')})`);
+      this.#parts.complain(
+        `${this.#seconds} s: ${kind} ${outcome.type}: ${outcome.detail} (after ${this.#latest.join(', ')})`,
+      );
     }
   }
 }

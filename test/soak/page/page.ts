@@ -72,12 +72,19 @@ interface Answer {
   results: { index: number; relevance_score: number }[];
 }
 
+/** What came, and what the browser knows of how it came. */
 class BypassError extends Error {
   override readonly name = 'Bypass';
 
-  constructor(status: number, text: string) {
-    const controller = navigator.serviceWorker.controller;
-    super(`${status} of the site itself, "${text.slice(0, 40)}"; controller: ${controller?.state ?? 'none'}`);
+  constructor({ url, status }: Response, text: string) {
+    const controller = navigator.serviceWorker.controller?.state ?? 'none';
+    const entries = performance.getEntriesByType('resource') as PerformanceResourceTiming[];
+    const started = entries.findLast(({ name }) => name === url)?.workerStart;
+    const ageMs = Math.round(performance.now());
+    super(
+      `${status} of the site itself, "${text.slice(0, 40)}", to a page of ${ageMs} ms with the controller ${controller}; ` +
+        `the Service Worker was asked at ${started ?? 'an unknown time'}`,
+    );
   }
 }
 
@@ -87,7 +94,7 @@ async function post(path: string, body: object): Promise<Answer> {
   const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
   const text = await response.text();
   // Every answer of ours is JSON: another one came past the Service Worker, from the site's server.
-  if (!response.headers.get('content-type')?.includes('json')) throw new BypassError(response.status, text);
+  if (!response.headers.get('content-type')?.includes('json')) throw new BypassError(response, text);
   const answered = JSON.parse(text);
   if (!response.ok) throw answered.error;
   return answered;
