@@ -96,11 +96,12 @@ async function fillAndJudge(part: FilePart, filling: Filling): Promise<boolean> 
     try {
       if (!(await fill(part, filling))) {
         await part.restart(unknownVersion);
-        return false;
+        if (!expected) return false;
+        throw new WithheldError(order.request.url);
       }
       problem = await judge(part, expected);
     } catch (error) {
-      if (isLast || !mayPass(error)) throw error;
+      if (isLast || !mayPass(error)) throw expected ? asDefect(error) : error;
       if (error instanceof ChangedError) await part.restart(unknownVersion);
       continue;
     }
@@ -110,9 +111,28 @@ async function fillAndJudge(part: FilePart, filling: Filling): Promise<boolean> 
   }
 }
 
+/** A model without a file that it has would give other vectors, and nobody would know. */
+class WithheldError extends VecinityError {
+  constructor(url: string) {
+    super(
+      'download_failed',
+      `${url} could not be downloaded: the server does not have it, but its list of files does.`,
+    );
+  }
+}
+
 /** The next answer may be the file: another version is whole by then, a page of a proxy or a login is gone. */
 function mayPass(error: unknown): boolean {
-  return error instanceof ChangedError || (error instanceof Error && error.cause instanceof HtmlPageError);
+  return error instanceof ChangedError || error instanceof WithheldError || isPage(error);
+}
+
+/** In the place of a file that is known to exist a page does not mean that there is none. */
+function asDefect(error: unknown): unknown {
+  return isPage(error) ? new VecinityError('model_file_invalid', error.message) : error;
+}
+
+function isPage(error: unknown): error is Error {
+  return error instanceof Error && error.cause instanceof HtmlPageError;
 }
 
 async function fill(part: FilePart, { order, expected, tell }: Filling): Promise<boolean> {

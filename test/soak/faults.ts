@@ -1,7 +1,7 @@
 /** What a browser does to a page, through Chromium's debugging protocol: each kind by its name, done to a tab by chance. */
 import { appendFile } from 'node:fs/promises';
 import type { BrowserContext, CDPSession } from '@playwright/test';
-import type { Hub } from './hub.js';
+import { type Hub, type Manner, manners } from './hub.js';
 import type { Random } from './random.js';
 import type { Tab } from './tab.js';
 
@@ -56,6 +56,24 @@ const send =
     await session.send(method, params);
     return true;
   };
+
+/** For as long as an outage takes that nobody would call one. */
+const misbehaving = (manner: Manner): Fault =>
+  lasting(
+    [1_000, 8_000],
+    async (_tab, { hub }) => {
+      hub.behave(manner);
+      return true;
+    },
+    (_tab, { hub }) => hub.behave(null),
+  );
+
+/** Some process that shows tabs, and may run the Service Worker; null when there is none. */
+async function pickRenderer({ browser, random }: Stage): Promise<number | null> {
+  const { processInfo } = await browser.send('SystemInfo.getProcessInfo');
+  const ids = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
+  return ids.length === 0 ? null : random.pick(ids);
+}
 
 export const faults: Readonly<Record<string, Fault>> = {
   'service-worker-stopped': async ({ session }, stage) => {
@@ -118,14 +136,14 @@ export const faults: Readonly<Record<string, Fault>> = {
     },
     ({ session }, { origin }) => session.send('Storage.overrideQuotaForOrigin', { origin }),
   ),
-  'network-cut': lasting(
-    [1_000, 8_000],
-    async (_tab, { hub }) => {
-      hub.cut(true);
-      return true;
-    },
-    (_tab, { hub }) => hub.cut(false),
-  ),
+  'process-stopped': async (_tab, stage) => {
+    const id = await pickRenderer(stage);
+    if (id === null) return false;
+    process.kill(id, 'SIGSTOP');
+    stage.last(stage.random.between(1_000, 15_000), async () => process.kill(id, 'SIGCONT'));
+    return true;
+  },
+  ...Object.fromEntries(manners.map((manner) => [`hub-${manner}`, misbehaving(manner)])),
 };
 
 /** Only where a GPU computes. */

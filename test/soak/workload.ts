@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cosine } from '../../src/core/similarity.js';
 import type { ErrorCode } from '../../src/errors.js';
-import type { Ask, Reply } from './page/subject.js';
+import type { Ask, Reply, TextKind } from './page/subject.js';
 import type { Random } from './random.js';
 import type { Outcome } from './tally.js';
 
@@ -65,6 +65,17 @@ const blaming: ReadonlySet<string> = new Set<ErrorCode>([
   ...(['model_not_found', 'internal_error'] as const),
 ]);
 
+/** By their frequency. */
+const kinds = [
+  ...(['embed', 'embed', 'embed', 'embed', 'fetch', 'fetch', 'fetch', 'fetch'] as const),
+  ...(['fetch-rerank', 'fetch-rerank', 'rerank', 'rerank', 'bulk', 'bulk', 'cancel', 'cancel'] as const),
+  ...(['flood', 'cancelled-flood'] as const),
+];
+
+function isCancelled(kind: string): boolean {
+  return kind === 'cancel' || kind === 'cancelled-flood';
+}
+
 const textsOfBulk = { least: 40, most: 160 } as const;
 
 export class Workload {
@@ -100,14 +111,14 @@ export class Workload {
 
   /** The next request of a tab. */
   next(random: Random): Ask {
-    const kind = random.pick(['embed', 'embed', 'fetch', 'fetch', 'fetch-rerank', 'rerank', 'bulk', 'cancel'] as const);
+    const kind = random.pick(kinds);
     if (kind === 'rerank' || kind === 'fetch-rerank') {
       return this.#rank(kind, this.#some(this.#ranking.documents, random.between(1, 8), random));
     }
-    const isLong = kind === 'bulk' || kind === 'cancel';
-    const count = isLong ? random.between(textsOfBulk.least, textsOfBulk.most) : random.between(1, 4);
+    const isShort = kind === 'embed' || kind === 'fetch';
+    const count = isShort ? random.between(1, 4) : random.between(textsOfBulk.least, textsOfBulk.most);
     const question = this.#embed(kind, this.#some([...this.#golden.keys()], count, random));
-    return kind === 'cancel' ? { ...question, abortAfterMs: random.between(0, 400) } : question;
+    return isCancelled(kind) ? { ...question, abortAfterMs: random.between(0, 400) } : question;
   }
 
   /** Compares every number of an answer with its golden, and with what the undisturbed engine said. */
@@ -118,7 +129,7 @@ export class Workload {
     return detail === null ? { type: 'answered' } : { type: 'wrong', detail: `${ask.kind}: ${detail}` };
   }
 
-  #embed(kind: Extract<Ask, { texts: string[] }>['kind'], texts: string[]): Extract<Ask, { texts: string[] }> {
+  #embed(kind: TextKind, texts: string[]): Extract<Ask, { texts: string[] }> {
     return { kind, texts };
   }
 
@@ -184,14 +195,14 @@ async function readJson<T>(file: string): Promise<T> {
 
 /**
  * A refusal says why by its code. Without one the caller has no answer, and with one that finds fault with the request
- * no right answer: every request of the soak is well made, and only a `cancel` is ever aborted.
+ * no right answer: every request of the soak is well made, and only some kinds are ever aborted.
  */
 export function judgeFailure(
   { code, name, message }: Extract<Reply, { name: string }>,
   kind: Ask['kind'] | 'open',
 ): Outcome {
   if (code === null) return { type: 'lost', detail: `${name}: ${message}` };
-  const isHonest = code === 'aborted' ? kind === 'cancel' : !blaming.has(code);
+  const isHonest = code === 'aborted' ? isCancelled(kind) : !blaming.has(code);
   return isHonest ? { type: 'refused', code, message } : { type: 'lost', detail: `refused as ${code}: ${message}` };
 }
 

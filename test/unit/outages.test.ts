@@ -4,6 +4,7 @@ import { abortError } from '../../src/errors.js';
 import type { ModelLocation } from '../../src/models/files.js';
 import { openModelFiles } from '../../src/models/open-files.js';
 import { resolveModel } from '../../src/models/resolve.js';
+import { readOptionalJson } from '../../src/models/spec-files.js';
 import { listStoredModels } from '../../src/models/stored-models.js';
 import { pause } from '../../src/pause.js';
 import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
@@ -21,16 +22,24 @@ const location: ModelLocation = { kind: 'url', base, headers: {}, cache: true };
 class Hub {
   readonly files = new Map([['config.json', '{"model_type":"bert"}']]);
   readonly asked: string[] = [];
+  /** What the hub's list names; null where there is no list. */
+  listed: readonly string[] | null = null;
   /** What happens instead of an answer. */
   fault: (() => Response | Promise<Response>) | null = null;
 
   readonly fetch: typeof fetch = async (input) => {
+    if (String(input).includes('/api/models/')) return this.#list();
     const path = String(input).slice(base.length);
     this.asked.push(path);
     if (this.fault) return await this.fault();
     const body = this.files.get(path);
     return body === undefined ? new Response('', { status: 404 }) : new Response(body);
   };
+
+  #list(): Response {
+    if (this.listed === null) return new Response('', { status: 404 });
+    return Response.json(this.listed.map((path) => ({ type: 'file', path, size: this.files.get(path)?.length ?? 2 })));
+  }
 
   asksFor(path: string): number {
     return this.asked.filter((asked) => asked === path).length;
@@ -188,5 +197,38 @@ describe('a disk without room', () => {
     disk.quotaBytes = 0;
     expect(await open().readJson('config.json')).toEqual({ model_type: 'bert' });
     expect(await listStoredModels()).toEqual([]);
+  });
+});
+
+describe('a file that is on the list of its publisher', () => {
+  beforeEach(() => {
+    hubServer.files.set('modules.json', '[]');
+    hubServer.listed = ['config.json', 'modules.json'];
+  });
+
+  const page = () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } });
+
+  it.each([
+    ['not found', answering(404), 'download_failed'],
+    ['a page of HTML', page, 'model_file_invalid'],
+  ])(
+    'is not taken for one that the model lacks when the answer is %s: its vectors would be wrong',
+    async (_, fault, code) => {
+      hubServer.fault = fault;
+      const files = open();
+      const reading = readOptionalJson(files, 'modules.json', {});
+      await expect(reading).rejects.toMatchObject({ code, message: expect.stringContaining('modules.json') });
+      expect(hubServer.asksFor('modules.json')).toBe(2);
+      hubServer.fault = null;
+      expect(await readOptionalJson(open(), 'modules.json', {})).toEqual([]);
+    },
+  );
+
+  it('is taken from the second answer when the first one was wrong', async () => {
+    hubServer.fault = () => {
+      hubServer.fault = null;
+      return new Response('', { status: 404 });
+    };
+    expect(await readOptionalJson(open(), 'modules.json', {})).toEqual([]);
   });
 });

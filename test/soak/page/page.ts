@@ -53,6 +53,10 @@ async function answer(ask: Ask): Promise<Iterable<number>[]> {
       return await current().embed(ask.texts, { truncate: true });
     case 'cancel':
       return await current().embed(ask.texts, { truncate: true, signal: AbortSignal.timeout(ask.abortAfterMs ?? 0) });
+    case 'flood':
+      return await flood(ask.texts);
+    case 'cancelled-flood':
+      return await flood(ask.texts, AbortSignal.timeout(ask.abortAfterMs ?? 0));
     case 'fetch':
       return (await post('/v1/embeddings', { input: ask.texts, truncate: true })).data.map(
         ({ embedding }) => embedding,
@@ -65,6 +69,14 @@ async function answer(ask: Ask): Promise<Iterable<number>[]> {
       return [byIndex(results.map(({ index, relevance_score: score }) => ({ index, score })))];
     }
   }
+}
+
+/** Waits for every end, whatever comes of the first. */
+async function flood(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]> {
+  const options = { truncate: true, ...(signal ? { signal } : {}) };
+  const asked = texts.map((text) => current().embed(text, options));
+  await Promise.allSettled(asked);
+  return await Promise.all(asked);
 }
 
 interface Answer {

@@ -1,8 +1,11 @@
 import type { VecinityOptions } from '../../../src/index.js';
 
+/** A flood asks for each text by itself, all at once. */
+export type TextKind = 'embed' | 'fetch' | 'bulk' | 'cancel' | 'flood' | 'cancelled-flood';
+
 /** One request, as plain data. */
 export type Ask =
-  | { kind: 'embed' | 'fetch' | 'bulk' | 'cancel'; texts: string[]; abortAfterMs?: number }
+  | { kind: TextKind; texts: string[]; abortAfterMs?: number }
   | { kind: 'rerank' | 'fetch-rerank'; query: string; documents: string[] };
 
 /** What came of it: float32 numbers as base64, row by row, or what was thrown; `code` is null where the error had none. */
