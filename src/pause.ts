@@ -1,5 +1,5 @@
-/** Waits: for a time, which an abort ends, and for whatever else this thread has to do. */
-import { abortError } from './errors.js';
+/** Waits that an abort ends, for a time or for work, and for whatever else this thread has to do. */
+import { abortError, type VecinityError } from './errors.js';
 
 /** Resolves after that time, without a timer for 0. Throws `aborted` as soon as the signal says so. */
 export async function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
@@ -28,4 +28,27 @@ export function nextTask(): Promise<void> {
     };
     port2.postMessage(null);
   });
+}
+
+/** Ends with the signal even where a step of the work does not listen to it. */
+export async function untilAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = rejection();
+  const onAbort = () => aborted.reject(abortError(signal));
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort);
+  try {
+    return await Promise.race([aborted.promise, work]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** A promise that can only fail (`Promise.withResolvers` is missing in Node 20). */
+export function rejection(): { promise: Promise<never>; reject: (error: VecinityError) => void } {
+  let reject: (error: VecinityError) => void = () => {};
+  const promise = new Promise<never>((_, rejectPromise) => {
+    reject = rejectPromise;
+  });
+  promise.catch(() => {});
+  return { promise, reject };
 }

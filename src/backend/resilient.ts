@@ -8,7 +8,8 @@ import type { Backend, BackendInfo, TokenBatch } from './backend.js';
 import type { Ladder, Rung } from './ladder.js';
 
 /** Messages of runtimes whose worker computes nothing any more, although it still answers. */
-const lostDevice = /device (was |is )?lost|lost device|out of memory|bad_alloc|Aborted\(|unreachable|mapAsync/i;
+const lostDevice =
+  /device (was |is )?lost|lost device|out of memory|bad_alloc|Aborted\(|unreachable|mapAsync|external Instance/i;
 
 /** Failed runs in a row after which the check text is run again. */
 const suspiciousFailures = 2;

@@ -6,6 +6,7 @@ import type { DevicePreference, DtypePreference } from '../backend/backend.js';
 import type { ResilientBackend } from '../backend/resilient.js';
 import { abortError, toVecinityError, VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
+import { rejection, untilAbort } from '../pause.js';
 import type { Attempt, LoadProgress, ModelState, ModelStatus } from './engine.js';
 import { LoadTracker } from './load-progress.js';
 import type { LoadedModel } from './loaded-model.js';
@@ -141,28 +142,6 @@ export class ModelEntry {
     this.#tracker.ready();
     return model;
   }
-}
-
-/** Ends with the signal even where a step of the work does not listen to it. */
-async function untilAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = rejection();
-  const onAbort = () => aborted.reject(abortError(signal));
-  signal.addEventListener('abort', onAbort);
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
-/** A promise that can only fail (`Promise.withResolvers` is missing in Node 20). */
-function rejection(): { promise: Promise<never>; reject: (error: VecinityError) => void } {
-  let reject: (error: VecinityError) => void = () => {};
-  const promise = new Promise<never>((_, rejectPromise) => {
-    reject = rejectPromise;
-  });
-  promise.catch(() => {});
-  return { promise, reject };
 }
 
 /** A callback that throws ends the wait of its own caller only. */

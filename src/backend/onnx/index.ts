@@ -2,6 +2,7 @@
 import type * as Ort from 'onnxruntime-web';
 import { abortError, VecinityError, wordsOf } from '../../errors.js';
 import type { ModelSpec } from '../../models/spec.js';
+import { untilAbort } from '../../pause.js';
 import type {
   Backend,
   BackendInfo,
@@ -11,7 +12,7 @@ import type {
   TokenBatch,
 } from '../backend.js';
 import { poolPadded, unpadRows } from '../pooling.js';
-import { describeAdapter, requireAdapter } from './adapter.js';
+import { describeAdapter, lossOf, requireAdapter } from './adapter.js';
 import type { OnnxRuntime } from './assets.js';
 import { padBatch } from './inputs.js';
 import { createSession, type OnnxSession, startRuntime } from './session.js';
@@ -30,7 +31,9 @@ export const loadOnnxBackend: BackendLoader = async (request, options) => {
   const opened = await createSession(runtime, request, weights, options);
   try {
     throwIfAborted(options);
-    return new OnnxBackend(runtime, opened, request, adapter ? describeAdapter(adapter) : {});
+    // The runtime makes the device itself, from an adapter of its own.
+    const loss = adapter ? lossOf(await runtime.env.webgpu.device) : null;
+    return new OnnxBackend({ runtime, opened, request, loss, details: adapter ? describeAdapter(adapter) : {} });
   } catch (error) {
     await opened.session.release();
     throw error;
@@ -39,6 +42,15 @@ export const loadOnnxBackend: BackendLoader = async (request, options) => {
 
 function throwIfAborted({ signal }: BackendLoadOptions): void {
   if (signal?.aborted) throw abortError(signal);
+}
+
+interface Opened {
+  runtime: OnnxRuntime;
+  opened: OnnxSession;
+  request: BackendRequest;
+  /** Ends with the GPU; null on the CPU. */
+  loss: AbortSignal | null;
+  details: Record<string, string>;
 }
 
 class OnnxBackend implements Backend {
@@ -50,18 +62,15 @@ class OnnxBackend implements Backend {
   readonly #session: Ort.InferenceSession;
   readonly #spec: ModelSpec;
   readonly #output: string;
+  readonly #loss: AbortSignal | null;
   /** Ends with the run before; it never rejects, so that a failed run does not harm the next. */
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(
-    runtime: OnnxRuntime,
-    { session, weights }: OnnxSession,
-    { spec, device }: BackendRequest,
-    details: Record<string, string>,
-  ) {
+  constructor({ runtime, opened: { session, weights }, request: { spec, device }, loss, details }: Opened) {
     this.#runtime = runtime;
     this.#session = session;
+    this.#loss = loss;
     this.#spec = spec;
     this.#output = chooseOutput(session.outputNames, spec, weights.path);
     this.width = spec.dimensions;
@@ -76,7 +85,9 @@ class OnnxBackend implements Backend {
   }
 
   run(batch: TokenBatch): Promise<Float32Array> {
-    const result = this.#last.then(() => this.#infer(batch));
+    const work = this.#last.then(() => this.#infer(batch));
+    // On a lost device the runtime fails in words of its own, or waits for ever.
+    const result = this.#loss ? untilAbort(work, this.#loss) : work;
     this.#last = result.catch(() => undefined);
     return result;
   }
@@ -90,6 +101,7 @@ class OnnxBackend implements Backend {
 
   async #infer(batch: TokenBatch): Promise<Float32Array> {
     if (this.#disposed) throw new VecinityError('disposed', `The model ${this.#spec.id} was unloaded.`);
+    if (this.#loss?.aborted) throw abortError(this.#loss);
     const padded = padBatch(batch, padId(this.#spec));
     const feeds = this.#feeds(padded);
     let outputs: Ort.InferenceSession.ReturnType | null = null;

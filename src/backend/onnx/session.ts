@@ -82,7 +82,9 @@ function isBroken(error: unknown): boolean {
 }
 
 function sessionError(error: unknown, weights: OnnxWeights): VecinityError {
-  const reason = wordsOf(error);
+  // A C++ exception comes out of the runtime as its address.
+  const isMute = typeof error === 'number';
+  const reason = isMute ? 'the runtime gave no reason; a lost GPU or too little memory is likely' : wordsOf(error);
   if (isBroken(error)) {
     return new VecinityError('model_file_invalid', `The file ${weights.path} is not a valid ONNX model: ${reason}`, {
       cause: error,
