@@ -90,17 +90,21 @@ export class Metrics {
       const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
       return `vecinity_model{${pairs.join()}} 1`;
     });
+    const recoveries = models.map(
+      ({ id, recoveries }) => `vecinity_recoveries_total{model="${escapeLabel(id)}"} ${recoveries}`,
+    );
     const gauges = [
       ...['# TYPE te_queue_size gauge', `te_queue_size ${queue.inputs}`],
       ...['# TYPE vecinity_queue_tokens gauge', `vecinity_queue_tokens ${queue.tokens}`],
       ...['# TYPE vecinity_model gauge', ...states],
     ];
+    const ofModels = ['# TYPE vecinity_recoveries_total counter', ...recoveries];
     const counters = [...this.#counters].flatMap(([name, series]) => [
       `# TYPE ${name} counter`,
       ...[...series].map(([labels, value]) => `${name}${labels === '' ? '' : `{${labels}}`} ${value}`),
     ]);
     const histograms = [...this.#histograms].flatMap(([name, histogram]) => histogram.lines(name));
-    return `${[...gauges, ...counters, ...histograms].join('\n')}\n`;
+    return `${[...gauges, ...ofModels, ...counters, ...histograms].join('\n')}\n`;
   }
 
   async #count<Result extends Done>(task: Task, { model, inputs }: Size, work: Promise<Result>): Promise<Result> {

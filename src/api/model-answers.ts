@@ -66,8 +66,17 @@ const modelInfo = {
   threads: z.optional(count),
   details: z.optional(z.record(z.string(), z.unknown())),
   tried: z.optional(
-    z.array(z.strictObject({ backend: z.string(), device: z.string(), ok: z.boolean(), reason: z.string() })),
+    z.array(
+      z.strictObject({
+        at: z.string(),
+        backend: z.string(),
+        device: z.string(),
+        ok: z.boolean(),
+        reason: z.string(),
+      }),
+    ),
   ),
+  recoveries: z.optional(z.int()),
   max_tokens: z.optional(count),
   dimensions: z.optional(count),
   pooling: z.optional(name),

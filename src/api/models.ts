@@ -53,7 +53,7 @@ export function retrieveModel(name: string, context: ApiContext): ModelCard {
 
 /** A model of another server. That server knows more; what is listed here must not wait for it. */
 export function toRemoteStatus(id: string): ModelStatus {
-  return { id, state: 'ready', spec: null, backend: null, tried: [], progress: null, error: null };
+  return { id, state: 'ready', spec: null, backend: null, tried: [], recoveries: 0, progress: null, error: null };
 }
 
 function toRemoteCard(name: string, queue: Queue): ModelCard {

@@ -20,6 +20,8 @@ export interface LadderOptions {
   store: VerdictStore;
   /** Says which model, dtype and adapter a verdict is for. */
   verdictKey: string;
+  /** Milliseconds since 1970. */
+  clock?: () => number;
 }
 
 /** A backend that loaded and passed its check, and its place in the order of the ladder. */
@@ -36,12 +38,12 @@ export class Ladder {
   readonly #options: LadderOptions;
   /** Best first; a measurement puts the CPU before the GPU. */
   #order: Candidate[];
-  #tried: Attempt[];
+  #tried: Attempt[] = [];
 
   constructor(options: LadderOptions) {
     this.#options = options;
     this.#order = [...options.selection.candidates];
-    this.#tried = [...options.selection.skipped];
+    for (const attempt of options.selection.skipped) this.#note(attempt);
   }
 
   get tried(): Attempt[] {
@@ -71,7 +73,7 @@ export class Ladder {
       if (at < index) continue;
       try {
         const backend = await this.#open(candidate, signal);
-        this.#tried.push({ ...placeOf(candidate), ok: true, reason: '' });
+        this.#note({ ...placeOf(candidate), ok: true, reason: '' });
         return { index: at, candidate, backend };
       } catch (thrown) {
         if (signal?.aborted) throw abortError(signal);
@@ -85,8 +87,13 @@ export class Ladder {
 
   /** Notes why a candidate was not taken, or not kept. */
   record(candidate: Candidate, reason: string): void {
-    this.#tried.push({ ...placeOf(candidate), ok: false, reason });
-    this.#tried = this.#tried.slice(-maxAttempts);
+    this.#note({ ...placeOf(candidate), ok: false, reason });
+  }
+
+  #note(attempt: Omit<Attempt, 'at'>): void {
+    const { clock = Date.now } = this.#options;
+    const at = new Date(clock()).toISOString();
+    this.#tried = [...this.#tried, { at, ...attempt }].slice(-maxAttempts);
   }
 
   /** Runs the check again, for a backend that began to fail. */
@@ -117,7 +124,7 @@ export class Ladder {
     this.#tried = this.#tried.filter((attempt) => !attempt.ok);
     await cpu.backend.dispose();
     this.#order = [gpu, ...this.#order.filter((candidate) => candidate !== gpu)];
-    this.#tried.push({ ...placeOf(gpu), ok: true, reason: '' });
+    this.#note({ ...placeOf(gpu), ok: true, reason: '' });
     return { index: 0, candidate: gpu, backend: challenger };
   }
 

@@ -33,9 +33,13 @@ export class ResilientBackend implements Backend {
   #deaths = 0;
   #failuresInRow = 0;
   #runsSinceDeath = 0;
+  #recoveries = 0;
+  readonly #onRecovered: () => void;
 
-  constructor(ladder: Ladder, rung: Rung) {
+  /** `onRecovered` is told whenever a replacement is ready. */
+  constructor(ladder: Ladder, rung: Rung, onRecovered: () => void = () => {}) {
     this.#ladder = ladder;
+    this.#onRecovered = onRecovered;
     this.#rung = rung;
     this.#ready = Promise.resolve(rung);
   }
@@ -59,6 +63,11 @@ export class ResilientBackend implements Backend {
   /** Why no device serves the model any more; null while one does or is being loaded. */
   get failure(): VecinityError | null {
     return this.#failure;
+  }
+
+  /** Replacements that were made so far. */
+  get recoveries(): number {
+    return this.#recoveries;
   }
 
   async run(batch: TokenBatch): Promise<Float32Array> {
@@ -128,6 +137,8 @@ export class ResilientBackend implements Backend {
     const climbed = this.#ladder.climb(index, this.#end.signal).then((rung) => {
       this.#rung = rung;
       this.#failure = null;
+      this.#recoveries += 1;
+      this.#onRecovered();
       return rung;
     });
     return this.#wait(climbed);

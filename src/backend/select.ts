@@ -27,7 +27,7 @@ export interface Selection {
   /** True when the first candidate is a GPU that has to prove itself faster than the CPU. */
   measure: boolean;
   /** Devices that were asked for or are usual and cannot be tried, with the reason. */
-  skipped: Attempt[];
+  skipped: Omit<Attempt, 'at'>[];
 }
 
 /** Never empty: onnxruntime on the CPU is always worth a try. */

@@ -170,8 +170,10 @@ export interface DecodeResult {
   texts: string[];
 }
 
-/** One step down the ladder of devices: what was tried and why it was not taken. */
+/** One step on the ladder of devices: what was tried, and why it was not taken or not kept. */
 export interface Attempt {
+  /** When, in ISO 8601. */
+  at: string;
   backend: BackendName;
   device: 'webgpu' | 'wasm';
   ok: boolean;
@@ -203,7 +205,10 @@ export interface ModelStatus {
   state: ModelState;
   spec: ModelSpec | null;
   backend: BackendInfo | null;
+  /** In the order of time; of a long record the end. */
   tried: Attempt[];
+  /** How often a compute worker that died, hung or computed nonsense had to be replaced since the model was loaded. */
+  recoveries: number;
   progress: LoadProgress | null;
   error: { code: ErrorCode; message: string } | null;
 }

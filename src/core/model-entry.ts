@@ -68,6 +68,7 @@ export class ModelEntry {
       spec: this.#spec,
       backend: this.#backend?.info ?? null,
       tried: this.#tried(),
+      recoveries: this.#backend?.recoveries ?? 0,
       progress: this.#tracker.snapshot,
       error: error && { code: error.code, message: error.message },
     };

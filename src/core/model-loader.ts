@@ -107,7 +107,7 @@ async function startModel(parts: EngineParts, start: Start, request: LoadRequest
   const ladder = createLadder(parts, start, request);
   request.onLadder(() => ladder.tried);
   const { tokenizer, rung } = await startLadder(ladder, opened.tokenizer, request.signal);
-  const backend = new ResilientBackend(ladder, rung);
+  const backend = new ResilientBackend(ladder, rung, () => request.tracker.ready());
   const { maxBatchTokens, maxQueue } = parts.config;
   const now = parts.now ?? (() => performance.now());
   const { spec } = opened;

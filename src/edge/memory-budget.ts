@@ -174,5 +174,5 @@ class BudgetEngine implements Engine {
 /** A model that is not in the engine: one that waits for its first load, or one that went. */
 function describeAbsent({ id, status }: Member): ModelStatus {
   if (status !== null) return { ...status, state: 'unloaded', backend: null, progress: null };
-  return { id, state: 'loading', spec: null, backend: null, tried: [], progress: null, error: null };
+  return { id, state: 'loading', spec: null, backend: null, tried: [], recoveries: 0, progress: null, error: null };
 }

@@ -104,6 +104,11 @@ export function startJob(page: Page): Promise<void> {
   });
 }
 
+/** How often the model's compute worker was replaced. */
+export function recoveries(page: Page): Promise<number | undefined> {
+  return page.evaluate(async () => (await window.vecinity.status()).models[0]?.recoveries);
+}
+
 /** What did not work, as the status says it. */
 export function failures(page: Page): Promise<string[]> {
   return page.evaluate(async () => {

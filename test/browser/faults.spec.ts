@@ -3,7 +3,7 @@
  * all the same or says why not, the next one works, and the status says what happened.
  */
 import { type BrowserContext, expect, type Page, test } from '@playwright/test';
-import { expectGolden, failures, openEngine, startJob } from './engine-page.js';
+import { expectGolden, failures, openEngine, recoveries, startJob } from './engine-page.js';
 import { runEverywhere } from './everywhere.js';
 
 /** What a compute worker does to itself when it is told to, or, with `always`, from its start. */
@@ -73,6 +73,7 @@ for (const [trouble, reason] of inBatch) {
     await tell(page, trouble);
     expect(await page.evaluate(() => window.pending)).toBe(1_500);
     expect(await failures(page)).toEqual([expect.stringMatching(reason)]);
+    expect(await recoveries(page)).toBe(1);
     await expectGolden(page);
   });
 }
@@ -127,4 +128,5 @@ test('an engine that gets its check text wrong after the start is replaced, and 
   await expect.poll(ask).toBe('backend_failed');
   await expectGolden(page);
   expect(await failures(page)).toEqual([expect.stringMatching(/^wasm: A run gave only zeros/)]);
+  expect(await recoveries(page)).toBe(1);
 });

@@ -160,7 +160,8 @@ export function fakeModel(id: string, task: Task, { state = 'ready', spec = {} }
     state,
     spec: state === 'ready' ? { ...fakeSpec(id, task), ...spec } : null,
     backend: state === 'ready' ? { backend: 'onnx', device: 'wasm', dtype: 'f32', threads: 2, details: {} } : null,
-    tried: [{ backend: 'onnx', device: 'webgpu', ok: false, reason: 'no adapter' }],
+    tried: [{ at: '2026-01-02T03:04:05.000Z', backend: 'onnx', device: 'webgpu', ok: false, reason: 'no adapter' }],
+    recoveries: 0,
     progress: null,
     error: state === 'failed' ? { code: 'model_file_missing', message: 'model.onnx is not there.' } : null,
   };

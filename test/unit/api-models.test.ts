@@ -242,7 +242,7 @@ describe('GET /info', () => {
       device: 'wasm',
       dtype: 'f32',
       backend: 'onnx',
-      tried: [{ backend: 'onnx', device: 'webgpu', ok: false, reason: 'no adapter' }],
+      tried: [{ at: '2026-01-02T03:04:05.000Z', backend: 'onnx', device: 'webgpu', ok: false, reason: 'no adapter' }],
       max_tokens: 256,
       dimensions: 1,
       pooling: 'mean',

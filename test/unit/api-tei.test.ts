@@ -295,6 +295,7 @@ describe('GET /metrics', () => {
       'te_request_duration_count 2',
       'vecinity_http_requests_total{path="/embed",method="POST",status="200"} 2',
       'vecinity_model{model="all-MiniLM-L6-v2",state="ready",device="wasm",dtype="f32"} 1',
+      'vecinity_recoveries_total{model="all-MiniLM-L6-v2"} 0',
     ];
     expect(text.split('\n')).toEqual(expect.arrayContaining(lines));
     expect((await createApi({ apiKey: 'k' }).get('/metrics')).headers.get('content-type')).toMatch(/version=0\.0\.4/);

@@ -16,7 +16,7 @@ class SizedEngine {
     const backend = { backend: 'wasm', device: 'wasm', dtype: 'f32', threads: 1, details: {} } as const;
     const memoryBytes = Number(id.split('-')[1]);
     const status = { id, state: 'ready', spec: null, backend: { ...backend, memoryBytes } } as const;
-    this.loaded.set(id, { ...status, tried: [], progress: null, error: null });
+    this.loaded.set(id, { ...status, tried: [], recoveries: 0, progress: null, error: null });
     return this.loaded.get(id) as ModelStatus;
   }
 

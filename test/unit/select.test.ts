@@ -98,21 +98,23 @@ function failing(code: ConstructorParameters<typeof VecinityError>[0], message: 
 const gpuInfo = { info: { device: 'webgpu' } } as const;
 const timed = (times: { webgpu: number; wasm: number }) => async (backend: Backend) => times[backend.info.device];
 
+const at = '2026-01-02T03:04:05.000Z';
+
 test('the first candidate that loads and passes its check is taken; each failure is on record', async () => {
   const check = async (backend: Backend) => {
     if (backend.info.device === 'webgpu') throw new VecinityError('backend_failed', 'cosine 0.2');
   };
   const { ladder, opened } = setUp(
     { 'onnx webgpu': () => fakeBackend(gpuInfo), 'onnx wasm': () => fakeBackend() },
-    { check, select: { device: 'webgpu' } },
+    { check, select: { device: 'webgpu' }, clock: () => Date.parse(at) },
   );
   const rung = await ladder.start();
   expect(rung.candidate).toMatchObject({ backend: 'onnx', device: 'wasm' });
   expect(opened[0]?.backend.disposed).toBe(true);
   expect(ladder.tried).toEqual([
-    { backend: 'onnx', device: 'webgpu', ok: false, reason: 'cosine 0.2' },
-    { backend: 'wasm', device: 'wasm', ok: false, reason: 'wasm wasm is missing' },
-    { backend: 'onnx', device: 'wasm', ok: true, reason: '' },
+    { at, backend: 'onnx', device: 'webgpu', ok: false, reason: 'cosine 0.2' },
+    { at, backend: 'wasm', device: 'wasm', ok: false, reason: 'wasm wasm is missing' },
+    { at, backend: 'onnx', device: 'wasm', ok: true, reason: '' },
   ]);
 });
 

@@ -174,7 +174,7 @@ function toModelType({ task, pooling, dimensions, config }: ModelSpec) {
   return dimensions === 1 ? { reranker: labels } : { classifier: labels };
 }
 
-function describeModel({ id, state, spec, backend, tried, progress, error }: ModelStatus) {
+function describeModel({ id, state, spec, backend, tried, recoveries, progress, error }: ModelStatus) {
   return {
     model: id,
     state,
@@ -188,6 +188,7 @@ function describeModel({ id, state, spec, backend, tried, progress, error }: Mod
     threads: backend?.threads ?? null,
     details: backend?.details ?? {},
     tried,
+    recoveries,
     max_tokens: spec?.maxTokens ?? null,
     dimensions: spec?.dimensions ?? null,
     pooling: spec?.pooling ?? null,
