@@ -101,7 +101,6 @@ class ComputeBackend implements Backend {
 
   async dispose(): Promise<void> {
     const closed = new VecinityError('disposed', 'The model was unloaded.');
-    if (!this.#connection.open) return;
     this.#connection.rejectAll(closed);
     const limit = { timeoutMs: disposeTimeoutMs, what: 'disposing' };
     // Whether the worker lets go in time or not, it ends here; its answer changes nothing.
@@ -136,10 +135,6 @@ class ComputeConnection {
       this.#die(event.message || 'it did not start or threw an error');
     });
     worker.addEventListener('messageerror', () => this.#die('a message could not be read'));
-  }
-
-  get open(): boolean {
-    return this.#closed === null;
   }
 
   call(message: WithoutId<Question>, limit: CallLimit, transfer: Transferable[] = []): Promise<Answer> {

@@ -235,6 +235,48 @@ test('an abort ends the load and its worker at once', async () => {
   expect(worker.terminated).toBe(true);
 });
 
+test('a load that was called off before it began starts no worker', async () => {
+  const createWorker = vi.fn();
+  const signal = AbortSignal.abort();
+  const backend = createComputeBackend({ createWorker, request, runTimeoutMs: 1000, signal });
+  expect(await codeOf(backend)).toBe('aborted');
+  expect(createWorker).not.toHaveBeenCalled();
+});
+
+test('an abort after the load does nothing to the model', async () => {
+  const controller = new AbortController();
+  const { worker, backend } = setUp(async () => fakeBackend(), { signal: controller.signal });
+  const loaded = await backend;
+  controller.abort();
+  expect(await codeOf(loaded.run(batchOf([1])))).toBe('ok');
+  expect(worker.terminated).toBe(false);
+});
+
+test('a worker loads one model: another load beside it or after it is refused', async () => {
+  const ending = deferred<Backend>();
+  const { port1, port2 } = new MessageChannel();
+  open.push(port1);
+  const answers: unknown[] = [];
+  const answered = deferred<void>();
+  const inside: ComputePort = {
+    postMessage: (message) => {
+      answers.push(message.type === 'error' ? [message.id, message.error.code] : [message.id, message.type]);
+      if (answers.length === 2) ending.resolve(fakeBackend());
+      if (answers.length === 3) answered.resolve();
+    },
+    addEventListener: (_, listener) => void port2.on('message', (data) => listener({ data })),
+  };
+  serveCompute(inside, { onnx: async () => () => ending.promise });
+  for (const id of [1, 2]) port1.postMessage({ type: 'load', id, request });
+  port1.postMessage({ type: 'run', id: 3, batch: batchOf([1]) });
+  await answered.promise;
+  expect(answers).toEqual([
+    [2, 'internal_error'],
+    [3, 'internal_error'],
+    [1, 'loaded'],
+  ]);
+});
+
 test('dispose lets the backend go, rejects what runs and ends the worker', async () => {
   const { loader, running } = hangingLoader();
   const inner: { disposed: boolean }[] = [];

@@ -6,6 +6,7 @@ import { ResilientBackend } from '../../src/backend/resilient.js';
 import { type Candidate, type SelectOptions, selectCandidates } from '../../src/backend/select.js';
 import { VecinityError } from '../../src/errors.js';
 import { createMemoryVerdicts, openVerdicts } from '../../src/storage/verdicts.js';
+import { deferred } from './deferred.js';
 import { type FakeBackend, fakeBackend, fakeSpec } from './fake-backend.js';
 
 const hardware: WebGpuSupport = { kind: 'hardware', adapter: 'acme gpu' };
@@ -216,6 +217,55 @@ test('runs in flight on the same worker cause one replacement', async () => {
   await Promise.allSettled([backend.run(batch()), backend.run(batch()), backend.run(batch())]);
   expect(await codesOf(backend, 1)).toEqual(['ok']);
   expect(names()).toEqual(['onnx webgpu', 'onnx webgpu']);
+});
+
+test('a worker that died while its check ran is replaced once', async () => {
+  const checked = deferred<void>();
+  let checks = 0;
+  const check = async () => {
+    checks += 1;
+    if (checks !== 2) return;
+    await checked.promise;
+    throw new VecinityError('worker_died', 'killed in its check');
+  };
+  let runs = 0;
+  const onRun = () => {
+    runs += 1;
+    throw new VecinityError(runs <= 2 ? 'backend_failed' : 'worker_died', 'killed');
+  };
+  let made = 0;
+  const make = () => (made++ === 0 ? fakeBackend({ ...gpuInfo, onRun }) : fakeBackend(gpuInfo));
+  const { backend, names, ladder } = await resilient({ 'onnx webgpu': make }, { check });
+  const failing = codesOf(backend, 2);
+  await vi.waitUntil(() => checks === 2, { timeout: 20_000 });
+  expect(await codesOf(backend, 1)).toEqual(['worker_died']);
+  checked.resolve();
+  expect(await failing).toEqual(['backend_failed', 'worker_died']);
+  expect(await codesOf(backend, 1)).toEqual(['ok']);
+  expect(names()).toEqual(['onnx webgpu', 'onnx webgpu']);
+  expect(ladder.tried.filter(({ ok }) => !ok)).toHaveLength(1);
+});
+
+test('a device that has served a hundred runs since a death may lose another worker', async () => {
+  const deathAt = new Set([1, 102]);
+  let runs = 0;
+  const onRun = (_: TokenBatch, values: Float32Array) => {
+    runs += 1;
+    if (deathAt.has(runs)) throw new VecinityError('worker_died', 'killed');
+    return values;
+  };
+  const make = () => fakeBackend({ ...gpuInfo, onRun });
+  const { backend, names } = await resilient({ 'onnx webgpu': make, 'wasm wasm': () => fakeBackend() });
+  const codes = await codesOf(backend, 103);
+  expect(codes.filter((code) => code !== 'ok')).toEqual(['worker_died', 'worker_died']);
+  expect(names()).toEqual(['onnx webgpu', 'onnx webgpu', 'onnx webgpu']);
+});
+
+test('the next device may lose as many workers as the one before it', async () => {
+  const make = { 'onnx webgpu': mortal(2, gpuInfo), 'wasm wasm': mortal(1), 'onnx wasm': () => fakeBackend() };
+  const { backend, names } = await resilient(make);
+  expect(await codesOf(backend, 4)).toEqual(['worker_died', 'worker_died', 'worker_died', 'ok']);
+  expect(names()).toEqual(['onnx webgpu', 'onnx webgpu', 'wasm wasm', 'wasm wasm']);
 });
 
 test('the last device is started again as often as it is needed', async () => {
