@@ -95,6 +95,15 @@ describe('the threads of the WASM engine', () => {
     }
   });
 
+  it('take up a split text only when all of them are back from the one before', async () => {
+    await backend.run(batchOf(1, 60));
+    const next = backend.run(batchOf(1, 50));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(thread.work).toHaveLength(1);
+    thread.finish();
+    expect(await next).toEqual(await alone.run(batchOf(1, 50)));
+  });
+
   it('leave a text that is split to those who are free', async () => {
     const long = batchOf(1, 60);
     const during = backend.run(batchOf(8, 40));

@@ -69,6 +69,15 @@ test('a WASM device leaves its own values as the reference, per dtype, and needs
   expect(openReference).toHaveBeenCalledTimes(1);
 });
 
+test('a reference that is kept stays as it is, whatever a later CPU device computes', async () => {
+  const store = createMemoryVerdicts();
+  const given = options({ spec: fakeSpec(), store });
+  await checkCanary(fakeBackend(), given);
+  await checkCanary(turned(0.5), given);
+  await checkCanary(fakeBackend({ info: webgpu }), given);
+  await expect(checkCanary(turned(0.5, webgpu), given)).rejects.toThrow(/0\.5/);
+});
+
 test.each(['wasm', 'webgpu'] as const)(
   'kernels that compute nothing are refused by themselves where there is no reference: %s',
   async (device) => {

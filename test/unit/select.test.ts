@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { probeWebGpu, type WebGpuSupport } from '../../src/backend/adapter.js';
 import type { Backend, TokenBatch } from '../../src/backend/backend.js';
+import { WrongAnswerError } from '../../src/backend/canary.js';
 import { Ladder, type LadderOptions } from '../../src/backend/ladder.js';
 import { ResilientBackend } from '../../src/backend/resilient.js';
 import { type Candidate, type SelectOptions, selectCandidates } from '../../src/backend/select.js';
@@ -138,6 +139,47 @@ test('an abort ends the walk and is not taken for a failed device', async () => 
   );
   await expect(ladder.start(controller.signal)).rejects.toMatchObject({ code: 'aborted' });
   expect(names()).toEqual([]);
+});
+
+test('an abort while a device is checked lets it go', async () => {
+  const controller = new AbortController();
+  const check = async () => controller.abort();
+  const { ladder, opened } = setUp({ 'wasm wasm': () => fakeBackend() }, { check, select: { device: 'wasm' } });
+  await expect(ladder.climb(0, controller.signal)).rejects.toMatchObject({ code: 'aborted' });
+  expect(opened.map(({ name, backend }) => [name, backend.disposed])).toEqual([['wasm wasm', true]]);
+});
+
+test('an abort while both devices are measured lets both of them go', async () => {
+  const controller = new AbortController();
+  const measure = async () => {
+    controller.abort();
+    throw new VecinityError('aborted', 'The request was aborted.');
+  };
+  const make = { 'onnx webgpu': () => fakeBackend(gpuInfo), 'wasm wasm': () => fakeBackend() };
+  const { ladder, opened } = setUp(make, { measure });
+  await expect(ladder.start(controller.signal)).rejects.toMatchObject({ code: 'aborted' });
+  expect(opened.map(({ backend }) => backend.disposed)).toEqual([true, true]);
+});
+
+test('wrong answers of every device, and nothing else, are told as the files being wrong', async () => {
+  const wrong = () => {
+    throw new VecinityError('backend_failed', 'wrong', { cause: new WrongAnswerError('cosine 0') });
+  };
+  const causeOf = async (make: Record<string, Make>) => {
+    const { ladder } = setUp(make, { select: { device: 'wasm' } });
+    const error = await ladder.start().catch((thrown: unknown) => thrown);
+    return error instanceof VecinityError ? error.cause : null;
+  };
+  expect(await causeOf({ 'wasm wasm': wrong, 'onnx wasm': wrong })).toBeInstanceOf(WrongAnswerError);
+  expect(await causeOf({ 'wasm wasm': wrong })).not.toBeInstanceOf(WrongAnswerError);
+});
+
+test('the record of attempts does not grow without end', () => {
+  const { ladder } = setUp({});
+  const [candidate] = selection().candidates;
+  for (let at = 0; at < 100; at += 1) if (candidate) ladder.record(candidate, `failure ${at}`);
+  expect(ladder.tried).toHaveLength(20);
+  expect(ladder.tried.at(-1)?.reason).toBe('failure 99');
 });
 
 test.each([

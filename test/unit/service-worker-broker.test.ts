@@ -206,6 +206,14 @@ describe('the Service Worker with its clock', () => {
     expect((await answer).status).toBe(499);
   });
 
+  it('leaves no clock running once it has answered', async () => {
+    const page = new FakePage('page', answersAs('page'));
+    const answer = brokerOf([page]).answer(request, { clientId: 'page', signal: open() });
+    await advanceUntilSettled(answer);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('cancels the request in the engine when the caller aborts', async () => {
     const cancelled = deferred();
     const started = deferred();

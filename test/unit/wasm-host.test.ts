@@ -1,6 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
 import { dropHost, prepareHost, setThreadFactory, takeHost } from '../../src/backend/wasm/host.js';
+import { loadWasmBackend } from '../../src/backend/wasm/index.js';
+import { fakeSpec } from './fake-backend.js';
 
 const options = { threads: 3, assetsUrl: null };
 let threads: { ended: boolean }[] = [];
@@ -22,6 +24,7 @@ beforeEach(() => {
 afterEach(() => {
   dropHost();
   setThreadFactory(null);
+  vi.unstubAllGlobals();
 });
 
 describe('a host that was made ready', () => {
@@ -45,6 +48,31 @@ describe('a host that was made ready', () => {
     prepareHost(options);
     dropHost();
     expect(threads.map(({ ended }) => ended)).toEqual([true, true]);
+  });
+
+  it('is let go by a load that fails', async () => {
+    const request = { ...options, spec: fakeSpec(), backend: 'wasm', device: 'wasm', dtype: 'auto' } as const;
+    const location = { kind: 'url', base: 'https://models.test/', headers: {}, cache: false } as const;
+    await expect(loadWasmBackend({ ...request, location }, {})).rejects.toMatchObject({ code: 'device_unavailable' });
+    expect(threads.map(({ ended }) => ended)).toEqual([true, true]);
+  });
+
+  it.each([
+    [1, 1],
+    [4, 4],
+    [6, 5],
+    [64, 8],
+  ])('on %i cores computes with %i threads, and with any number that is asked for', (cores, computing) => {
+    vi.stubGlobal('navigator', { hardwareConcurrency: cores });
+    expect(takeHost({ ...options, threads: 0 }).threads).toHaveLength(computing - 1);
+    expect(takeHost({ ...options, threads: 12 }).threads).toHaveLength(11);
+  });
+
+  it('shares its memory only with threads that there are', () => {
+    expect(takeHost({ ...options, threads: 1 }).shared).toBe(false);
+    expect(takeHost({ ...options, threads: 2 }).shared).toBe(true);
+    vi.stubGlobal('crossOriginIsolated', false);
+    expect(takeHost({ ...options, threads: 2 }).shared).toBe(false);
   });
 
   it('has as many threads as could be started', () => {

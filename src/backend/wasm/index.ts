@@ -150,9 +150,7 @@ export class WasmBackend implements Backend {
     if (this.#disposed) throw new VecinityError('disposed', `The model ${this.#id} was unloaded.`);
     this.#check(batch);
     try {
-      const values = await this.#pool.run(batch);
-      if (!values.every(Number.isFinite)) throw new Error('it gave values that are not finite');
-      return values;
+      return await this.#pool.run(batch);
     } catch (cause) {
       if (cause instanceof VecinityError) throw cause;
       const reason = wordsOf(cause);
