@@ -3,7 +3,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
 import { pickExactForm, probeArithmetic } from '../../src/backend/wasm/features.js';
 import type { GemmForm } from '../../src/backend/wasm/plan.js';
-import { checkActivations, checkAll, checkAttention, checkExactProducts, checkNorm } from '../wasm/kernel-checks.js';
+import {
+  checkActivations,
+  checkAll,
+  checkAttention,
+  checkExactProducts,
+  checkNorm,
+  checkPacking,
+} from '../wasm/kernel-checks.js';
 
 let module: WebAssembly.Module;
 
@@ -20,6 +27,14 @@ describe('the kernels for plain SIMD', () => {
 
   it('tell x86, where 16-bit numbers are multiplied faster than floats', () => {
     expect(pickExactForm(probeArithmetic(module, false))).toBe(process.arch === 'x64' ? 'w16' : 'f32');
+  });
+
+  it('pack channels of codes together as they are packed one by one', () => {
+    expect(checkPacking(module, { form: 'i16', width: 48, columns: 20, block: 48 })).toEqual([]);
+    // The lanes of bytes are counted here, too; only their products need another build.
+    for (const form of ['quad', 'pair', 'single', 'add'] as const) {
+      expect(checkPacking(module, { form, width: 208, columns: 20, block: 64 })).toEqual([]);
+    }
   });
 
   it('attend to one text and see nothing of its neighbours', () => {

@@ -3,6 +3,7 @@
  * plain SIMD, in Chromium's worker for relaxed SIMD. Each check returns what is wrong, nothing when all is right.
  */
 import { type Channel, laneLimit, laneSpan, largestLaneSum, quantizeWords } from '../../src/backend/wasm/channel.js';
+import { CodePacker } from '../../src/backend/wasm/code-packer.js';
 import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
 import * as layout from '../../src/backend/wasm/kernels/layout.js';
 import { instantiate, type Kernels } from '../../src/backend/wasm/kernels.js';
@@ -75,6 +76,31 @@ export function checkExactProducts(module: WebAssembly.Module, shape: GemmShape)
     });
   }
   return wrong.slice(0, 5);
+}
+
+/** Channels that are packed together lie as if they had come one by one, also those that are too large for their lanes. */
+export function checkPacking(module: WebAssembly.Module, shape: Omit<GemmShape, 'rows'>): string[] {
+  const { form, width, columns } = shape;
+  const random = numbers(width + columns);
+  const wrong: string[] = [];
+  for (const size of [20, 127]) {
+    const channels = Int8Array.from({ length: columns * width }, () => Math.round((random() * 2 - 1) * size));
+    // One column of one sign, whose sums are the largest.
+    channels.fill(size, width, 2 * width);
+    channels.fill(-size, 2 * width, 3 * width);
+    const images = [true, false].map((together) => {
+      const { heap, kernels } = open(module);
+      const codePacker = new CodePacker(heap, kernels.pack, channels.length);
+      const start = heap.usedBytes;
+      // Rows begin in the middle of a panel.
+      const packer = new LinearPacker(heap, { ...shape, columns: roundUp(columns + 3, 8), smooth: false });
+      packer.writeRows(3, channels, together ? codePacker : null);
+      return heap.i8.slice(start, heap.usedBytes);
+    });
+    const at = (images[0] as Int8Array).findIndex((byte, index) => byte !== images[1]?.[index]);
+    if (at >= 0) wrong.push(`packing ${form} ${width}x${columns}, codes up to ${size}: byte ${at} differs`);
+  }
+  return wrong;
 }
 
 /** The sum of all products, exact within blocks and rounded to f32 at the end of each. */
@@ -389,6 +415,14 @@ export function checkTables(module: WebAssembly.Module, width: number): string[]
 export function checkAll(module: WebAssembly.Module, forms: readonly GemmForm[]): string[] {
   const wrong: string[] = [];
   for (const form of forms) {
+    for (const [width, columns, block] of [
+      [16, 5, 16],
+      [22, 8, 32],
+      [48, 24, 32],
+      [400, 16, 128],
+    ] as const) {
+      wrong.push(...checkPacking(module, { form, width, columns, block }));
+    }
     for (const rows of [1, 2, 3, 4, 5, 31, 66]) {
       for (const [width, columns, block] of [
         [16, 8, 16],

@@ -23,6 +23,7 @@ import type { Tap } from './encoder.js';
 import { convertedForms, pickExactForm, pickForm, plainForms, probeArithmetic } from './features.js';
 import { createMemory, Heap } from './heap.js';
 import { takeHost, type WasmHost } from './host.js';
+import { instantiate } from './kernels.js';
 import { type PoolOptions, type ThreadConnection, ThreadPool } from './pool.js';
 import { type Precision, planWeights } from './weights.js';
 
@@ -76,7 +77,8 @@ async function loadInto(
   const module = await host.module;
   const precision = choosePrecision(request, { host, module, weights });
   const heap = new Heap(createMemory(host.shared, memoryLimit(weights)));
-  const planned = planWeights(weights, { description, heap, precision });
+  const kernels = instantiate(module, heap.memory);
+  const planned = planWeights(weights, { description, heap, precision, kernels });
   const setup: ModelSetup = { plan: planned.plan, task: request.spec.task, pooling: request.spec.pooling };
   if (setup.task === 'rerank' && setup.plan.head === null) {
     throw new VecinityError('unsupported_task', `The model ${request.spec.id} has no classification head.`);

@@ -19,6 +19,7 @@ export interface Kernels {
   attend(job: number): void;
   embed(table: number, ids: number, rows: number, width: number, out: number, stride: number, add: number): void;
   mean(x: number, stride: number, rows: number, out: number): void;
+  pack(linear: number, codes: number, first: number, count: number, span: number): number;
   normalize(
     x: number,
     residual: number,
@@ -65,7 +66,7 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
     throw new TypeError('This build of the kernels has no relaxed SIMD.');
   };
   const { gemmF32, gemmW16, gemmI16, gemmAdd, gemmSingle, gemmPair, gemmQuad } = exports;
-  const { attend, embed, mean, normalize, quantize } = exports;
+  const { attend, embed, mean, normalize, pack, quantize } = exports;
   return {
     gemm: {
       f32: gemmF32,
@@ -80,6 +81,7 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
     embed,
     mean,
     normalize,
+    pack,
     quantize,
   };
 }

@@ -3,6 +3,7 @@
  * Takes channels (rows of the weight) one by one in any order, so that a file is packed while it streams in.
  */
 import { type Channel, fitChannel, quantizeChannel, quantizeWords } from './channel.js';
+import type { CodePacker } from './code-packer.js';
 import type { Heap } from './heap.js';
 import * as layout from './kernels/layout.js';
 import { blockCount, type GemmForm, isI16, type LinearPlan, roundUp, weightBytes } from './plan.js';
@@ -26,19 +27,22 @@ export class LinearPacker {
   readonly #columns: number;
   readonly #sums: number;
   readonly #smooth: number;
+  readonly #rowWidth: number;
 
   constructor(heap: Heap, shape: LinearShape) {
     const width = roundUp(shape.width, 16);
     const panels = shape.columns / 8;
     const block = isU7(shape.form) || shape.form === 'w16' ? Math.min(shape.block, width) : width;
     this.#heap = heap;
+    this.#rowWidth = shape.width;
     this.plan = { address: heap.allocate(layout.LINEAR_BYTES), form: shape.form, panels, width, block };
     this.#weights = heap.allocate(panels * width * 8 * weightBytes(shape.form));
     this.#columns = heap.allocate(panels * 64);
     this.#sums = isU7(shape.form) ? heap.allocate(panels * blockCount(this.plan) * 32) : 0;
     this.#smooth = shape.smooth ? heap.allocate(width * 4) : 0;
     this.#describe();
-    for (let column = 0; column < shape.columns; column++) this.#scaleBy(column, 1, true);
+    for (let panel = 0; panel < panels; panel++)
+      this.#heap.f32.fill(1, this.#columns / 4 + panel * 16, this.#columns / 4 + panel * 16 + 8);
   }
 
   /** A channel of floating-point weights. */
@@ -57,8 +61,22 @@ export class LinearPacker {
     else this.#putChannel(column, fitChannel(codes, form));
   }
 
+  /** Channels of consecutive columns, `[columns, width]`; codes all at once where that is possible. */
+  writeRows(column: number, channels: Int8Array | Float32Array, packer: CodePacker | null): void {
+    const width = this.#rowWidth;
+    const isWhole = channels instanceof Int8Array && width === this.plan.width;
+    if (isWhole && packer?.write(this.plan, column, channels)) return;
+    for (let at = 0; at < channels.length; at += width) {
+      const channel = channels.subarray(at, at + width);
+      if (channel instanceof Int8Array) this.writeCodes(column + at / width, channel);
+      else this.writeFloats(column + at / width, channel);
+    }
+  }
+
   multiplyScale(column: number, scale: number): void {
-    this.#scaleBy(column, scale, false);
+    const at = this.#columnIndex(column);
+    const { f32 } = this.#heap;
+    f32[at] = (f32[at] as number) * scale;
   }
 
   setBias(column: number, bias: number): void {
@@ -101,7 +119,7 @@ export class LinearPacker {
     if (this.plan.form === 'i16') this.#putPairs(column, bytes);
     else this.#putFours(column, bytes);
     if (this.#sums !== 0) this.#putSums(column, bytes);
-    this.#scaleBy(column, scale, false);
+    this.multiplyScale(column, scale);
   }
 
   /** Four consecutive bytes of a column lie together: four inputs, or two of 16 bits. */
@@ -138,12 +156,6 @@ export class LinearPacker {
       for (let k = b * block; k < Math.min(codes.length, (b + 1) * block); k++) sum += codes[k] as number;
       this.#heap.f32[base + b * 8] = sum;
     }
-  }
-
-  #scaleBy(column: number, factor: number, reset: boolean): void {
-    const { f32 } = this.#heap;
-    const at = this.#columnIndex(column);
-    f32[at] = reset ? factor : (f32[at] as number) * factor;
   }
 
   #columnIndex(column: number): number {

@@ -16,8 +16,10 @@ import {
   type NormNames,
 } from './architectures.js';
 import { quantizeChannel, quantizeWords } from './channel.js';
+import { CodePacker } from './code-packer.js';
 import type { Heap } from './heap.js';
 import * as layout from './kernels/layout.js';
+import type { Kernels } from './kernels.js';
 import { LinearPacker, type LinearShape } from './pack.js';
 import { type GemmForm, type HeadPlan, type LayerPlan, type ModelPlan, roundUp, weightBytes } from './plan.js';
 
@@ -44,11 +46,16 @@ export interface PlannedWeights {
   load(options: ReadOptions): Promise<void>;
 }
 
+interface Target {
+  description: EncoderDescription;
+  heap: Heap;
+  precision: Precision;
+  /** Over the heap's memory. */
+  kernels: Pick<Kernels, 'pack'>;
+}
+
 /** Finds places for the weights of a described model (names bound to the file). Throws `model_file_invalid`. */
-export function planWeights(
-  file: Safetensors,
-  target: { description: EncoderDescription; heap: Heap; precision: Precision },
-): PlannedWeights {
+export function planWeights(file: Safetensors, target: Target): PlannedWeights {
   const loader = new WeightLoader(file, target);
   const plan = loader.plan();
   return { plan, load: (options) => loader.load(options) };
@@ -59,15 +66,18 @@ class WeightLoader {
   readonly #description: EncoderDescription;
   readonly #heap: Heap;
   readonly #precision: Precision;
+  readonly #codes: CodePacker | null;
   readonly #sinks = new Map<string, Sink>();
   /** What can only be done once all tensors are in. */
   readonly #last: (() => void)[] = [];
 
-  constructor(file: Safetensors, target: { description: EncoderDescription; heap: Heap; precision: Precision }) {
+  constructor(file: Safetensors, target: Target) {
     this.#file = file;
     this.#description = target.description;
     this.#heap = target.heap;
     this.#precision = target.precision;
+    const hasCodes = [...file.tensors.values()].some(({ dtype }) => dtype === 'I8');
+    this.#codes = hasCodes ? new CodePacker(target.heap, target.kernels.pack, chunkBytes) : null;
   }
 
   plan(): ModelPlan {
@@ -210,10 +220,14 @@ class WeightLoader {
     this.#sinks.set(`${name}.weight`, (chunk) => {
       const integers = chunk.tensor.dtype === 'I8';
       const values = integers ? decodeTensor(chunk.tensor, chunk.bytes) : decodeFloats(chunk.tensor, chunk.bytes);
-      for (let row = 0; row < chunk.rows; row++) {
-        const part = values.subarray(row * width, (row + 1) * width);
-        if (part instanceof Int8Array) packer.writeCodes(column(chunk.row + row), part);
-        else packer.writeFloats(column(chunk.row + row), part as Float32Array);
+      for (let row = 0; row < chunk.rows; ) {
+        const first = column(chunk.row + row);
+        let end = row + 1;
+        while (end < chunk.rows && column(chunk.row + end) === first + end - row) end += 1;
+        // The type of the tensor says which of the two it is.
+        const channels = values.subarray(row * width, end * width) as Int8Array | Float32Array;
+        packer.writeRows(first, channels, this.#codes);
+        row = end;
       }
     });
     this.#vector(`${name}.bias`, rows, (values, start) => {

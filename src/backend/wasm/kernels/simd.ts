@@ -3,4 +3,5 @@ export { gemmF32 } from './gemm-f32';
 export { gemmI16, gemmW16 } from './gemm-i16';
 export { attend } from './attention';
 export { embed, mean } from './embed';
+export { pack } from './pack';
 export { normalize, quantize } from './quantize';
