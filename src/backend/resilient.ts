@@ -134,7 +134,7 @@ export class ResilientBackend implements Backend {
   }
 
   #recover(index: number): Promise<Rung> {
-    const climbed = this.#ladder.climb(index, this.#end.signal).then((rung) => {
+    const climbed = this.#climb(index).then((rung) => {
       this.#rung = rung;
       this.#failure = null;
       this.#recoveries += 1;
@@ -142,6 +142,17 @@ export class ResilientBackend implements Backend {
       return rung;
     });
     return this.#wait(climbed);
+  }
+
+  /** Where nothing below works, those above get another chance: what died there may have been killed from outside. */
+  async #climb(index: number): Promise<Rung> {
+    const { signal } = this.#end;
+    try {
+      return await this.#ladder.climb(index, signal);
+    } catch (error) {
+      if (index === 0 || signal.aborted) throw error;
+      return await this.#ladder.climb(0, signal);
+    }
   }
 
   #wait(climbed: Promise<Rung>): Promise<Rung> {

@@ -254,6 +254,13 @@ test('a dead worker is replaced by the same device once, then by the next one', 
   expect(ladder.tried.filter((attempt) => attempt.reason === 'killed')).toHaveLength(2);
 });
 
+test('a device that lost two workers is taken again where no other one can run the model', async () => {
+  const { backend, names } = await resilient({ 'onnx webgpu': mortal(2, gpuInfo) });
+  expect(await codesOf(backend, 4)).toEqual(['worker_died', 'worker_died', 'ok', 'ok']);
+  expect(names().at(-1)).toBe('onnx webgpu');
+  expect(backend.failure).toBeNull();
+});
+
 test('runs in flight on the same worker cause one replacement', async () => {
   const { backend, names } = await resilient({ 'onnx webgpu': mortal(1, gpuInfo) });
   await Promise.allSettled([backend.run(batch()), backend.run(batch()), backend.run(batch())]);
