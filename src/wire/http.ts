@@ -1,9 +1,6 @@
 /** Whole HTTP requests and responses as data and back, for the ports between page, Service Worker and engine worker. */
 import type { WireRequest, WireResponse } from '../protocol.js';
 
-/** Statuses that the platform allows no body for, not even an empty one. */
-const bodylessStatuses = new Set([101, 204, 205, 304]);
-
 /** Which tab or other caller a request is from; the engine's queue gives each a fair share. Never leaves the browser. */
 const clientHeader = 'vecinity-client';
 
@@ -34,7 +31,7 @@ export function fromWireRequest(wire: WireRequest, signal: AbortSignal): Request
   return new Request(wire.url, { method: wire.method, headers: wire.headers, body: wire.body, signal });
 }
 
-/** Reads the response's body to its end. */
+/** Reads the response's body to its end; an empty one becomes null, which is all that statuses such as 204 allow. */
 export async function toWireResponse(response: Response): Promise<WireResponse> {
   const body = await response.arrayBuffer();
   return {
@@ -47,6 +44,6 @@ export async function toWireResponse(response: Response): Promise<WireResponse> 
 
 /** Inverse of `toWireResponse`. */
 export function fromWireResponse(wire: WireResponse): Response {
-  const { status, statusText, headers } = wire;
-  return new Response(bodylessStatuses.has(status) ? null : wire.body, { status, statusText, headers });
+  const { status, statusText, headers, body } = wire;
+  return new Response(body, { status, statusText, headers });
 }

@@ -233,6 +233,13 @@ describe('a worker that dies', () => {
     expect(await call).toBe('worker_died');
   });
 
+  it('is not looked at while nobody waits for it', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const { link } = createLink(() => ({ status: async () => status }));
+    await link.call((api) => api.status());
+    await expect.poll(() => vi.getTimerCount()).toBe(0);
+  });
+
   it('is given less time once it has answered, be it in its first moment', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const asked = deferred();
@@ -440,6 +447,18 @@ describe('whole requests', () => {
     await expect.poll(() => engines[1]?.received.size).toBe(1);
     engines[1]?.received.get('c')?.answer();
     expect(await next).toBe('to c');
+  });
+
+  it('that come in the moment of an engine’s death go to the next one', async () => {
+    const engines = [heldEngine(), heldEngine()];
+    const { link, workers } = createLink((start) => ({ connect: engines[start]?.connect ?? never }));
+    const lost = codeOf(link.exchange(asking('a'), open()));
+    workers[0]?.crash('boom');
+    const next = textOf(link.exchange(asking('b'), open()));
+    expect(await lost).toBe('worker_died');
+    await expect.poll(() => engines[1]?.received.size).toBe(1);
+    engines[1]?.received.get('b')?.answer();
+    expect(await next).toBe('to b');
   });
 
   it('say why an engine takes no port, and ask it again the next time', async () => {

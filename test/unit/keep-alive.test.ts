@@ -75,6 +75,22 @@ test('a clock that runs out during a request lets it end first, and counts once'
   expect(engine.unloads).toEqual(['model']);
 });
 
+test('a model that shall go stays until the last of its requests has ended', async () => {
+  const { engine, context, embed } = setUp();
+  const ends = [deferred(), deferred()];
+  const waiting = [...ends];
+  engine.before = () => waiting.shift()?.promise ?? Promise.resolve();
+  const requests = [embed(), embed()];
+  await vi.advanceTimersByTimeAsync(0);
+  await keepAlive('model', 0, context);
+  ends[0]?.resolve();
+  await requests[0];
+  expect(engine.unloads).toEqual([]);
+  ends[1]?.resolve();
+  await requests[1];
+  expect(engine.unloads).toEqual(['model']);
+});
+
 test('a later choice replaces an earlier one', async () => {
   const { engine, context } = setUp();
   await keepAlive('model', 1_000, context);
