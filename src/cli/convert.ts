@@ -4,6 +4,8 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { calibrationTexts } from '../convert/calibration-texts.js';
 import { convertModel } from '../convert/convert-model.js';
+import { setDeadline } from '../core/deadline.js';
+import { withDeadline } from '../edge/deadline.js';
 import { openFolder } from '../models/folder.node.js';
 import { formatManifest, manifestFile } from '../models/manifest.js';
 import { openModelFiles, setFolderOpener } from '../models/open-files.js';
@@ -33,6 +35,7 @@ ${describeFlags(flags)}`;
 export async function convert(args: readonly string[], terminal: Pick<Terminal, 'stderr'>): Promise<void> {
   const { model, texts, output, source } = await parse(args);
   setFolderOpener(openFolder);
+  setDeadline(withDeadline);
   const resolved = await resolveModel(model, { ...source, modelsUrl: null });
   const files = openModelFiles(resolved.location);
   const spec = await loadModelSpec(files, resolved);

@@ -2,16 +2,15 @@
  * Texts, pairs and given ids to the exact tokens that a model was trained on, cut to what it can read. The content is
  * cut, the special tokens stay. Padding and truncation that tokenizer.json asks for are left aside: the batch pads.
  */
-import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
-import { VecinityError, wordsOf } from '../errors.js';
+import { VecinityError } from '../errors.js';
 import type { ModelFiles, ReadOptions } from '../models/files.js';
 import type { ModelSpec } from '../models/spec.js';
 import { readOptionalJson } from '../models/spec-files.js';
 import type { EngineInput, Token } from './engine.js';
+import { HubTokenizer } from './hub-tokenizer.js';
 import { checkChars, type TokenizedPart, tokenizeEnough } from './long-text.js';
-import { bareTemplate, fillTemplate, findTemplate, type Template } from './template.js';
+import { bareTemplate, fillTemplate, type Template } from './template.js';
 import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
-import { checkTokenizer } from './tokenizer-check.js';
 import { cutPair, type PairLimits } from './truncation.js';
 
 /** What the tokenizer needs to know of a model. */
@@ -99,18 +98,8 @@ export async function loadTokenizer(
 
 /** Throws `model_file_invalid` when the files do not describe a tokenizer. */
 export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, spec: TokenizerSpec): Tokenizer {
-  try {
-    // The library checks the objects itself and throws; it takes anything that is an object.
-    checkTokenizer(tokenizerJson);
-    const tokenizer = new HubTokenizer(tokenizerJson as object, tokenizerConfig as object);
-    return new ModelTokenizer(tokenizer, spec, isByteLevel(tokenizerJson as object));
-  } catch (cause) {
-    if (cause instanceof VecinityError) throw cause;
-    const reason = wordsOf(cause);
-    throw new VecinityError('model_file_invalid', `The tokenizer.json of ${spec.id} cannot be used: ${reason}`, {
-      cause,
-    });
-  }
+  const tokenizer = new HubTokenizer(tokenizerJson, tokenizerConfig, spec.id);
+  return new ModelTokenizer(tokenizer, spec, isByteLevel(tokenizerJson as object));
 }
 
 function isByteLevel(tokenizerJson: { decoder?: { type?: unknown } | null }): boolean {
@@ -131,8 +120,8 @@ class ModelTokenizer implements Tokenizer {
     this.#isByteLevel = byteLevel;
     this.#tokenizer = tokenizer;
     this.#spec = spec;
-    this.#single = findTemplate(tokenizer, false);
-    this.#pair = findTemplate(tokenizer, true);
+    this.#single = tokenizer.single;
+    this.#pair = tokenizer.pair;
     this.#hasSegments = Number(spec.config.type_vocab_size ?? 0) > 1;
   }
 
@@ -219,13 +208,12 @@ class ModelTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, { skipSpecialTokens = true } = {}): string {
-    if (ids.length === 0) return '';
-    return this.#tokenizer.decode(Array.from(ids), { skip_special_tokens: skipSpecialTokens });
+    return this.#tokenizer.decode(ids, skipSpecialTokens);
   }
 
   tokenize(text: string, { addSpecialTokens }: { addSpecialTokens: boolean }): Token[] {
     const ids = this.#contentIds(text);
-    const pieces = ids.map((id) => this.#pieceOf(id));
+    const pieces = ids.map((id) => this.#tokenizer.pieceOf(id));
     const spans = this.#isByteLevel ? findByteSpans(text, pieces) : findSpans(text, pieces);
     const content = ids.map((id, place): Token => {
       const span = spans[place] ?? null;
@@ -235,16 +223,14 @@ class ModelTokenizer implements Tokenizer {
     if (!addSpecialTokens) return content;
     return this.#single.slots.flatMap((slot) => {
       if (typeof slot.content !== 'number') return content;
-      return [{ id: slot.content, text: this.#pieceOf(slot.content), special: true, start: null, stop: null }];
+      return [
+        { id: slot.content, text: this.#tokenizer.pieceOf(slot.content), special: true, start: null, stop: null },
+      ];
     });
   }
 
   countTokens(text: string): number {
     return this.#contentIds(text).length + this.#single.specials;
-  }
-
-  #pieceOf(id: number): string {
-    return this.#tokenizer.id_to_token(id) ?? '';
   }
 
   /** All tokens of a text, or at least `enough` from one end of a giant one. */
@@ -256,9 +242,7 @@ class ModelTokenizer implements Tokenizer {
     if (text === '') return [];
     checkChars(text);
     const input = this.#spec.lowercase ? text.toLowerCase() : text;
-    const { ids } = this.#tokenizer.encode(input, { add_special_tokens: false });
-    // A vocabulary without an unknown token yields undefined for what it lacks; such characters have no token.
-    return ids.filter((id) => id !== undefined);
+    return this.#tokenizer.encode(input);
   }
 
   #sequenceIds(parts: readonly (number | string)[]): number[] {

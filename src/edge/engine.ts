@@ -6,10 +6,12 @@ import { assembleEngine } from '../assemble-engine.js';
 import { createComputeBackend } from '../backend/compute-client.js';
 import { supportsModel } from '../backend/wasm/supports.js';
 import { defaultEngineConfig, type EngineConfig } from '../config.js';
+import { setDeadline } from '../core/deadline.js';
 import type { Engine } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import { openFolder } from '../models/folder.node.js';
 import { setFolderOpener } from '../models/open-files.js';
+import { withDeadline } from './deadline.js';
 import { startThread } from './thread.js';
 
 export interface NodeEngineOptions extends Partial<Omit<EngineConfig, 'modelsUrl'>> {
@@ -27,6 +29,7 @@ export async function createNodeEngine({
 }: NodeEngineOptions = {}): Promise<Engine> {
   if (modelsDir !== null) await checkFolder(modelsDir);
   setFolderOpener(openFolder);
+  setDeadline(withDeadline);
   const config: EngineConfig = {
     ...defaultEngineConfig,
     // Beside the built modules; the default of a page is an address, which Node's `fetch` could not read.

@@ -33,6 +33,11 @@ function changed(path: string, members: Record<string, unknown>): Content {
 
 const tokenizerModel = (members: object) =>
   changed('tokenizer.json', { model: { ...jsonOf('tokenizer.json').model, ...members } });
+const normalizers = (...steps: object[]) =>
+  changed('tokenizer.json', { normalizer: { type: 'Sequence', normalizers: steps } });
+const preTokenizers = (...steps: object[]) =>
+  changed('tokenizer.json', { pre_tokenizer: { type: 'Sequence', pretokenizers: steps } });
+const replace = (text: string, content: string) => ({ type: 'Replace', pattern: { String: text }, content });
 const vocab = jsonOf('tokenizer.json').model.vocab;
 /** The file with one more member, a hundred thousand lists in each other. */
 const deepened = (path: string) =>
@@ -142,6 +147,42 @@ const hostile: [string, string, () => Content][] = [
     'tokenizer.json',
     () => changed('tokenizer.json', { added_tokens: [{ content: 'the' }] }),
   ],
+  [
+    'a token of kilobytes in a list of scores',
+    'tokenizer.json',
+    () => tokenizerModel({ type: 'Unigram', unk_id: 0, vocab: [['x'.repeat(5_000), -1]] }),
+  ],
+  [
+    'a score that is no number',
+    'tokenizer.json',
+    () => tokenizerModel({ type: 'Unigram', unk_id: 0, vocab: [['the', null]] }),
+  ],
+  [
+    'a megabyte before every piece of a word',
+    'tokenizer.json',
+    () => tokenizerModel({ continuing_subword_prefix: '#'.repeat(1_000_000) }),
+  ],
+  ['steps that double a text thirty times', 'tokenizer.json', () => normalizers(...Array(30).fill(replace('a', 'aa')))],
+  ['a letter that becomes a megabyte', 'tokenizer.json', () => normalizers(replace('a', 'b'.repeat(1_000_000)))],
+  [
+    'letters that Unicode takes apart, and puts together again',
+    'tokenizer.json',
+    () => normalizers(replace(' ', '\ufdfa'), { type: 'NFKD' }, replace(' ', '\ufdfa')),
+  ],
+  ['a text that is put in for every letter before it', 'tokenizer.json', () => normalizers(replace('a', '$`'))],
+  [
+    'a text between all letters, again and again',
+    'tokenizer.json',
+    () => normalizers(...Array(9).fill({ ...replace('', 'a'), pattern: { Regex: 'x*' } })),
+  ],
+  ['a megabyte before every text', 'tokenizer.json', () => normalizers({ type: 'Prepend', prepend: 'x'.repeat(1e6) })],
+  ['a megabyte for a space', 'tokenizer.json', () => preTokenizers({ type: 'Metaspace', str_rep: '_'.repeat(1e6) })],
+  ['bytes of bytes of bytes', 'tokenizer.json', () => preTokenizers(...Array(4).fill({ type: 'ByteLevel' }))],
+  ...[0, -1, 0.001, null].map((length): [string, string, () => Content] => [
+    `pieces of ${length} letters`,
+    'tokenizer.json',
+    () => preTokenizers({ type: 'FixedLength', length }),
+  ]),
   ['words without a limit', 'tokenizer.json', () => tokenizerModel({ max_input_chars_per_word: 1e9 })],
   [
     'a template that names an unknown token',
