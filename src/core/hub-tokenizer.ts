@@ -27,7 +27,7 @@ export class HubTokenizer {
   constructor(tokenizerJson: unknown, tokenizerConfig: unknown, model: string) {
     this.#model = model;
     const load = () => {
-      const growth = checkTokenizer(tokenizerJson);
+      const growth = checkTokenizer(tokenizerJson, tokenizerConfig);
       // The library checks the objects itself and throws; it takes anything that is an object.
       const library = new Library(tokenizerJson as object, tokenizerConfig as object);
       return { library, growth, single: findTemplate(library, false), pair: findTemplate(library, true) };

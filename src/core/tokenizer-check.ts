@@ -12,19 +12,26 @@ const maxWordChars = 1_000;
 const maxAffixChars = 16;
 /** SentencePiece makes none of more than 16. Each character may begin as many tokens as the longest one has characters. */
 const maxUnigramChars = 128;
+/** Hundreds are usual. The library looks for each additional special token among all others. */
+const maxAddedTokens = 100_000;
+const maxAdditionalTokens = 2_000;
 /** Three are usual: of a letter to its bytes, or with a space on either side of it. */
 const maxGrowth = 16;
 
 const affixes = ['continuing_subword_prefix', 'continuing_subword_suffix', 'end_of_word_suffix'];
 
 /**
- * The most characters that one may become before it is looked up. Throws `model_file_invalid` for what the file must not
- * say; its structure is the library's business.
+ * The most characters that one may become before it is looked up. Throws `model_file_invalid` for what the files must
+ * not say; their structure is the library's business.
  */
-export function checkTokenizer(tokenizerJson: unknown): number {
+export function checkTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown): number {
   if (!isObject(tokenizerJson)) throw invalidTokenizer('it is not an object');
   const model = objectField(tokenizerJson, 'model');
   checkModel(model);
+  const added = listOf(tokenizerJson.added_tokens);
+  requireFew('added_tokens', added, maxAddedTokens);
+  const additional = listOf(fieldOf(tokenizerConfig, 'additional_special_tokens'));
+  requireFew('additional_special_tokens of tokenizer_config.json', additional, maxAdditionalTokens);
   for (const token of listOf(tokenizerJson.added_tokens))
     requireId(String(fieldOf(token, 'content')), fieldOf(token, 'id'));
   const growth = growthOf(tokenizerJson.normalizer) * growthOf(tokenizerJson.pre_tokenizer);
@@ -32,6 +39,10 @@ export function checkTokenizer(tokenizerJson: unknown): number {
   throw invalidTokenizer(
     `its normalizer and pre_tokenizer may make ${growth} characters of one; up to ${maxGrowth} are allowed`,
   );
+}
+
+function requireFew(name: string, list: readonly unknown[], most: number): void {
+  if (list.length > most) throw invalidTokenizer(`${name} has ${list.length} entries; up to ${most} are allowed`);
 }
 
 function checkModel(model: JsonObject | null): void {

@@ -99,6 +99,11 @@ export async function loadTokenizer(
 /** Throws `model_file_invalid` when the files do not describe a tokenizer. */
 export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, spec: TokenizerSpec): Tokenizer {
   const tokenizer = new HubTokenizer(tokenizerJson, tokenizerConfig, spec.id);
+  const { specials } = tokenizer.pair;
+  if (specials >= spec.maxTokens) {
+    const message = `The post_processor of tokenizer.json puts ${specials} tokens around two texts; ${spec.id} reads ${spec.maxTokens}.`;
+    throw new VecinityError('model_file_invalid', message);
+  }
   return new ModelTokenizer(tokenizer, spec, isByteLevel(tokenizerJson as object));
 }
 

@@ -3,8 +3,11 @@
  * what is wrong about it or harmlessly, in bounded time, and the request after it works.
  */
 import { once } from 'node:events';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Engine } from '../../src/core/engine.js';
 import type { RunningServer } from '../../src/edge/server.js';
 import { type EmbeddingGolden, readGolden } from './golden.js';
@@ -31,6 +34,36 @@ afterAll(async () => {
   await server.close();
   await engine.dispose();
   await built.remove();
+});
+
+/** A model whose tokenizer takes twice the time for each letter more of some texts. */
+async function endlessModel(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'vecinity-endless-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await cp(path.join(fixtureModels, 'bert-cls'), path.join(folder, 'endless'), { recursive: true });
+  const file = path.join(folder, 'endless', 'tokenizer.json');
+  const pattern = { Regex: '^(a+)+$' };
+  const split = { type: 'Split', pattern, behavior: 'Isolated', invert: false };
+  const steps = { type: 'Sequence', pretokenizers: [split, { type: 'BertPreTokenizer' }] };
+  await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), pre_tokenizer: steps }));
+  return folder;
+}
+
+it('a model whose tokenizer has no end for a text costs that request only', async () => {
+  const own = await built.module.createNodeEngine({ modelsDir: await endlessModel(), threads: 1, dtype: 'f32' });
+  onTestFinished(() => own.dispose());
+  await own.load('endless');
+  const answer = built.module.createHandler({ engine: own });
+  const ask = async (input: string) => {
+    const body = JSON.stringify({ input });
+    const response = await answer(
+      new Request('http://localhost/v1/embeddings', { method: 'POST', headers: json, body }),
+    );
+    return [response.status, (await response.json()).error?.message];
+  };
+  const message = /^The tokenizer\.json of endless cannot tokenize a text of 61 characters: it had not ended after/;
+  expect(await ask(`${'a'.repeat(60)}b`)).toEqual([502, expect.stringMatching(message)]);
+  expect(await ask('next')).toEqual([200, undefined]);
 });
 
 const json = { 'content-type': 'application/json' };
@@ -178,6 +211,40 @@ describe('a socket with', () => {
     ['a length beyond every limit', [head('content-length: 99999999999')], /HTTP\/1\.1 413/],
     ['a flood of headers', [head(...Array.from({ length: 5_000 }, (_, at) => `x-${at}: y`))], /HTTP\/1\.1 431/],
     ['one giant header', [head(`x-giant: ${'y'.repeat(1e6)}`)], /HTTP\/1\.1 431/],
+    [
+      'an expectation that nobody meets',
+      [head('expect: pizza', 'content-length: 13'), '{"input":"a"}'],
+      /HTTP\/1\.1 417/,
+    ],
+    ['chunks of unknown length', [head('transfer-encoding: chunked'), 'zz\r\n'], /HTTP\/1\.1 400/],
+    ['an encoding of its chunks that nobody knows', [head('transfer-encoding: xchunked')], /HTTP\/1\.1 400/],
+    ['endless notes to a chunk', [head('transfer-encoding: chunked'), `d;${'x'.repeat(1e5)}`], /HTTP\/1\.1 413/],
+    [
+      'a flood of headers after its chunks',
+      [head('transfer-encoding: chunked'), '0\r\n', 'x: y\r\n'.repeat(20_000)],
+      /HTTP\/1\.1 431/,
+    ],
+    [
+      'a request for another server',
+      ['GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\n\r\n'],
+      /HTTP\/1\.1 400/,
+    ],
+    ['a path out of the root', ['GET /../../etc/passwd HTTP/1.1\r\nhost: localhost\r\n\r\n'], /HTTP\/1\.1 404/],
+    [
+      'a path that begins with two slashes',
+      ['GET //evil.example/health HTTP/1.1\r\nhost: localhost\r\n\r\n'],
+      /HTTP\/1\.1 404/,
+    ],
+    [
+      'a method that takes things away',
+      ['DELETE /v1/models/bert-cls HTTP/1.1\r\nhost: localhost\r\n\r\n'],
+      /HTTP\/1\.1 405/,
+    ],
+    [
+      'a compressed body',
+      [head('content-encoding: gzip', 'content-length: 4'), '\u001f\u0008\u0000\u0000'],
+      /HTTP\/1\.1 400/,
+    ],
     ['no HTTP at all', ['\u0016\u0003\u0001 hello\r\n\r\n'], /HTTP\/1\.1 400/],
   ])('%s is refused, and the next request works', async (_name, parts, answer) => {
     expect(await speak(parts, answer)).toMatch(answer);
