@@ -4,6 +4,7 @@
  * `worker_died` or `timeout`; the batcher decides whether its texts are run again.
  */
 import { toVecinityError, VecinityError } from '../errors.js';
+import { pause } from '../pause.js';
 import type { Backend, BackendInfo, TokenBatch } from './backend.js';
 import type { Ladder, Rung } from './ladder.js';
 
@@ -16,6 +17,9 @@ const suspiciousFailures = 2;
 
 /** Workers that one device may lose before the next one is taken. */
 const maxDeaths = 2;
+
+/** A browser takes this long to start its GPU process again. */
+const deviceRestartMs = 500;
 
 /** Runs after which an earlier death of a worker is forgiven. */
 const forgivingRuns = 100;
@@ -100,11 +104,11 @@ export class ResilientBackend implements Backend {
   async #judge(rung: Rung, error: VecinityError): Promise<VecinityError> {
     if (this.#end.signal.aborted) return disposedError();
     if (this.#lost.has(rung)) return lostWith(error);
-    if (error.code === 'worker_died' || error.code === 'timeout') {
+    if (isDeath(error)) {
       this.#replace(rung, error.message);
       return error;
     }
-    if (!lostDevice.test(error.message) && (await this.#isHealthy(rung))) return error;
+    if (!isLossOf(error) && (await this.#isHealthy(rung))) return error;
     // Another run of the same worker may have replaced it while the check ran.
     if (!this.#lost.has(rung)) this.#replace(rung, error.message);
     return lostWith(error);
@@ -144,13 +148,18 @@ export class ResilientBackend implements Backend {
     return this.#wait(climbed);
   }
 
-  /** Where nothing below works, those above get another chance: what died there may have been killed from outside. */
+  /**
+   * Where nothing below works, those above get another chance: what died there may have been killed from outside. So does
+   * a replacement that went down with the device of the one before it.
+   */
   async #climb(index: number): Promise<Rung> {
     const { signal } = this.#end;
     try {
       return await this.#ladder.climb(index, signal);
-    } catch (error) {
-      if (index === 0 || signal.aborted) throw error;
+    } catch (thrown) {
+      const isLoss = isLossOf(toVecinityError(thrown));
+      if (signal.aborted || (index === 0 && !isLoss)) throw thrown;
+      if (isLoss) await pause(deviceRestartMs, signal);
       return await this.#ladder.climb(0, signal);
     }
   }
@@ -164,6 +173,14 @@ export class ResilientBackend implements Backend {
     });
     return climbed;
   }
+}
+
+function isDeath({ code }: VecinityError): boolean {
+  return code === 'worker_died' || code === 'timeout';
+}
+
+function isLossOf(error: VecinityError): boolean {
+  return isDeath(error) || lostDevice.test(error.message);
 }
 
 /** What no right run gives, or null. A device that was lost may be read as zeros; one logit alone may be zero. */

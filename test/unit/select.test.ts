@@ -261,6 +261,19 @@ test('a device that lost two workers is taken again where no other one can run t
   expect(backend.failure).toBeNull();
 });
 
+test('a replacement that still meets the device of the one before it is followed by another', async () => {
+  let made = 0;
+  const onRun = failing('worker_died', 'killed') as () => never;
+  const make = () => {
+    made += 1;
+    if (made === 2) throw new VecinityError('backend_failed', 'A valid external Instance reference no longer exists.');
+    return fakeBackend(made === 1 ? { ...gpuInfo, onRun } : gpuInfo);
+  };
+  const { backend } = await resilient({ 'onnx webgpu': make });
+  expect(await codesOf(backend, 2)).toEqual(['worker_died', 'ok']);
+  expect(made).toBe(3);
+});
+
 test('runs in flight on the same worker cause one replacement', async () => {
   const { backend, names } = await resilient({ 'onnx webgpu': mortal(1, gpuInfo) });
   await Promise.allSettled([backend.run(batch()), backend.run(batch()), backend.run(batch())]);
