@@ -162,6 +162,7 @@ describe('encoding_format', () => {
 describe('truncate_prompt_tokens', () => {
   it.each([
     [5, { truncate: true, maxTokens: 5 }],
+    [0, { truncate: true, maxTokens: null }],
     [-1, { truncate: true, maxTokens: null }],
     [null, { truncate: false, maxTokens: null }],
   ])('of %s embeds with %j', async (tokens, wanted) => {

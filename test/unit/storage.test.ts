@@ -155,6 +155,33 @@ describe('files behind a URL', () => {
     expect(await openModelFiles(location, { fetch }).readBytes('a')).toHaveLength(2);
   });
 
+  it('of another origin, which hides an encoding, are taken when that explains their length', async () => {
+    const crossOrigin = (bytes: number, declared: number) => () => {
+      const headers = { 'content-length': String(declared) };
+      return Object.defineProperty(new Response(new Uint8Array(bytes), { headers }), 'type', { value: 'cors' });
+    };
+    const { fetch } = memoryServer({
+      // What cannot be compressed becomes a little longer by it, what can much shorter.
+      [`${base}a`]: crossOrigin(10_000, 10_074),
+      [`${base}b`]: crossOrigin(10_000, 300),
+      [`${base}c`]: crossOrigin(10_000, 10_075),
+    });
+    const files = openModelFiles(location, { fetch });
+    expect(await files.readBytes('a')).toHaveLength(10_000);
+    expect(await files.readBytes('b')).toHaveLength(10_000);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const told = expect(files.readBytes('c')).rejects.toThrow('10000 of 10075 bytes');
+    await vi.advanceTimersByTimeAsync(20_000);
+    await told;
+  });
+
+  it('leave no clock running once they are there', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { fetch } = memoryServer({ [`${base}a`]: '12345' });
+    expect(await openModelFiles(location, { fetch }).readBytes('a')).toHaveLength(5);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('report progress whose last word is exact', async () => {
     const { fetch } = memoryServer({ [`${base}w.bin`]: new Uint8Array(1000) });
     const onProgress = vi.fn();

@@ -183,6 +183,13 @@ describe('a failure of another server', () => {
     expect(asked).toHaveLength(2);
   });
 
+  it('that asks for a wait which is over is tried again at once', async () => {
+    const { asked, post } = await setUp([failing(429, { 'retry-after-ms': '-5' })], { maxRetries: 1 });
+    const response = await post('/v1/embeddings', { model: 'big', input: 'a' });
+    expect([response.status, response.headers.get('retry-after-ms')]).toEqual([429, '1']);
+    expect(asked).toHaveLength(2);
+  });
+
   it('that asks for a long wait is told at once', async () => {
     const { asked, post } = await setUp([failing(429, { 'retry-after': '30' })]);
     const response = await post('/v1/embeddings', { model: 'big', input: 'a' });

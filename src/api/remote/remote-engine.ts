@@ -141,8 +141,9 @@ function parseJson(text: string): unknown {
 /** The items by their index; each index has to be there once. */
 function inOrder<Item extends { index: number }>(items: readonly Item[], count: number, model: string): Item[] {
   const sorted = [...items].sort((a, b) => a.index - b.index);
-  if (sorted.length === count && sorted.every(({ index }, at) => index === at)) return sorted;
-  throw strange(model, `${items.length} results where ${count} were asked for`);
+  if (sorted.length !== count) throw strange(model, `${items.length} results where ${count} were asked for`);
+  if (sorted.every(({ index }, at) => index === at)) return sorted;
+  throw strange(model, 'results of other places than it was asked for');
 }
 
 function toRow(value: string | unknown[], model: string): Float32Array {
