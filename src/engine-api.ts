@@ -31,19 +31,10 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
   const configured = new Promise<ApiContext>((resolve) => {
     configure = resolve;
   });
-  // One for all ports, because making its routes takes longer than a query does.
-  let handler: Promise<Handler> | null = null;
-  const handlerOf = (): Promise<Handler> => {
-    handler ??= configured.then(async (context) => {
-      const createHandler = await loadHandlerCode();
-      return createHandler({ ...context, metrics, clientOf });
-    });
-    // The next request tries again: the network may be back by then.
-    handler.catch(() => {
-      handler = null;
-    });
-    return handler;
-  };
+  const handlerOf = onceAtHand(async () => {
+    const [context, createHandler] = [await configured, await loadHandlerCode()];
+    return createHandler({ ...context, metrics, clientOf });
+  });
 
   return {
     async configure(config, api) {
@@ -70,6 +61,19 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
       servePort(port, { handler: async (request) => (await handlerOf())(request), engineId, answers });
     },
     ping() {},
+  };
+}
+
+/** One handler for all ports, because making its routes takes longer than a query does. */
+function onceAtHand(make: () => Promise<Handler>): () => Promise<Handler> {
+  let handler: Promise<Handler> | null = null;
+  return () => {
+    handler ??= make();
+    // The next request tries again: the network may be back by then.
+    handler.catch(() => {
+      handler = null;
+    });
+    return handler;
   };
 }
 

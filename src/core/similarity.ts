@@ -46,6 +46,7 @@ export function cosine(a: Vector, b: Vector): number {
   return Math.max(-1, Math.min(1, value));
 }
 
+/** The sum of the products; equals the cosine of vectors of length 1. */
 export function dot(a: Vector, b: Vector): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);

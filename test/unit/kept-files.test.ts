@@ -233,6 +233,17 @@ describe('a kept download', () => {
 describe('a download that is not the file', () => {
   const wrong = () => new Response(others, { headers: { 'content-length': '9000001' } });
 
+  it('because it is empty is refused, and not kept', async () => {
+    server.tree = null;
+    const empty = () => new Response('');
+    server.instead = [empty, empty];
+    await expect(open().readBytes(path)).rejects.toMatchObject({
+      code: 'model_file_invalid',
+      message: expect.stringContaining('it is empty'),
+    });
+    expect(disk.find('data')).toEqual([]);
+  });
+
   it('is thrown away and fetched once more', async () => {
     server.instead = [wrong];
     expect(isServed(await open().readBytes(path))).toBe(true);

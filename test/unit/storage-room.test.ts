@@ -45,6 +45,13 @@ describe('room', () => {
     expect(isServed(await open({ storageFull: 'memory' }).readBytes(path))).toBe(true);
   });
 
+  it('that runs out is free again when the site reads from memory then', async () => {
+    vi.stubGlobal('navigator', { storage: { ...disk.storage, estimate: undefined } });
+    disk.quotaBytes = 5_000_000;
+    expect(isServed(await open({ storageFull: 'memory' }).readBytes(path))).toBe(true);
+    expect(disk.find('data')).toEqual([]);
+  });
+
   it('is made by giving up the least used model where the site allows that', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 1_000 });
     const old = 'https://hub.example/owner/old/resolve/main/';
