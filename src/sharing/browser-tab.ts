@@ -41,6 +41,7 @@ export async function openTab(options: TabOptions): Promise<BrowserTab> {
     startEngine: options.startEngine,
     isVisible: () => document.visibilityState === 'visible',
     now: () => Date.now(),
+    elapsed: () => performance.now(),
     every(periodMs, work) {
       const timer = setInterval(work, periodMs);
       return () => clearInterval(timer);

@@ -51,9 +51,9 @@ export class Member {
 
   constructor(surroundings: Surroundings) {
     this.#around = surroundings;
-    const { isVisible, now, holder } = surroundings;
+    const { isVisible, elapsed, holder } = surroundings;
     this.#silence = new Silence({
-      ...{ isVisible, now, holder },
+      ...{ isVisible, elapsed, holder },
       ping: () => this.#ping(),
       onGone: () => this.#despair(),
     });
@@ -77,12 +77,15 @@ export class Member {
   heed(message: Announcement): void {
     if (this.#ended || message.from === this.#around.id) return;
     if (message.type === 'hello') {
-      this.#welcome(message.from, message.visible);
+      this.#welcome(message);
       return;
     }
     // Our lock was taken while this tab slept: the word of it comes later than the announcement.
     if (this.#service && message.epoch > this.#service.epoch) this.#stepDown();
-    if (!this.#service && message.epoch >= this.#latestEpoch) this.#expect(message);
+    if (this.#service) return;
+    // One that began before a leader whom we know: the clock was set back, and it has to hear of that.
+    if (message.epoch < this.#latestEpoch) this.#greet();
+    else this.#expect(message);
   }
 
   /** The user sees this tab, or no longer does. */
@@ -142,7 +145,8 @@ export class Member {
   }
 
   #greet(): void {
-    this.#around.announce({ type: 'hello', from: this.#around.id, visible: this.#around.isVisible() });
+    const { id, isVisible } = this.#around;
+    this.#around.announce({ type: 'hello', from: id, visible: isVisible(), latest: this.#latestEpoch });
   }
 
   #contend(steal: boolean): void {
@@ -159,7 +163,7 @@ export class Member {
     const { id } = this.#around;
     this.#leave({ inPeace: stolen });
     const epoch = nextEpoch(this.#latestEpoch, this.#around);
-    const service = new Service({ epoch, engine: this.#around.startEngine(), now: this.#around.now });
+    const service = new Service({ epoch, engine: this.#around.startEngine(), elapsed: this.#around.elapsed });
     this.#service = service;
     this.#quiet = 0;
     service.join(id, { visible: false, isOwn: true, send: (message) => this.#hear(message) });
@@ -208,9 +212,15 @@ export class Member {
     this.#look();
   }
 
-  #welcome(follower: string, visible: boolean): void {
+  #welcome({ from: follower, visible, latest }: Extract<Announcement, { type: 'hello' }>): void {
     const service = this.#service;
     if (!service) return;
+    if (latest > service.epoch) {
+      // The clock was set back before we began: whoever knows the leader before us would not believe us.
+      this.#latestEpoch = latest;
+      this.#stepDown();
+      return;
+    }
     const conversation = this.#served.get(follower) ?? this.#serve(service, follower);
     service.join(follower, { visible, isOwn: false, send: (message) => conversation.send(message) });
   }
@@ -249,9 +259,9 @@ export class Member {
     if (message.type === 'takeover') this.#accept(message.at);
   }
 
-  /** An offer of long ago, heard by a tab that slept, is no longer true. */
+  /** An offer of long ago, heard by a tab that slept, is no longer true; one of the future is older than the clock. */
   #accept(offeredAt: number): void {
-    const isFresh = this.#around.now() - offeredAt < lookMs;
+    const isFresh = Math.abs(this.#around.now() - offeredAt) < lookMs;
     if (isFresh && this.#around.isVisible() && this.#isAwake) this.#contend(true);
   }
 
@@ -345,9 +355,9 @@ export class Member {
   /** The lock is held, but its holder is silent. */
   #despair(): void {
     this.#leave({ inPeace: true });
-    const now = this.#around.now();
-    if (!this.#isAwake || now - this.#stolenAt < betweenStealsMs) return;
-    this.#stolenAt = now;
+    const elapsed = this.#around.elapsed();
+    if (!this.#isAwake || elapsed - this.#stolenAt < betweenStealsMs) return;
+    this.#stolenAt = elapsed;
     this.#contend(true);
   }
 }

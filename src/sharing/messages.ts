@@ -4,11 +4,11 @@ import type { ErrorData } from '../errors.js';
 import type { EngineCall } from '../wire/engine-line.js';
 
 /**
- * To every tab: a tab that looks for the leader, and a tab that has become it. Epochs sort by time; `stolen` says that
- * the leader before it was silent, which is no death.
+ * To every tab: a tab that looks for the leader, and knows of the epoch `latest`; and a tab that has become it. Epochs
+ * sort by time; `stolen` says that the leader before it was silent, which is no death.
  */
 export type Announcement =
-  | { type: 'hello'; from: string; visible: boolean }
+  | { type: 'hello'; from: string; visible: boolean; latest: string }
   | { type: 'leader'; from: string; epoch: string; stolen: boolean };
 
 /**

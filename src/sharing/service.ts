@@ -31,13 +31,13 @@ interface Client {
 export interface ServiceOptions {
   epoch: string;
   engine: EngineLine;
-  now(): number;
+  elapsed(): number;
 }
 
 export class Service {
   readonly epoch: string;
   readonly #engine: EngineLine;
-  readonly #now: () => number;
+  readonly #elapsed: () => number;
   readonly #clients = new Map<string, Client>();
   /** The end of the last request that is tried again; that of the last load apart. */
   #suspects: Promise<unknown> = Promise.resolve();
@@ -46,10 +46,10 @@ export class Service {
   readonly #loads = new Set<Promise<unknown>>();
   #heardOthersAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ epoch, engine, now }: ServiceOptions) {
+  constructor({ epoch, engine, elapsed }: ServiceOptions) {
     this.epoch = epoch;
     this.#engine = engine;
-    this.#now = now;
+    this.#elapsed = elapsed;
   }
 
   /** Whether no tab waits for anything. */
@@ -59,7 +59,7 @@ export class Service {
 
   /** Whether other tabs than the leader's wait for anything, or did a moment ago. */
   get servesOthers(): boolean {
-    if (this.#now() - this.#heardOthersAt < pauseMs) return true;
+    if (this.#elapsed() - this.#heardOthersAt < pauseMs) return true;
     return [...this.#clients.values()].some(({ isOwn, open }) => !isOwn && open.size > 0);
   }
 
@@ -80,7 +80,7 @@ export class Service {
   receive(clientId: string, message: ToLeader): void {
     const client = this.#clients.get(clientId);
     if (!client || message.epoch !== this.epoch) return;
-    if (!client.isOwn && message.type !== 'ping') this.#heardOthersAt = this.#now();
+    if (!client.isOwn && message.type !== 'ping') this.#heardOthersAt = this.#elapsed();
     if (message.type === 'ping') client.send({ type: 'pong', epoch: this.epoch });
     if (message.type === 'cancel') cancel(client, message.id);
     if (message.type === 'request') void this.#answer(client, message);

@@ -1,18 +1,23 @@
 /**
  * When a silent leader counts as gone although its lock is held: a suspended tab, or one whose page is stuck. Two levels
  * have to fail: several pings over a while, then more of them while the browser says that the same tab holds the lock.
+ * Who has slept in between starts anew.
  */
 
 /** Without a sign for this long a leader is suspected; a busy page may answer late. */
 const patienceMs = 7_000;
 /** The same for a tab that the user does not see. */
 const patienceUnseenMs = 27_000;
+/** Looks further apart than this tell that we have slept ourselves, or the machine has. */
+const sleptMs = 4_000;
+/** The same where the browser may let only one timer a minute pass. */
+const sleptUnseenMs = 90_000;
 /** Pings to a suspect: time for a tab that has just been woken, perhaps together with us, to say so. */
 const lastPings = 3;
 
 export interface SilenceOptions {
   isVisible(): boolean;
-  now(): number;
+  elapsed(): number;
   /** Who holds the leader's lock, in the browser's words; null when nobody does. */
   holder(): Promise<string | null>;
   /** Asks the leader, whoever it is, for a sign. */
@@ -30,6 +35,7 @@ interface Suspect {
 export class Silence {
   readonly #options: SilenceOptions;
   #since: number | null = null;
+  #lookedAt: number | null = null;
   #suspect: Suspect | null = null;
   /** Replaced with every sign of life, so that what was asked before it is known to be old. */
   #silence = {};
@@ -41,17 +47,22 @@ export class Silence {
   /** There was a sign of life, or there is nobody to hear from. */
   end(): void {
     this.#since = null;
+    this.#lookedAt = null;
     this.#suspect = null;
     this.#silence = {};
   }
 
   /** Looks once more at somebody from whom we wait for something; to be called about every second. */
   look(): void {
-    const { isVisible, now, ping } = this.#options;
-    this.#since ??= now();
+    const { elapsed, ping } = this.#options;
+    const [isSeen, at] = [this.#options.isVisible(), elapsed()];
+    const hasSlept = this.#lookedAt !== null && at - this.#lookedAt > (isSeen ? sleptMs : sleptUnseenMs);
+    if (hasSlept) this.end();
+    this.#since ??= at;
+    this.#lookedAt = at;
     if (this.#suspect) this.#suspect.pings += 1;
     ping();
-    const isLong = now() - this.#since >= (isVisible() ? patienceMs : patienceUnseenMs);
+    const isLong = at - this.#since >= (isSeen ? patienceMs : patienceUnseenMs);
     if (isLong) void this.#judge();
   }
 

@@ -23,7 +23,10 @@ export interface Surroundings {
   /** The tab's name among the others; another one after every sleep. */
   readonly id: string;
   isVisible(): boolean;
+  /** The time of day, in ms, which all tabs agree on and the user may set. */
   now(): number;
+  /** In ms, by a clock that is never set and means nothing to other tabs. */
+  elapsed(): number;
   every(periodMs: number, work: () => void): () => void;
   after(delayMs: number, work: () => void): () => void;
   announce(message: Announcement): void;

@@ -31,6 +31,7 @@ function setUp() {
     id: 'tab',
     isVisible: () => true,
     now: () => 0,
+    elapsed: () => 0,
     every: () => () => {},
     after: (_, work) => {
       timers.push(work);

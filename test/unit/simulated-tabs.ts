@@ -1,19 +1,12 @@
-/** Tabs of one browser in virtual time: locks, channels, timers and engines that are slow, fail, freeze and die by a seed. */
+/** Tabs of one browser in virtual time: locks, channels and timers that are late, freeze and die by a seed. */
 
-import { abortError, VecinityError } from '../../src/errors.js';
+import { VecinityError } from '../../src/errors.js';
 import { Member } from '../../src/sharing/member.js';
 import type { Announcement } from '../../src/sharing/messages.js';
 import type { Candidacy, Conversation, Surroundings } from '../../src/sharing/surroundings.js';
-import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../../src/wire/engine-line.js';
+import { type Faults, type Random, SimulatedEngine } from './simulated-engine.js';
+import { SimulatedLocks } from './simulated-locks.js';
 import { VirtualTime } from './virtual-time.js';
-
-export type Random = () => number;
-
-interface LockRequest {
-  tab: Tab;
-  onGranted: () => void;
-  onStolen: () => void;
-}
 
 interface ChannelEnd {
   tab: Tab;
@@ -31,6 +24,12 @@ interface Tab {
   frozen: boolean;
   /** It was told beforehand that it would be frozen. */
   told: boolean;
+  /** Since when it has been frozen, or was the last time. */
+  frozenSince: number;
+  /** When it woke last from more than a moment. */
+  wokenAt: number;
+  /** When another tab took its lock last. */
+  robbedAt: number;
   /** When it woke last, or was shown. */
   awakeSince: number;
   /** When it offered its lead last, to tabs that are seen. */
@@ -43,21 +42,16 @@ interface Tab {
   readonly atWork: Set<{ text: unknown }>;
 }
 
-export interface Faults {
-  /** Chance that an engine dies in a run. */
-  engineDies: number;
-  /** Chance that a model cannot be loaded. */
-  loadFails: number;
-  /** Default 300. */
-  longestRunMs?: number;
-}
-
-const model = 'model';
-
 /** Longer than any word in this browser is on its way. */
 const graceMs = 200;
 /** An offer of the lead can be accepted for so long, also when the one that made it is seen again by then. */
 const offerMs = 1_000;
+/** A leader may be silent for so long. */
+const patienceMs = 7_000;
+/** Longer than a page is busy. */
+const sleepMs = 5_000;
+/** No tab that has just woken may judge another, which may be about to. */
+const wakeMs = 2_500;
 
 export class Browser {
   readonly time = new VirtualTime(1_000);
@@ -71,15 +65,18 @@ export class Browser {
   readonly deaths = new Map<unknown, number>();
   /** Tabs that went or fell asleep. */
   departures = 0;
+  /** Engines that were not disposed of, by their tab. */
+  readonly engines = new Map<object, string>();
+  /** What the clock on the wall is ahead; the user sets it. */
+  clockAheadMs = 3_600_000;
   readonly #random: Random;
   readonly #faults: Faults;
   readonly #tabs = new Map<string, Tab>();
-  readonly #locks = new Map<string, LockRequest[]>();
+  readonly #locks = new SimulatedLocks<Tab>();
   readonly #channels = new Map<string, Set<ChannelEnd>>();
   /** When the leader's lock changed hands last. */
   #grantedAt = 0;
   readonly #lastDelivery = new Map<string, number>();
-  #newest = { epoch: '', at: 0 };
 
   constructor(random: Random, faults: Faults) {
     this.#random = random;
@@ -89,11 +86,22 @@ export class Browser {
   /** Opens a tab that takes part. */
   open(id: string, visible: boolean): Member {
     const tab: Tab = {
-      ...{ id, presence: id, wakes: 0, visible, frozen: false, told: false, awakeSince: this.now },
-      ...{ offeredAt: -offerMs, dead: false, disposed: false, backlog: [], member: null, atWork: new Set() },
+      ...{ id, presence: id, wakes: 0, visible, frozen: false, told: false },
+      ...{
+        frozenSince: 0,
+        wokenAt: 0,
+        robbedAt: 0,
+        awakeSince: this.now,
+        offeredAt: -offerMs,
+        dead: false,
+        disposed: false,
+        backlog: [],
+        member: null,
+        atWork: new Set(),
+      },
     };
     this.#tabs.set(id, tab);
-    this.#request(`life:${id}`, { tab, onGranted: () => {}, onStolen: () => {} }, false);
+    this.#request(tab, `life:${id}`, () => {});
     const member = new Member(this.#surroundingsOf(tab));
     tab.member = member;
     return member;
@@ -110,7 +118,7 @@ export class Browser {
     if (!tab.frozen && this.#random() < 0.5) tab.member?.suspend();
 
     tab.dead = true;
-    for (const name of this.#locks.keys()) this.after(this.between(0, 400), () => this.#forget(name, tab));
+    for (const name of this.#locks.names) this.after(this.between(0, 400), () => this.#locks.forget(name, tab));
   }
 
   /** The page lets go of its engine and stays open. */
@@ -132,12 +140,18 @@ export class Browser {
     tab.told = this.#random() < 0.5;
     this.departures += 1;
     if (tab.told) tab.member?.suspend();
-    tab.frozen = true;
+    this.#stop(tab);
   }
 
   /** The machine sleeps: no tab hears of it. */
   sleep(id: string): void {
-    this.#tab(id).frozen = true;
+    const tab = this.#tab(id);
+    if (!tab.frozen) this.#stop(tab);
+  }
+
+  #stop(tab: Tab): void {
+    tab.frozen = true;
+    tab.frozenSince = this.now;
   }
 
   thaw(id: string): void {
@@ -145,7 +159,9 @@ export class Browser {
     if (!tab.frozen) return;
     tab.frozen = false;
     tab.awakeSince = this.now;
+    if (this.now - tab.frozenSince > sleepMs) tab.wokenAt = this.now;
     if (tab.told) this.#inTab(tab, 0, () => tab.member?.resume());
+    tab.told = false;
     for (const work of tab.backlog.splice(0)) this.#inTab(tab, 0, work);
   }
 
@@ -206,7 +222,8 @@ export class Browser {
         return tab.presence ?? '';
       },
       isVisible: () => tab.visible,
-      now: () => this.now,
+      now: () => this.now + this.clockAheadMs,
+      elapsed: () => this.now,
       every: (periodMs, work) => this.#every(tab, periodMs, work),
       after: (delayMs, work) => this.#inTab(tab, delayMs, work),
       announce: (message) => this.#announce(tab, message),
@@ -214,12 +231,17 @@ export class Browser {
       serve: (follower, receive) => this.#converse(`life:${follower}`, tab, receive),
       contend: (candidacy) => this.#contend(tab, candidacy),
       holder: () => this.#holder(tab),
-      watch: (follower, onGone) =>
-        this.#request(`life:${follower}`, { tab, onGranted: onGone, onStolen: () => {} }, false),
+      watch: (follower, onGone) => this.#request(tab, `life:${follower}`, onGone),
       sleep: () => this.#leave(tab),
       wake: () => this.#wake(tab),
-      startEngine: () => new SimulatedEngine(this, tab, this.#faults, this.#random),
+      startEngine: () => this.#startEngine(tab),
     };
+  }
+
+  #startEngine(tab: Tab): SimulatedEngine {
+    const engine = new SimulatedEngine(this, tab, this.#faults, this.#random);
+    this.engines.set(engine, tab.id);
+    return engine;
   }
 
   #every(tab: Tab, periodMs: number, work: () => void): () => void {
@@ -235,7 +257,7 @@ export class Browser {
   }
 
   #leave(tab: Tab): void {
-    if (tab.presence !== null) this.#forget(`life:${tab.presence}`, tab);
+    if (tab.presence !== null) this.#locks.forget(`life:${tab.presence}`, tab);
     tab.presence = null;
   }
 
@@ -247,7 +269,7 @@ export class Browser {
         tab.presence = presence;
         resolve();
       };
-      this.#request(`life:${presence}`, { tab, onGranted, onStolen: () => {} }, false);
+      this.#request(tab, `life:${presence}`, onGranted);
     });
   }
 
@@ -270,7 +292,6 @@ export class Browser {
     const other = this.leaders.get(epoch);
     if (other !== undefined) this.breaches.push(`${from} and ${other} lead epoch ${epoch}`);
     this.leaders.set(epoch, from);
-    this.#newest = { epoch, at: this.now };
   }
 
   /** Messages of one tab to another keep their order. */
@@ -306,60 +327,60 @@ export class Browser {
 
   #checkServer(tab: Tab, epoch: string): void {
     if (this.leaders.get(epoch) !== tab.presence) this.breaches.push(`${tab.id} serves the epoch ${epoch} of another`);
-    const isOld = epoch !== this.#newest.epoch && this.now - Math.max(this.#newest.at, tab.awakeSince) > graceMs;
-    if (isOld) this.breaches.push(`${tab.id} still serves ${epoch} although ${this.#newest.epoch} has begun`);
+    const isRobbed = this.#locks.holderOf('leader') !== tab;
+    if (isRobbed && this.now - Math.max(tab.robbedAt, tab.awakeSince) > graceMs)
+      this.breaches.push(`${tab.id} still serves ${epoch} without the lock`);
   }
 
   #contend(tab: Tab, { steal, onGranted, onStolen }: Candidacy): () => void {
     if (steal) this.#checkThief(tab);
-    return this.#request('leader', { tab, onGranted, onStolen }, steal);
+    let isOver = false;
+    const tell = (work: () => void) => this.#inTab(tab, this.between(0, 20), () => isOver || work());
+    const request = {
+      owner: tab,
+      onGranted: () => {
+        this.#grantedAt = this.now;
+        tell(onGranted);
+      },
+      onStolen: () => {
+        tab.robbedAt = this.now;
+        tell(onStolen);
+      },
+    };
+    const release = this.#locks.request('leader', request, steal);
+    return () => {
+      isOver = true;
+      release();
+    };
   }
 
-  /** A leader that the user sees and that is awake keeps its lock. */
+  /** A leader that the user sees keeps its lock while it is awake, and for a while after. */
   #checkThief(thief: Tab): void {
-    const holder = this.#locks.get('leader')?.[0]?.tab;
-    if (!holder || holder.dead || holder.frozen || !holder.visible || this.now - holder.offeredAt < offerMs) return;
+    const holder = this.#locks.holderOf('leader');
+    if (!holder || holder.dead || this.now - holder.offeredAt < offerMs) return;
+    if (thief.visible && this.now - thief.wokenAt < wakeMs)
+      this.breaches.push(`${thief.id} robs ${holder.id} as soon as it wakes`);
+    const isLate = holder.frozen && this.now - holder.frozenSince > patienceMs;
+    if (isLate || !holder.visible) return;
     if (this.now - Math.max(holder.awakeSince, this.#grantedAt) > graceMs)
-      this.breaches.push(`${thief.id} robs ${holder.id}, which is awake`);
+      this.breaches.push(`${thief.id} robs ${holder.id}, which is awake or was a moment ago`);
   }
 
   #holder(tab: Tab): Promise<string | null> {
     return new Promise((resolve) => {
-      this.#inTab(tab, this.between(0, 20), () => resolve(this.#locks.get('leader')?.[0]?.tab.id ?? null));
+      this.#inTab(tab, this.between(0, 20), () => resolve(this.#locks.holderOf('leader')?.id ?? null));
     });
   }
 
-  #request(name: string, { tab, onGranted, onStolen }: LockRequest, steal: boolean): () => void {
+  /** A lock that nobody steals. */
+  #request(tab: Tab, name: string, onGranted: () => void): () => void {
     let isOver = false;
-    const grant = () => {
-      if (name === 'leader') this.#grantedAt = this.now;
-      inTab(onGranted);
-    };
-    const inTab = (work: () => void) => {
-      this.#inTab(tab, this.between(0, 20), () => isOver || work());
-    };
-    const request = { tab, onGranted: grant, onStolen: () => inTab(onStolen) };
-    const queue = this.#locks.get(name) ?? [];
-    this.#locks.set(name, queue);
-    if (steal) queue.splice(0, 1, request)[0]?.onStolen();
-    else queue.push(request);
-    if (queue[0] === request) request.onGranted();
+    const tell = () => void this.#inTab(tab, this.between(0, 20), () => isOver || onGranted());
+    const release = this.#locks.request(name, { owner: tab, onGranted: tell, onStolen: () => {} });
     return () => {
       isOver = true;
-      this.#release(name, request);
+      release();
     };
-  }
-
-  #forget(name: string, tab: Tab): void {
-    for (const request of [...(this.#locks.get(name) ?? [])]) if (request.tab === tab) this.#release(name, request);
-  }
-
-  #release(name: string, request: LockRequest): void {
-    const queue = this.#locks.get(name) ?? [];
-    const at = queue.indexOf(request);
-    if (at === -1) return;
-    queue.splice(at, 1);
-    if (at === 0) queue[0]?.onGranted();
   }
 
   /** A text goes into the engine of a tab; the result takes it out again. */
@@ -373,6 +394,11 @@ export class Browser {
     return () => atWork.delete(run);
   }
 
+  /** Which tabs that live have an engine. */
+  get enginesAlive(): string[] {
+    return [...this.engines.values()].filter((tab) => this.isAlive(tab));
+  }
+
   /** Work of an engine in a tab. */
   work(tab: { id: string }, delayMs: number, work: () => void): void {
     this.#inTab(this.#tab(tab.id), delayMs, work);
@@ -381,91 +407,4 @@ export class Browser {
 
 function hear(end: ChannelEnd, message: unknown): void {
   if (end.isOpen) end.receive(message);
-}
-
-/** Answers a text with itself, once its model is loaded; a text with `poison` in it kills it. */
-class SimulatedEngine implements EngineLine {
-  readonly #browser: Browser;
-  readonly #tab: { id: string };
-  readonly #faults: Faults;
-  readonly #random: Random;
-  readonly #running = new Set<(error: VecinityError) => void>();
-  #loaded: Promise<unknown> | null = null;
-  #disposed = false;
-
-  constructor(browser: Browser, tab: { id: string }, faults: Faults, random: Random) {
-    this.#browser = browser;
-    this.#tab = tab;
-    this.#faults = faults;
-    this.#random = random;
-  }
-
-  async run<O extends Operation>(call: EngineCall<O>, life: CallLife = {}): Promise<EngineResult<O>> {
-    if (this.#disposed) throw new VecinityError('disposed', 'The engine was disposed.');
-    // The simulation gives back whatever was asked.
-    return (await this.#answer(call as EngineCall, life)) as EngineResult<O>;
-  }
-
-  async connect(): Promise<void> {}
-
-  dispose(): void {
-    this.#disposed = true;
-    this.#end(new VecinityError('disposed', 'The engine was disposed.'));
-  }
-
-  async #answer({ operation, argument }: EngineCall, { signal, client }: CallLife): Promise<unknown> {
-    if (operation === 'load') {
-      this.#loaded ??= this.#load();
-      return await this.#loaded;
-    }
-    if (operation === 'unload') return this.#browser.unloads.push(argument);
-    const leave = this.#browser.begin(this.#tab, argument, client);
-    try {
-      if (!this.#loaded) throw new VecinityError('model_not_loaded', 'The model was not asked for.');
-      await this.#loaded;
-      return await this.#compute(argument, signal);
-    } finally {
-      leave();
-    }
-  }
-
-  async #compute(text: unknown, signal: AbortSignal | undefined): Promise<unknown> {
-    const isDeadly = String(text).includes('poison') || this.#random() < this.#faults.engineDies;
-    const durationMs = this.#browser.between(1, this.#faults.longestRunMs ?? 300);
-    if (isDeadly) this.#browser.work(this.#tab, durationMs, () => this.#die());
-    return await this.#wait(durationMs + (isDeadly ? 1 : 0), text, signal);
-  }
-
-  async #load(): Promise<unknown> {
-    try {
-      await this.#wait(this.#browser.between(20, 400), model);
-      if (this.#random() >= this.#faults.loadFails) return model;
-      throw new VecinityError('download_failed', 'The model could not be loaded.');
-    } catch (error) {
-      this.#loaded = null;
-      throw error;
-    }
-  }
-
-  /** The worker is replaced and loads its models again, as `EngineLink` does it. */
-  #die(): void {
-    if (!this.#disposed) this.#browser.mourn(this.#tab);
-    this.#end(new VecinityError('worker_died', 'The engine worker died.'));
-  }
-
-  #end(error: VecinityError): void {
-    for (const reject of [...this.#running]) reject(error);
-    this.#running.clear();
-  }
-
-  #wait(delayMs: number, value: unknown, signal?: AbortSignal): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#running.add(reject);
-      signal?.addEventListener('abort', () => reject(abortError(signal)));
-      this.#browser.work(this.#tab, delayMs, () => {
-        this.#running.delete(reject);
-        resolve(value);
-      });
-    });
-  }
 }

@@ -1,0 +1,219 @@
+/** Schedules of what happens to tabs, made from a seed, and the judge of what their requests came to. */
+import type { VecinityError } from '../../src/errors.js';
+import type { Member } from '../../src/sharing/member.js';
+import type { Faults } from './simulated-engine.js';
+import { Browser } from './simulated-tabs.js';
+import { seeded } from './virtual-runner.js';
+
+const activityMs = 20_000;
+const longestSleepMs = 600_000;
+/** Enough for several leaders that freeze one after the other, each taken for dead after thirty looks. */
+const patienceMs = 400_000;
+/** For what tabs still say to each other when everything is answered. */
+const settlingMs = 15_000;
+
+export interface Asked {
+  tab: string;
+  text: string;
+  aborted: boolean;
+  outcomes: string[];
+}
+
+/** How many of each happen, at random times. */
+export interface Schedule extends Partial<Faults> {
+  seed: number;
+  tabs: number;
+  requests?: number;
+  poisons?: number;
+  aborts?: number;
+  deaths?: number;
+  freezes?: number;
+  hidings?: number;
+  ends?: number;
+  /** A tab is closed, and another is opened in its place. */
+  reloads?: number;
+  /** All tabs sleep at once, and wake one after the other. */
+  sleeps?: number;
+  /** Somebody sets the clock. */
+  clocks?: number;
+}
+
+export const embed = (argument: unknown) => ({ operation: 'embeddings', argument }) as const;
+export const loadCall = { operation: 'load', argument: { model: 'model' } } as const;
+
+/** One schedule, played to its end. The first tab lives to the end, so that somebody can answer. */
+export class Play {
+  readonly browser: Browser;
+  readonly #schedule: Schedule;
+  readonly #random: () => number;
+  readonly #members = new Map<string, Member>();
+  /** Each tab's model, once it is loaded; a load that failed is tried again by the next who needs it. */
+  readonly #loads = new Map<string, Promise<unknown>>();
+  readonly #asked: Asked[] = [];
+  /** Those before it are known to be answered, or to need no answer. */
+  #answered = 0;
+  #opened = 0;
+
+  constructor(schedule: Schedule) {
+    const { seed, engineDies = 0, loadFails = 0 } = schedule;
+    this.#schedule = schedule;
+    this.#random = seeded(seed);
+    this.browser = new Browser(this.#random, { engineDies, loadFails });
+  }
+
+  /** Requests of the tabs that lived. */
+  get asked(): Asked[] {
+    return this.#asked.filter(({ tab }) => this.browser.isAlive(tab));
+  }
+
+  async run(): Promise<this> {
+    this.#plan();
+    const { browser } = this;
+    await browser.run(activityMs + 1_000, () => false);
+    await this.#answer();
+    await this.#askOnceMore();
+    return this;
+  }
+
+  #plan(): void {
+    const { tabs, requests = 20, poisons = 0, aborts = 0, deaths = 0 } = this.#schedule;
+    const { freezes = 0, hidings = 0, ends = 0, reloads = 0, sleeps = 0, clocks = 0 } = this.#schedule;
+    const { browser } = this;
+    for (let at = 0; at < tabs; at += 1) this.#open(at === 0 ? 0 : 5_000);
+    this.#often(requests, 0, (tab, at) => this.#ask(tab, `${tab} text ${at}`));
+    this.#often(poisons, 0, (tab, at) => this.#ask(tab, `${tab} poison ${at}`));
+    this.#often(aborts, 0, (tab, at) => this.#ask(tab, `${tab} aborted ${at}`, browser.between(0, 500)));
+    this.#often(deaths, 1, (tab) => browser.kill(tab));
+    this.#often(ends, 1, (tab) => browser.dispose(tab));
+    this.#often(hidings, 0, (tab) => browser.show(tab, this.#random() < 0.5));
+    this.#often(freezes, 0, (tab) => this.#freeze(tab));
+    this.#often(reloads, 1, (tab) => this.#reload(tab));
+    this.#often(sleeps, 0, () => this.#sleep());
+    this.#often(clocks, 0, () => {
+      browser.clockAheadMs = browser.between(0, 7_200_000);
+    });
+  }
+
+  async #answer(): Promise<void> {
+    await this.browser.run(this.browser.now + patienceMs, () => this.#areAnswered());
+  }
+
+  /** Whatever has happened, every tab that is left is answered, and one engine is enough for it. */
+  async #askOnceMore(): Promise<void> {
+    const { browser } = this;
+    const left = [...this.#members.keys()].filter((tab) => browser.isAlive(tab));
+    for (const tab of left) browser.thaw(tab);
+    for (const tab of left) this.#ask(tab, `${tab} last text`);
+    await this.#answer();
+    await browser.run(browser.now + settlingMs, () => browser.enginesAlive.length <= 1);
+    if (browser.enginesAlive.length > 1) browser.breaches.push(`${browser.enginesAlive} keep an engine each`);
+  }
+
+  #areAnswered(): boolean {
+    for (; this.#answered < this.#asked.length; this.#answered += 1) {
+      const asked = this.#asked[this.#answered];
+      if (asked && asked.outcomes.length === 0 && this.browser.isAlive(asked.tab)) return false;
+    }
+    return true;
+  }
+
+  #open(withinMs: number): void {
+    const tab = `tab-${this.#opened}`;
+    this.#opened += 1;
+    const visible = (this.#schedule.hidings ?? 0) === 0 || this.#random() < 0.7;
+    this.browser.after(this.browser.between(0, withinMs), () => {
+      const member = this.browser.open(tab, visible);
+      this.#members.set(tab, member);
+      this.#load(tab, member).catch(() => {});
+    });
+  }
+
+  #load(tab: string, member: Member): Promise<unknown> {
+    const earlier = this.#loads.get(tab);
+    const load = (earlier ?? Promise.reject(new Error('It was not asked for.'))).catch(() => member.run(loadCall));
+    this.#loads.set(tab, load);
+    return load;
+  }
+
+  /** Does something with a tab that is there, at random times. */
+  #often(count: number, firstTab: number, act: (tab: string, at: number) => void): void {
+    for (let at = 0; at < count; at += 1) {
+      const tab = `tab-${this.browser.between(firstTab, this.#schedule.tabs - 1)}`;
+      this.browser.after(this.browser.between(0, activityMs), () => {
+        if (this.#members.has(tab) && this.browser.isAlive(tab)) act(tab, at);
+      });
+    }
+  }
+
+  /** For a moment, as a page does that is busy, or for long. */
+  #freeze(tab: string): void {
+    const { browser } = this;
+    const longestMs = this.#random() < 0.5 ? 60_000 : 5_000;
+    browser.freeze(tab);
+    browser.after(browser.between(100, longestMs), () => browser.thaw(tab));
+  }
+
+  #reload(tab: string): void {
+    this.browser.kill(tab);
+    this.#open(500);
+  }
+
+  #sleep(): void {
+    const { browser } = this;
+    const wakesIn = browser.between(1_000, longestSleepMs);
+    for (const tab of this.#members.keys()) {
+      if (!browser.isAlive(tab)) continue;
+      browser.sleep(tab);
+      browser.after(wakesIn + browser.between(0, 2_000), () => browser.thaw(tab));
+    }
+  }
+
+  /** A tab asks when its model is there, as `createVecinity` has it. */
+  #ask(tab: string, text: string, abortedAfterMs: number | null = null): void {
+    const outcomes: string[] = [];
+    this.#asked.push({ tab, text, aborted: abortedAfterMs !== null, outcomes });
+    const member = this.#members.get(tab);
+    if (!member) throw new Error(`${tab} is not open.`);
+    const controller = abortedAfterMs === null ? null : new AbortController();
+    if (controller) this.browser.after(abortedAfterMs ?? 0, () => controller.abort());
+    this.#load(tab, member)
+      .then(() => member.run(embed(text), controller ? { signal: controller.signal } : {}))
+      .then(
+        (value) => outcomes.push(String(value)),
+        (error: VecinityError) => outcomes.push(error.code),
+      );
+  }
+}
+
+/** What is wrong with how a request ended; null when nothing is. */
+function faultOf({ tab, text, aborted, outcomes }: Asked, browser: Browser, schedule: Schedule): string | null {
+  const { loadFails = 0, engineDies = 0, deaths: crashes = 0, reloads = 0 } = schedule;
+  const [outcome] = outcomes;
+  if (outcomes.length !== 1) return `${text} ended ${outcomes.length} times`;
+  const isPoison = text.includes('poison');
+  // A tab cannot know whether a leader that went had begun with its request, nor at once that it went in peace.
+  const deaths = (browser.deaths.get(text) ?? 0) + browser.departures;
+  if (outcome === text && !isPoison) return null;
+  if (aborted && outcome === 'aborted') return null;
+  if (outcome === 'disposed' && browser.isDisposed(tab)) return null;
+  if (loadFails > 0 && outcome === 'download_failed') return null;
+  // What is tried again after a death waits for the models, and comes when one of them has failed.
+  if (loadFails > 0 && deaths > 0 && outcome === 'model_not_loaded') return null;
+  const isToBlame = isPoison || engineDies > 0 || crashes + reloads > 0;
+  if (outcome === 'engine_crashed' && deaths >= 2 && isToBlame) return null;
+  return `${text} ended with ${outcome} after ${browser.runs.get(text)} runs and ${deaths} deaths`;
+}
+
+/** What was wrong with a schedule, in words. */
+export async function judge(schedule: Schedule): Promise<string[]> {
+  const { browser, asked } = await new Play(schedule).run();
+  const faults = asked.map((request) => faultOf(request, browser, schedule)).filter((fault) => fault !== null);
+  return [...browser.breaches, ...faults].map((fault) => `seed ${schedule.seed}: ${fault}`);
+}
+
+export async function judgeMany(count: number, schedule: Omit<Schedule, 'seed'>, firstSeed = 1): Promise<string[]> {
+  const faults: string[] = [];
+  for (let seed = firstSeed; seed < firstSeed + count && faults.length < 5; seed += 1)
+    faults.push(...(await judge({ ...schedule, seed })));
+  return faults;
+}
