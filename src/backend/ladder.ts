@@ -3,7 +3,7 @@
  * tried and why it was not taken. With a GPU and a CPU at hand, the faster one by a short measurement is preferred.
  */
 import type { Attempt } from '../core/engine.js';
-import { abortError, toVecinityError, VecinityError } from '../errors.js';
+import { abortError, type ErrorCode, toVecinityError, VecinityError } from '../errors.js';
 import type { VerdictStore } from '../storage/verdicts.js';
 import type { Backend } from './backend.js';
 import { WrongAnswerError } from './canary.js';
@@ -164,10 +164,16 @@ function placeOf({ backend, device }: Candidate): Pick<Attempt, 'backend' | 'dev
   return { backend, device };
 }
 
+/** No device is to blame for these, and none can do better. */
+const ofThePlace: readonly ErrorCode[] = ['storage_full', 'download_failed'];
+
 /** One failure is reported as it is; of several, the first gives the code, because it is what was asked for. */
 function allFailed(failures: readonly VecinityError[]): VecinityError {
   const first = failures[0];
   if (!first) return new VecinityError('device_unavailable', 'No device is left to run the model on.');
+  // That a model lacks the files of another backend is no news then.
+  const [outer, ...others] = failures.filter(({ code }) => code !== 'model_file_missing');
+  if (outer && [outer, ...others].every(({ code }) => ofThePlace.includes(code))) return outer;
   if (failures.length === 1) return first;
   const reasons = failures.map((failure) => failure.message).join(' | ');
   const isWrong = failures.every(({ cause }) => cause instanceof WrongAnswerError);

@@ -8,7 +8,7 @@ import type { FileName, FilePart, FileStore, KeptFile, StoredFile } from './file
 import { OpfsFile } from './opfs-file.js';
 import { OpfsPart } from './opfs-part.js';
 import { type FileRecord, parsePartRecord, parseRecord } from './record.js';
-import { storing } from './storage-error.js';
+import { hasName, storing } from './storage-error.js';
 import { parseJson, readText, writeText } from './sync-file.js';
 
 const folderName = 'vecinity-files-v1';
@@ -35,11 +35,18 @@ class OpfsStore implements FileStore {
     this.#storage = storage;
   }
 
-  /** Whether files can be written here; private windows and pages have the folders without that. */
+  /**
+   * Whether files can be written here; private windows and pages have the folders without that. A full disk has no room
+   * even for an empty file: what it holds must be read and deleted all the same.
+   */
   async probe(folder: FileSystemDirectoryHandle): Promise<boolean> {
     const name = `probe-${crypto.randomUUID()}`;
-    await writeText(folder, name, '');
-    await folder.removeEntry(name);
+    try {
+      await writeText(folder, name, '');
+      await folder.removeEntry(name);
+    } catch (error) {
+      if (!hasName(error, 'QuotaExceededError')) throw error;
+    }
     return true;
   }
 

@@ -5,7 +5,7 @@ import { WrongAnswerError } from '../../src/backend/canary.js';
 import { Ladder, type LadderOptions } from '../../src/backend/ladder.js';
 import { ResilientBackend } from '../../src/backend/resilient.js';
 import { type Candidate, type SelectOptions, selectCandidates } from '../../src/backend/select.js';
-import { VecinityError } from '../../src/errors.js';
+import { type ErrorCode, VecinityError } from '../../src/errors.js';
 import { createMemoryVerdicts, openVerdicts } from '../../src/storage/verdicts.js';
 import { deferred } from './deferred.js';
 import { type FakeBackend, fakeBackend, fakeSpec } from './fake-backend.js';
@@ -401,6 +401,20 @@ test('when no device is left the run fails with the reasons, and the next reques
   broken = false;
   expect(await codesOf(backend, 1)).toEqual(['worker_died']);
   expect(backend.failure).toBeNull();
+});
+
+test('a load that fails says what went wrong, not that the files of another backend are missing', async () => {
+  const refuse = (code: ErrorCode, message: string) => () => {
+    throw new VecinityError(code, message);
+  };
+  const full = refuse('storage_full', 'no room');
+  const lacking = refuse('model_file_missing', 'no ONNX file');
+  const wanted = { code: 'storage_full', message: 'no room' };
+  await expect(resilient({ 'onnx webgpu': lacking, 'wasm wasm': full, 'onnx wasm': lacking })).rejects.toMatchObject(
+    wanted,
+  );
+  const both = { code: 'model_file_missing', message: expect.stringMatching(/no ONNX file \| no ONNX file/) };
+  await expect(resilient({ 'onnx webgpu': lacking, 'wasm wasm': lacking })).rejects.toMatchObject(both);
 });
 
 test('dispose ends the backend and refuses later runs', async () => {
