@@ -12,7 +12,7 @@ import { Broker, type Page } from '../src/wire/broker.js';
 import { buildId } from '../src/wire/build-id.js';
 import { parsePeer, protocolVersion } from '../src/wire/engine-port.js';
 import { toWireRequest } from '../src/wire/http.js';
-import { engineUrl } from '../src/wire/routes.js';
+import { controlUrl, engineUrl } from '../src/wire/routes.js';
 
 // The compiler's library knows one `self` for all workers; this script runs in no other.
 const scope = self as unknown as ServiceWorkerGlobalScope;
@@ -38,6 +38,7 @@ scope.addEventListener('activate', (event) => {
 
 scope.addEventListener('fetch', (event) => {
   const { request, clientId } = event;
+  if (request.url === controlUrl(scope.registration.scope)) return event.respondWith(new Response());
   // A site may well have a page named /info; and a request for the cache alone must not be answered otherwise.
   if (request.mode === 'navigate' || request.cache === 'only-if-cached') return;
   const url = engineUrl(new URL(request.url), mount);

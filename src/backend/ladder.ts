@@ -72,7 +72,7 @@ export class Ladder {
     for (const [at, candidate] of this.#order.entries()) {
       if (at < index) continue;
       try {
-        const backend = await this.#open(candidate, signal);
+        const backend = await this.#openTwice(candidate, signal);
         this.#note({ ...placeOf(candidate), ok: true, reason: '' });
         return { index: at, candidate, backend };
       } catch (thrown) {
@@ -99,6 +99,18 @@ export class Ladder {
   /** Runs the check again, for a backend that began to fail. */
   async check(backend: Backend): Promise<void> {
     await this.#options.check(backend);
+  }
+
+  /** A worker that dies while it loads may have been killed from outside: another one tells. */
+  async #openTwice(candidate: Candidate, signal: AbortSignal | undefined): Promise<Backend> {
+    try {
+      return await this.#open(candidate, signal);
+    } catch (thrown) {
+      const error = toVecinityError(thrown);
+      if (signal?.aborted || error.code !== 'worker_died') throw error;
+      this.record(candidate, error.message);
+      return await this.#open(candidate, signal);
+    }
   }
 
   async #open(candidate: Candidate, signal: AbortSignal | undefined): Promise<Backend> {

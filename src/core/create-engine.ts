@@ -32,6 +32,8 @@ export function createEngine(parts: EngineParts): Engine {
   return new ModelEngine(parts);
 }
 
+type Asked = Pick<EmbedRequest, 'model' | 'signal'>;
+
 class ModelEngine implements Engine {
   readonly #parts: EngineParts;
   /** By id, in the order of loading: the first one that is usable is the default. */
@@ -62,34 +64,28 @@ class ModelEngine implements Engine {
     await entry.dispose();
   }
 
-  async embed(request: EmbedRequest): Promise<EmbedResult> {
-    const model = await this.#ready(request);
-    return await model.embed(request);
+  embed(request: EmbedRequest): Promise<EmbedResult> {
+    return this.#run(request, 'embedding', (model) => model.embed(request));
   }
 
-  async embedTokens(request: EmbedTokensRequest): Promise<EmbedTokensResult> {
-    const model = await this.#ready(request);
-    return await model.embedTokens(request);
+  embedTokens(request: EmbedTokensRequest): Promise<EmbedTokensResult> {
+    return this.#run(request, 'embedding', (model) => model.embedTokens(request));
   }
 
-  async rerank(request: RerankRequest): Promise<RerankResult> {
-    const model = await this.#ready(request, 'rerank');
-    return await model.rerank(request);
+  rerank(request: RerankRequest): Promise<RerankResult> {
+    return this.#run(request, 'rerank', (model) => model.rerank(request));
   }
 
-  async classify(request: ClassifyRequest): Promise<ClassifyResult> {
-    const model = await this.#ready(request, 'rerank');
-    return await model.classify(request);
+  classify(request: ClassifyRequest): Promise<ClassifyResult> {
+    return this.#run(request, 'rerank', (model) => model.classify(request));
   }
 
-  async tokenize(request: TokenizeRequest): Promise<TokenizeResult> {
-    const model = await this.#ready(request);
-    return await model.tokenize(request);
+  tokenize(request: TokenizeRequest): Promise<TokenizeResult> {
+    return this.#run(request, 'embedding', (model) => model.tokenize(request));
   }
 
-  async decode(request: DecodeRequest): Promise<DecodeResult> {
-    const model = await this.#ready(request);
-    return model.decode(request);
+  decode(request: DecodeRequest): Promise<DecodeResult> {
+    return this.#run(request, 'embedding', (model) => model.decode(request));
   }
 
   status(): EngineStatus {
@@ -114,22 +110,39 @@ class ModelEngine implements Engine {
     await Promise.all(entries.map((entry) => entry.dispose()));
   }
 
-  /** The model of a request, or the one that fits the task best; while it loads, the request waits. */
-  async #ready(
-    { model, signal }: Pick<EmbedRequest, 'model' | 'signal'>,
-    task: WantedTask = 'embedding',
-  ): Promise<LoadedModel> {
+  /** Works on the model of a request, and on the one that took its place when that went meanwhile. */
+  async #run<Result>(
+    request: Asked,
+    task: WantedTask,
+    work: (model: LoadedModel) => Result | Promise<Result>,
+  ): Promise<Result> {
+    for (;;) {
+      const entry = await this.#entryOf(request, task);
+      try {
+        return await work(await entry.wait({ signal: request.signal }));
+      } catch (thrown) {
+        if (!this.#isReplaced(entry, thrown)) throw thrown;
+      }
+    }
+  }
+
+  /** The model of a request, or the one that fits the task best; what that is may be known only once it is there. */
+  async #entryOf({ model, signal }: Asked, task: WantedTask): Promise<ModelEntry> {
     for (;;) {
       this.#requireLife();
       const entry = model === null ? this.#best(task) : this.#find(model);
       if (!entry)
         throw new VecinityError('model_not_loaded', 'No model is loaded; load one first.', { param: 'model' });
-      const ready = entry.wait({ signal });
-      if (model !== null || !isUnknown(entry.status)) return await ready;
+      if (model !== null || !isUnknown(entry.status)) return entry;
       // Once it is known it may be made for something else, or have failed beside one that works.
-      await ready.catch(() => {});
+      await entry.wait({ signal }).catch(() => {});
       if (signal?.aborted) throw abortError(signal);
     }
+  }
+
+  #isReplaced(entry: ModelEntry, thrown: unknown): boolean {
+    const successor = this.#entries.get(entry.options.id) ?? entry;
+    return thrown instanceof VecinityError && thrown.code === 'disposed' && successor !== entry;
   }
 
   #best(task: WantedTask): ModelEntry | undefined {

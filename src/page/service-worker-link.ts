@@ -4,17 +4,21 @@
  */
 
 import { VecinityError, wordsOf } from '../errors.js';
+import { pause } from '../pause.js';
 import type { ToPage, ToServiceWorker } from '../protocol.js';
 import { buildId } from '../wire/build-id.js';
 import { parsePeer, protocolVersion, requestLimitMs } from '../wire/engine-port.js';
+import { controlUrl } from '../wire/routes.js';
 import { trustScript } from '../wire/trusted-scripts.js';
 
 /** Firefox stops a Service Worker 30 s after its last event, whatever it waits for. */
 const keepaliveMs = 15_000;
 const activationMs = 20_000;
 const controlMs = 5_000;
+/** Until a claim of a page that has its controller already is felt; no event tells. */
+const claimedMs = 250;
 /** The browser may stop the worker before it has read what we say. */
-const claims = 4;
+const claims = 5;
 const pongMs = 5_000;
 
 export interface RegisterOptions {
@@ -72,7 +76,10 @@ export class ServiceWorkerLink {
       worker = await activeWorker(registration);
       version = await askVersion(worker);
     }
-    return { controlled: await control(container, worker), version, outdated: version !== buildId };
+    // Another build may not know the question whether it is reached.
+    const outdated = version !== buildId;
+    const controlled = await control(container, worker, outdated ? null : registration.scope);
+    return { controlled, version, outdated };
   }
 
   /** What the engine had accepted is lost: the Service Worker gives it to another tab, or to our next engine. */
@@ -198,14 +205,33 @@ async function askVersion(worker: ServiceWorker): Promise<string> {
   return version;
 }
 
-/** An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. */
-async function control(container: ServiceWorkerContainer, worker: ServiceWorker): Promise<boolean> {
+/**
+ * An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. A page whose own
+ * load met the end of the worker has it as its controller, and yet its requests pass it by until the worker claims it.
+ */
+async function control(
+  container: ServiceWorkerContainer,
+  worker: ServiceWorker,
+  scope: string | null,
+): Promise<boolean> {
   const isOurs = () => container.controller?.scriptURL === worker.scriptURL;
-  for (let claim = 0; claim < claims && !isOurs(); claim += 1) {
+  for (let claim = 0; claim < claims; claim += 1) {
+    if (isOurs() && (await isReached(scope))) return true;
     worker.postMessage({ vecinity: protocolVersion, type: 'claim' } satisfies ToServiceWorker);
-    await until(container, 'controllerchange', isOurs, controlMs);
+    if (isOurs()) await pause(claimedMs);
+    else await until(container, 'controllerchange', isOurs, controlMs);
   }
-  return isOurs();
+  return isOurs() && (await isReached(scope));
+}
+
+/** Asks for what only the worker has, and no cache: where it does not answer, nobody is asked. */
+async function isReached(scope: string | null): Promise<boolean> {
+  if (scope === null) return true;
+  const asked = fetch(controlUrl(scope), { cache: 'only-if-cached', mode: 'same-origin' });
+  return await asked.then(
+    ({ ok }) => ok,
+    () => false,
+  );
 }
 
 /** Waits for events of one type until the condition holds; false when it did not within `limitMs`. */

@@ -9,6 +9,11 @@ export interface Mount {
   routePrefix: string;
 }
 
+/** Asked for by a page, which wants to know whether its requests reach the Service Worker of this scope at all. */
+export function controlUrl(scope: string): string {
+  return new URL('vecinity-control', scope).href;
+}
+
 /** The address as the engine's API knows it (without `base`), or null when the request is not ours. */
 export function engineUrl(url: URL, { origin, base, routePrefix }: Mount): string | null {
   if (url.origin !== origin) return null;

@@ -247,6 +247,26 @@ test('another device or dtype replaces the loaded copy, the same options do not'
   expect(engine.status().models).toHaveLength(1);
 });
 
+test('requests that wait while their model is replaced are answered by its successor', async () => {
+  const hung = deferred<Float32Array>();
+  const running = deferred<void>();
+  let runs = 0;
+  const first = fakeBackend({
+    onRun: (_, values) => {
+      if (runs++ === 0) return values;
+      running.resolve();
+      return hung.promise;
+    },
+  });
+  const backends = [first, fakeBackend()];
+  const { engine } = await loaded({ openBackend: async () => backends.shift() ?? fakeBackend() });
+  const requests = [codeOf(engine.embed(embedRequest())), codeOf(engine.embed(embedRequest({ model: 'fake' })))];
+  await running.promise;
+  await engine.load('fake', { dtype: 'f16' });
+  expect(await Promise.all(requests)).toEqual(['ok', 'ok']);
+  expect(first.disposed).toBe(true);
+});
+
 test('unload ends what waits and lets the device go', async () => {
   const hung = deferred<Float32Array>();
   const running = deferred<void>();

@@ -261,6 +261,18 @@ test('a device that lost two workers is taken again where no other one can run t
   expect(backend.failure).toBeNull();
 });
 
+test('a worker that dies while it loads is given a second try, before another device is', async () => {
+  let made = 0;
+  const make = () => {
+    made += 1;
+    if (made === 1) throw new VecinityError('worker_died', 'killed while it loaded');
+    return fakeBackend(gpuInfo);
+  };
+  const { ladder } = setUp({ 'onnx webgpu': make, 'wasm wasm': () => fakeBackend() }, { select: { device: 'webgpu' } });
+  expect((await ladder.start()).candidate.device).toBe('webgpu');
+  expect(ladder.tried).toMatchObject([{ ok: false, reason: 'killed while it loaded' }, { ok: true }]);
+});
+
 test('a replacement that still meets the device of the one before it is followed by another', async () => {
   let made = 0;
   const onRun = failing('worker_died', 'killed') as () => never;
