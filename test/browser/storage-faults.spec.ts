@@ -1,7 +1,7 @@
 /** What may happen to a download and to the storage while they are in use, by the browser's own means. */
 import { type BrowserContext, expect, type Page, test } from '@playwright/test';
 import type { LoadProgress, StorageFull, Vecinity } from 'vecinity';
-import { type EmbeddingGolden, openEngine, readGolden, worstCosine } from './engine-page.js';
+import { expectGolden, openEngine } from './engine-page.js';
 import { type Answer, WeightsServer } from './weights-server.js';
 
 declare global {
@@ -15,11 +15,9 @@ const origin = 'http://localhost:4173';
 const model = 'owner/bert-cls';
 const server = new WeightsServer();
 let hubUrl = '';
-let golden: EmbeddingGolden;
 
 test.beforeAll(async () => {
   hubUrl = await server.start();
-  golden = await readGolden('bert-cls');
 });
 
 test.afterAll(() => server.stop());
@@ -81,14 +79,6 @@ const endOf = (page: Page) => page.evaluate(() => window.begun.end);
 /** A new visit of the page. */
 async function load(page: Page, options: { model?: string; storageFull?: StorageFull } = {}): Promise<void> {
   await openEngine(page, { model, hubUrl, modelsUrl: null, ...options });
-}
-
-async function expectGolden(page: Page): Promise<void> {
-  const vectors = await page.evaluate(async (texts) => {
-    const embedded = await window.vecinity.embed(texts);
-    return embedded.map((vector) => [...vector]);
-  }, golden.inputs);
-  expect(worstCosine(vectors, golden.embeddings)).toBeGreaterThan(0.999);
 }
 
 async function setQuota(context: BrowserContext, page: Page, quotaBytes: number | null): Promise<void> {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ModelLocation } from '../../src/models/files.js';
 import { formatManifest } from '../../src/models/manifest.js';
 import { openModelFiles } from '../../src/models/open-files.js';
+import { forgetStoredFiles, listStoredModels } from '../../src/models/stored-models.js';
 import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
 import { type FaultServer, faultServer, hubBase, treeOf } from './fault-server.js';
 import { htmlPage } from './memory-server.js';
@@ -92,6 +93,31 @@ describe('a kept download', () => {
     expect(await open().readRange(path, 9_000_000, 10_000_000)).toEqual(server.bytes.slice(9_000_000));
     expect(isServed(await readStreamed())).toBe(true);
     expect(server.ranges).toEqual([null]);
+    expect(disk.find('part.json')).toEqual([]);
+  });
+
+  it('asks for the list of files only once it is known that there is a model', async () => {
+    const lists = vi.fn();
+    const { fetch } = server;
+    server.fetch = async (input, init) => {
+      if (String(input).includes('/api/models/')) lists();
+      return await fetch(input, init);
+    };
+    const files = open();
+    expect(await files.readJson('config.json')).toBeNull();
+    expect(lists).not.toHaveBeenCalled();
+    await files.readRange(path, 0, 8);
+    await files.readRange(path, 8, 16);
+    expect(lists).toHaveBeenCalledOnce();
+  });
+
+  it('is forgotten with the model, also where its ONNX files have another place', async () => {
+    const onnxBase = 'https://hub.example/other/name/resolve/main/';
+    for (const base of [hubBase, onnxBase, 'https://hub.example/third/name/resolve/main/'])
+      await open({ base }).readBytes(path);
+    expect(await forgetStoredFiles({ ...location, onnxBase })).toBe(true);
+    expect((await listStoredModels()).map(({ model }) => model)).toEqual(['third/name']);
+    expect(await forgetStoredFiles({ ...location, onnxBase })).toBe(false);
   });
 
   it('goes on by range when the network breaks ten times at random points', async () => {
