@@ -28,6 +28,7 @@ const statusByCode = {
   model_loading: 503,
   model_not_loaded: 503,
   no_engine: 503,
+  out_of_memory: 503,
   service_worker_unavailable: 503,
   worker_died: 503,
   timeout: 504,

@@ -25,6 +25,7 @@ const permanentCodes: ReadonlySet<ErrorCode> = new Set([
   'model_file_missing',
   'model_file_invalid',
   'device_unavailable',
+  'out_of_memory',
   'disposed',
 ]);
 

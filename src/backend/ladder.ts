@@ -90,6 +90,13 @@ export class Ladder {
     this.#note({ ...placeOf(candidate), ok: false, reason });
   }
 
+  /** Notes what a candidate could not do that stays in service; of several such notes in a row the last one is kept. */
+  remark(candidate: Candidate, reason: string): void {
+    const last = this.#tried.at(-1);
+    if (last?.ok && last.reason !== '') this.#tried.pop();
+    this.#note({ ...placeOf(candidate), ok: true, reason });
+  }
+
   #note(attempt: Omit<Attempt, 'at'>): void {
     const { clock = Date.now } = this.#options;
     const at = new Date(clock()).toISOString();

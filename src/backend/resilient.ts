@@ -9,8 +9,7 @@ import type { Backend, BackendInfo, TokenBatch } from './backend.js';
 import type { Ladder, Rung } from './ladder.js';
 
 /** Messages of runtimes whose worker computes nothing any more, although it still answers. */
-const lostDevice =
-  /device (was |is )?lost|lost device|out of memory|bad_alloc|Aborted\(|unreachable|mapAsync|external Instance/i;
+const lostDevice = /device (was |is )?lost|lost device|Aborted\(|unreachable|mapAsync|external Instance/i;
 
 /** Failed runs in a row after which the check text is run again. */
 const suspiciousFailures = 2;
@@ -108,10 +107,16 @@ export class ResilientBackend implements Backend {
       this.#replace(rung, error.message);
       return error;
     }
-    if (!isLossOf(error) && (await this.#isHealthy(rung))) return error;
+    if (!isLossOf(error) && (await this.#isHealthy(rung))) return this.#refused(rung, error);
     // Another run of the same worker may have replaced it while the check ran.
     if (!this.#lost.has(rung)) this.#replace(rung, error.message);
     return lostWith(error);
+  }
+
+  /** Smaller runs follow, whose callers see nothing of it; the status says it. */
+  #refused(rung: Rung, error: VecinityError): VecinityError {
+    if (error.code === 'out_of_memory') this.#ladder.remark(rung.candidate, error.message);
+    return error;
   }
 
   /** A device that still gets the check text right has only refused an input. */

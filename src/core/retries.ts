@@ -25,7 +25,7 @@ interface Retry {
 }
 
 /** Errors of the input or of the moment, after which smaller runs can still succeed. */
-const splitCodes: ReadonlySet<ErrorCode> = new Set(['backend_failed', 'internal_error']);
+const splitCodes: ReadonlySet<ErrorCode> = new Set(['backend_failed', 'internal_error', 'out_of_memory']);
 
 /** Errors that took the worker with them. */
 const deathCodes: ReadonlySet<ErrorCode> = new Set(['worker_died', 'timeout']);

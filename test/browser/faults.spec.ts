@@ -23,7 +23,9 @@ async function prepare(context: BrowserContext, always: Trouble | null = null): 
       };
       const { grow } = WebAssembly.Memory.prototype;
       WebAssembly.Memory.prototype.grow = function (this: WebAssembly.Memory, pages: number) {
-        if (trouble === 'no memory' && pages > 0) throw new RangeError('WebAssembly.Memory.grow(): out of memory');
+        // Our own kernels begin with one page, the runtime of the next device with many.
+        const isOurs = this.buffer.byteLength < 2 ** 20;
+        if (trouble === 'no memory' && isOurs) throw new RangeError('WebAssembly.Memory.grow(): out of memory');
         return grow.call(this, pages);
       };
       const wrap = (name: string, work: (...given: unknown[]) => unknown, memory: WebAssembly.Memory) =>
@@ -78,20 +80,9 @@ for (const [trouble, reason] of inBatch) {
   });
 }
 
-test('a compute worker that gets no more memory fails its request or is replaced, and the next one works', async ({
-  page,
-  context,
-}) => {
-  await prepare(context);
-  await openEngine(page, { threads: 1 });
-  await tell(page, 'no memory');
-  await startJob(page);
-  expect([1_500, 'backend_failed', 'engine_crashed']).toContain(await page.evaluate(() => window.pending));
-  await expectGolden(page);
-});
-
 const fromStart: [trouble: Trouble, reason: RegExp][] = [
   ['trap', /^wasm: .*unreachable/],
+  ['no memory', /^wasm: The model bert-cls \(a file of 2 MiB\) does not fit into memory: .* needs \d+ MiB/],
   ['nonsense', /^wasm: The check text came out wrong: a vector of no length/],
 ];
 

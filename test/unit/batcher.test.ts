@@ -192,15 +192,18 @@ test('a failed run is split until only the guilty job ends with the error', asyn
   expect(runner.inFlight).toBe(0);
 });
 
-test('a job that is too much in one run is rescued by halves', async () => {
-  const failure = (run: RecordedRun) => {
-    if (run.lengths.length > 4) throw new VecinityError('backend_failed', 'out of memory');
-  };
-  const { runner, batcher } = setUp({ failure });
-  const result = batcher.submit(texts(16, 10, 5));
-  await runner.drain();
-  expect((await result).values).toHaveLength(32);
-});
+test.each(['backend_failed', 'out_of_memory'] as const)(
+  'a job that is too much in one run is rescued by halves after %s',
+  async (code) => {
+    const failure = (run: RecordedRun) => {
+      if (run.lengths.length > 4) throw new VecinityError(code, 'out of memory');
+    };
+    const { runner, batcher } = setUp({ failure });
+    const result = batcher.submit(texts(16, 10, 5));
+    await runner.drain();
+    expect((await result).values).toHaveLength(32);
+  },
+);
 
 test('the job that kills two workers is answered with engine_crashed, its neighbours in other lanes succeed', async () => {
   let dead = false;

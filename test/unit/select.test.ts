@@ -350,7 +350,8 @@ test('the last device is started again as often as it is needed', async () => {
 
 test.each([
   'mapAsync failed: the GPU device was lost',
-  'failed to call OrtRun(). ERROR_CODE: 6, ERROR_MESSAGE: std::bad_alloc',
+  'RuntimeError: Aborted(OOM)',
+  'Failed to create a WebGPU compute pipeline: A valid external Instance reference no longer exists.',
   'RuntimeError: unreachable',
 ])('a device is replaced even where its runtime calls its loss a failed run: %s', async (message) => {
   const lost = failing('backend_failed', message) as () => never;
@@ -360,6 +361,20 @@ test.each([
   });
   expect(await codesOf(backend, 3)).toEqual(['worker_died', 'worker_died', 'ok']);
   expect(names()).toEqual(['onnx webgpu', 'onnx webgpu', 'wasm wasm']);
+});
+
+test('runs without enough memory leave a device that is healthy in service, and the last one is on record', async () => {
+  let run = 0;
+  const onRun = () => {
+    run += 1;
+    throw new VecinityError('out_of_memory', `run ${run} needs more`);
+  };
+  const { backend, ladder } = await resilient({ 'onnx webgpu': () => fakeBackend({ ...gpuInfo, onRun }) });
+  expect(await codesOf(backend, 3)).toEqual(new Array(3).fill('out_of_memory'));
+  expect(ladder.tried.map(({ ok, reason }) => [ok, reason])).toEqual([
+    [true, ''],
+    [true, 'run 3 needs more'],
+  ]);
 });
 
 test('runs that fail twice in a row cost a device only when it also fails its check', async () => {

@@ -1,6 +1,6 @@
 /** The backend on onnxruntime-web: one session, one run at a time, texts padded to the longest of a run. */
 import type * as Ort from 'onnxruntime-web';
-import { abortError, VecinityError, wordsOf } from '../../errors.js';
+import { abortError, VecinityError } from '../../errors.js';
 import type { ModelSpec } from '../../models/spec.js';
 import { untilAbort } from '../../pause.js';
 import type {
@@ -11,6 +11,7 @@ import type {
   BackendRequest,
   TokenBatch,
 } from '../backend.js';
+import { failedRun } from '../memory.js';
 import { poolPadded, unpadRows } from '../pooling.js';
 import { describeAdapter, lossOf, requireAdapter } from './adapter.js';
 import type { OnnxRuntime } from './assets.js';
@@ -114,8 +115,7 @@ class OnnxBackend implements Backend {
       return values;
     } catch (cause) {
       if (cause instanceof VecinityError) throw cause;
-      const reason = wordsOf(cause);
-      throw new VecinityError('backend_failed', `A run of ${this.#spec.id} failed: ${reason}`, { cause });
+      throw failedRun(this.#spec.id, { batch, cause });
     } finally {
       for (const tensor of Object.values(outputs ?? {})) tensor.dispose();
       for (const tensor of Object.values(feeds)) tensor.dispose();

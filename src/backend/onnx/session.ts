@@ -3,6 +3,7 @@ import type * as Ort from 'onnxruntime-web';
 import { VecinityError, wordsOf } from '../../errors.js';
 import type { ReadOptions } from '../../models/files.js';
 import type { BackendRequest, Device } from '../backend.js';
+import { isOutOfMemory } from '../memory.js';
 import { importRuntime, type OnnxRuntime } from './assets.js';
 import { type OnnxWeights, rereadWeights } from './weights.js';
 
@@ -90,7 +91,8 @@ function sessionError(error: unknown, weights: OnnxWeights): VecinityError {
       cause: error,
     });
   }
-  return new VecinityError('backend_failed', `No session could be made of ${weights.path}: ${reason}`, {
+  const code = isOutOfMemory(error) ? 'out_of_memory' : 'backend_failed';
+  return new VecinityError(code, `No session could be made of ${weights.path}: ${reason}`, {
     cause: error,
   });
 }

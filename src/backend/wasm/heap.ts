@@ -1,5 +1,6 @@
 /** The engine's linear memory: a bump allocator and typed views that stay valid when the memory grows. */
 import { VecinityError } from '../../errors.js';
+import { inMebibytes } from '../memory.js';
 import { writeConstants } from './constants.js';
 
 const pageBytes = 65_536;
@@ -30,7 +31,7 @@ export class Heap {
     return this.#end;
   }
 
-  /** Address of `bytes` zeroed bytes, aligned to 64. Throws `backend_failed` when the device has no more memory. */
+  /** Address of `bytes` zeroed bytes, aligned to 64. Throws `out_of_memory` when the device has no more. */
   allocate(bytes: number): number {
     const address = this.#end;
     const end = address + Math.ceil(bytes / alignment) * alignment;
@@ -65,10 +66,9 @@ export class Heap {
     if (this.#grow(Math.max(missing, stepPages)) === null) return;
     const error = this.#grow(missing);
     if (error !== null) {
-      const needed = Math.ceil(end / 2 ** 20);
-      throw new VecinityError('backend_failed', `The WASM engine could not get ${needed} MiB of memory.`, {
-        cause: error,
-      });
+      const has = inMebibytes(this.memory.buffer.byteLength);
+      const message = `The WASM engine needs ${inMebibytes(end)} of memory and gets no more than the ${has} it has.`;
+      throw new VecinityError('out_of_memory', message, { cause: error });
     }
   }
 
@@ -95,9 +95,27 @@ export class Heap {
 
 /**
  * A new memory; shared ones can be posted to other threads and need cross-origin isolation in a browser. Hosts set the
- * maximum of a shared memory aside as addresses, which small devices do not have without end.
+ * maximum of a shared memory aside as addresses, which small devices do not have without end: then it is halved, down to
+ * `leastBytes`. Throws `out_of_memory`.
  */
-export function createMemory(shared: boolean, maximumBytes = maximumPages * pageBytes): WebAssembly.Memory {
-  const maximum = Math.min(maximumPages, Math.ceil(maximumBytes / pageBytes));
-  return new WebAssembly.Memory({ initial: 1, maximum, ...(shared ? { shared: true } : {}) });
+export function createMemory(
+  shared: boolean,
+  mostBytes = maximumPages * pageBytes,
+  leastBytes = mostBytes,
+): WebAssembly.Memory {
+  const least = Math.min(maximumPages, Math.ceil(leastBytes / pageBytes));
+  let maximum = Math.min(maximumPages, Math.ceil(mostBytes / pageBytes));
+  for (;;) {
+    try {
+      return new WebAssembly.Memory({ initial: 1, maximum, ...(shared ? { shared: true } : {}) });
+    } catch (cause) {
+      if (maximum > least) maximum = Math.max(least, maximum >> 1);
+      else throw noAddresses(maximum * pageBytes, cause);
+    }
+  }
+}
+
+function noAddresses(bytes: number, cause: unknown): VecinityError {
+  const message = `The WASM engine could not set ${inMebibytes(bytes)} of memory aside.`;
+  return new VecinityError('out_of_memory', message, { cause });
 }

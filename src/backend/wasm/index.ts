@@ -2,7 +2,7 @@
  * The backend on our own kernels: loads safetensors, packs them for the fastest exact kernel of this host and computes
  * packed tokens without padding. Owns the load; the forward pass is in `encoder.ts`, the threads are in `pool.ts`.
  */
-import { abortError, toVecinityError, VecinityError, wordsOf } from '../../errors.js';
+import { abortError, toVecinityError, VecinityError } from '../../errors.js';
 import { withFreshFiles } from '../../models/fresh-files.js';
 import { openModelFiles } from '../../models/open-files.js';
 import { openSafetensorsStream, type Safetensors } from '../../models/safetensors.js';
@@ -16,6 +16,7 @@ import type {
   Dtype,
   TokenBatch,
 } from '../backend.js';
+import { failedRun, inMebibytes } from '../memory.js';
 import { bindNames, describeModel, type EncoderDescription } from './architectures.js';
 import { convertedBlock } from './channel.js';
 import { type ModelSetup, widthOf } from './computer.js';
@@ -33,6 +34,9 @@ export { dropHost, prepareHost, setThreadFactory } from './host.js';
 const plainBlock = 32;
 /** The same where inputs and weights have 16 bits: an outlier costs its neighbours their digits. */
 const exactBlock = 128;
+/** What a long text may need beside the weights (which may be widened from 16 bits to 32), and what texts always need. */
+const mostBeside = 2 ** 31;
+const leastBeside = 2 ** 26;
 
 /** Loads a model in this thread and the ones that it starts, on a host that may have been made ready for it. */
 export const loadWasmBackend = (async (request, options): Promise<WasmBackend> => {
@@ -76,9 +80,7 @@ async function loadInto(
   const description = bindNames(described, (name) => weights.tensors.has(name));
   const module = await host.module;
   const precision = choosePrecision(request, { host, module, weights });
-  const heap = new Heap(createMemory(host.shared, memoryLimit(weights)));
-  const kernels = instantiate(module, heap.memory);
-  const planned = planWeights(weights, { description, heap, precision, kernels });
+  const { heap, planned } = makePlace(host, { request, description, precision, weights, module });
   const setup: ModelSetup = { plan: planned.plan, task: request.spec.task, pooling: request.spec.pooling };
   if (setup.task === 'rerank' && setup.plan.head === null) {
     throw new VecinityError('unsupported_task', `The model ${request.spec.id} has no classification head.`);
@@ -155,8 +157,7 @@ export class WasmBackend implements Backend {
       return await this.#pool.run(batch);
     } catch (cause) {
       if (cause instanceof VecinityError) throw cause;
-      const reason = wordsOf(cause);
-      throw new VecinityError('backend_failed', `A run of ${this.#id} failed: ${reason}`, { cause });
+      throw failedRun(this.#id, { batch, cause });
     }
   }
 
@@ -188,9 +189,27 @@ function describe({ spec }: BackendRequest): EncoderDescription {
   throw new VecinityError('device_unavailable', `The model ${spec.id} cannot be loaded: ${reason}.`);
 }
 
-/** Weights may be widened from 16 bits to 32; what a long text needs beside them stays below a gigabyte or two. */
-function memoryLimit({ sizeBytes }: Safetensors): number {
-  return 2 * sizeBytes + 2 ** 31;
+interface Unplaced {
+  request: BackendRequest;
+  description: EncoderDescription;
+  precision: Precision;
+  weights: Safetensors;
+  module: WebAssembly.Module;
+}
+
+/** Memory with a place for every weight. Throws `out_of_memory` with the size of the model. */
+function makePlace(host: WasmHost, { request, description, precision, weights, module }: Unplaced) {
+  const { sizeBytes } = weights;
+  try {
+    const heap = new Heap(createMemory(host.shared, 2 * sizeBytes + mostBeside, 2 * sizeBytes + leastBeside));
+    const kernels = instantiate(module, heap.memory);
+    return { heap, planned: planWeights(weights, { description, heap, precision, kernels }) };
+  } catch (cause) {
+    if (!(cause instanceof VecinityError && cause.code === 'out_of_memory')) throw cause;
+    const size = inMebibytes(sizeBytes);
+    const message = `The model ${request.spec.id} (a file of ${size}) does not fit into memory: ${cause.message}`;
+    throw new VecinityError('out_of_memory', message, { cause });
+  }
 }
 
 /** The fastest form that keeps the cosine to f32 above 0.998, in the exact mode above 0.999998. */

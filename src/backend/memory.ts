@@ -1,0 +1,26 @@
+/** Memory that a device does not have, in whichever words a runtime says it. */
+import { VecinityError, wordsOf } from '../errors.js';
+import type { TokenBatch } from './backend.js';
+
+const words = /out of memory|bad_alloc|allocation failed|allocate memory|could not allocate|Aborted\(OOM/i;
+
+/** Whether a runtime failed because it could get no more memory; a smaller run may then succeed. */
+export function isOutOfMemory(thrown: unknown): boolean {
+  return words.test(wordsOf(thrown));
+}
+
+/** What a run failed with: `out_of_memory` with the size of the run, else `backend_failed`. */
+export function failedRun(model: string, { batch, cause }: { batch: TokenBatch; cause: unknown }): VecinityError {
+  const reason = wordsOf(cause);
+  if (!isOutOfMemory(cause))
+    return new VecinityError('backend_failed', `A run of ${model} failed: ${reason}`, { cause });
+  const size = `${batch.offsets.length - 1} texts with ${batch.inputIds.length} tokens`;
+  return new VecinityError('out_of_memory', `A run of ${size} does not fit into memory beside ${model}: ${reason}`, {
+    cause,
+  });
+}
+
+/** Bytes as words for an error, rounded up. */
+export function inMebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
+}

@@ -1,0 +1,112 @@
+/** Memory that a device does not have, with the real kernels: whom it concerns is told how much was needed. */
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { ensureKernels } from '../../scripts/kernels.js';
+import { createMemory } from '../../src/backend/wasm/heap.js';
+import { loadWasmBackend, setThreadFactory } from '../../src/backend/wasm/index.js';
+import { supportsModel } from '../../src/backend/wasm/supports.js';
+import { defaultEngineConfig } from '../../src/config.js';
+import { createEngine } from '../../src/core/create-engine.js';
+import { openModel } from '../../src/core/open-model.js';
+import { cosine } from '../../src/core/similarity.js';
+import { VecinityError } from '../../src/errors.js';
+import { openFolder } from '../../src/models/folder.node.js';
+import { setFolderOpener } from '../../src/models/open-files.js';
+import { modelIdOf } from '../../src/models/resolve.js';
+import { createMemoryVerdicts } from '../../src/storage/verdicts.js';
+import { embedRequest } from './letter-engine.js';
+
+const model = fileURLToPath(new URL('../../public/models/all-MiniLM-L6-v2/', import.meta.url));
+const config = { ...defaultEngineConfig, modelsUrl: null, threads: 1 };
+
+beforeAll(async () => {
+  setThreadFactory(null);
+  setFolderOpener(openFolder);
+  await ensureKernels();
+}, 60_000);
+
+afterEach(() => void vi.restoreAllMocks());
+
+function setUp() {
+  return createEngine({
+    config,
+    openModel: (name, options) => openModel(name, config, options),
+    openBackend: async (request, options) => {
+      if (request.backend === 'wasm') return await loadWasmBackend(request, options);
+      throw new VecinityError('model_file_missing', 'There is no ONNX file.');
+    },
+    probeWebGpu: async () => ({ kind: 'none', adapter: '' }),
+    wasmSupports: supportsModel,
+    verdicts: createMemoryVerdicts(),
+    modelIdOf,
+  });
+}
+
+/** From now on a memory grows up to this size. */
+function limitMemory(bytes: number): void {
+  const { grow } = WebAssembly.Memory.prototype;
+  vi.spyOn(WebAssembly.Memory.prototype, 'grow').mockImplementation(function (this: WebAssembly.Memory, pages) {
+    if (this.buffer.byteLength + pages * 65_536 > bytes) throw new RangeError('WebAssembly.Memory.grow(): failed');
+    return grow.call(this, pages);
+  });
+}
+
+const long = 'many words '.repeat(250);
+
+test('a text that does not fit into memory is refused with the numbers; its neighbours and the next requests are not', async () => {
+  const engine = setUp();
+  const { backend } = await engine.load(model);
+  const [expected] = [await engine.embed(embedRequest({ inputs: ['a cat sleeps'] }))];
+  limitMemory(backend?.memoryBytes ?? 0);
+  const refused = expect(engine.embed(embedRequest({ inputs: ['first', long, 'last'], truncate: true }))).rejects;
+  const beside = engine.embed(embedRequest({ inputs: ['a cat sleeps'] }));
+  await refused.toMatchObject({
+    code: 'out_of_memory',
+    message: expect.stringMatching(/needs \d+ MiB of memory and gets no more than the \d+ MiB it has/),
+  });
+  expect(cosine((await beside).embeddings, expected.embeddings)).toBeGreaterThan(0.9999);
+  expect(engine.status().models[0]).toMatchObject({ state: 'ready', recoveries: 0 });
+  const remarks = engine.status().models[0]?.tried.filter(({ ok, reason }) => ok && reason !== '');
+  expect(remarks).toEqual([expect.objectContaining({ reason: expect.stringMatching(/\d+ MiB of memory/) })]);
+  vi.restoreAllMocks();
+  const fits = await engine.embed(embedRequest({ inputs: [long], truncate: true }));
+  expect(fits.count).toBe(1);
+  await engine.dispose();
+});
+
+test('a model that does not fit into memory says how large it is, and loads as soon as there is memory', async () => {
+  const engine = setUp();
+  limitMemory(8 * 2 ** 20);
+  const message = expect.stringMatching(/a file of \d+ MiB\) does not fit into memory: .* needs \d+ MiB/);
+  await expect(engine.load(model)).rejects.toMatchObject({ code: 'out_of_memory', message });
+  expect(engine.status().models[0]).toMatchObject({ state: 'failed', error: { code: 'out_of_memory', message } });
+  vi.restoreAllMocks();
+  expect(await engine.load(model)).toMatchObject({ state: 'ready' });
+  await engine.dispose();
+});
+
+/** A host that sets aside no more than so many pages for a memory. */
+function limitAddresses(pages: number): number[] {
+  const asked: number[] = [];
+  class Limited extends WebAssembly.Memory {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      asked.push(descriptor.maximum ?? 0);
+      if ((descriptor.maximum ?? 0) > pages) throw new RangeError('could not allocate memory');
+      super(descriptor);
+    }
+  }
+  vi.spyOn(WebAssembly, 'Memory').mockImplementation(Limited);
+  return asked;
+}
+
+test('a host without room for the largest memory gives a smaller one', () => {
+  const asked = limitAddresses(5_000);
+  createMemory(true, 2 ** 31, 2 ** 26);
+  expect(asked).toEqual([32_768, 16_384, 8_192, 4_096]);
+});
+
+test('a host without room for the least memory says how much that is', () => {
+  const asked = limitAddresses(500);
+  expect(() => createMemory(true, 2 ** 28, 2 ** 26)).toThrow('could not set 64 MiB of memory aside');
+  expect(asked).toEqual([4_096, 2_048, 1_024]);
+});
