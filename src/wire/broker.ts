@@ -5,7 +5,7 @@
 import { errorResponse } from '../api/error-response.js';
 import { VecinityError } from '../errors.js';
 import { pause } from '../pause.js';
-import type { ToPage, WireRequest } from '../protocol.js';
+import type { ToPage, WireRequest, WireResponse } from '../protocol.js';
 import { withKey } from './answers.js';
 import { EnginePort, poisonError, protocolVersion, requestLimitMs } from './engine-port.js';
 import { fromWireResponse, withClient } from './http.js';
@@ -47,7 +47,12 @@ interface Offer {
   id: string;
   page: Page;
   port: EnginePort;
+  /** Of the request, where it went along with the port. */
+  answer: Promise<WireResponse> | null;
 }
+
+/** Sends the request through an offered port. */
+type Ask = (offer: Offer) => Promise<WireResponse>;
 
 /** The page, or its engine, went away while it worked for us. */
 class EngineLost extends Error {}
@@ -95,11 +100,13 @@ export class Broker {
 
   /** Embedding has no side effects, so a request may be given to one engine after the other. */
   async #route(request: WireRequest, caller: Caller): Promise<Response> {
-    const keyed = withKey(request, caller.clientId);
+    const { clientId, signal } = caller;
+    const keyed = withKey(request, clientId);
+    const ask: Ask = async ({ page, port }) => await port.send(inNameOf(clientId, page, await keyed), signal);
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
-      const offer = await this.#findEngine(caller);
+      const offer = await this.#findEngine(ask, caller);
       try {
-        return fromWireResponse(await this.#serve(offer, await keyed, caller));
+        return fromWireResponse(await this.#serve(offer, ask));
       } catch (error) {
         if (!(error instanceof EngineLost)) throw error;
       }
@@ -107,11 +114,11 @@ export class Broker {
     throw poisonError(attempts);
   }
 
-  async #findEngine({ clientId, signal }: Caller): Promise<Offer> {
+  async #findEngine(ask: Ask, { clientId, signal }: Caller): Promise<Offer> {
     const deadline = Date.now() + searchMs;
-    while (Date.now() < deadline) {
+    for (let isFirst = true; Date.now() < deadline; isFirst = false) {
       signal.throwIfAborted();
-      const offer = await firstHello(order(await this.#options.pages(), clientId));
+      const offer = await firstHello(order(await this.#options.pages(), clientId), isFirst ? ask : null);
       if (offer) return offer;
       await pause(roundPauseMs);
     }
@@ -120,17 +127,15 @@ export class Broker {
     });
   }
 
-  async #serve(offer: Offer, request: WireRequest, { clientId, signal }: Caller) {
+  async #serve(offer: Offer, ask: Ask): Promise<WireResponse> {
     let lose = () => {};
     const lost = new Promise<never>((_, reject) => {
       lose = () => reject(new EngineLost());
     });
     this.#serving.set(offer, lose);
-    // A page knows its own requests; what it does for another caller counts as that one's.
-    const named = clientId === '' || clientId === offer.page.id ? request : withClient(request, clientId);
     const timer = setInterval(() => void this.#look(offer, lose), lookMs);
     try {
-      return await Promise.race([offer.port.send(named, signal), lost]);
+      return await Promise.race([offer.answer ?? ask(offer), lost]);
     } finally {
       clearInterval(timer);
       this.#serving.delete(offer);
@@ -151,8 +156,16 @@ function order(pages: readonly Page[], clientId: string): Page[] {
   return [...pages].sort((a, b) => rank(a) - rank(b));
 }
 
-/** Offers a port to page after page without taking earlier offers back; the first `hello` wins. */
-async function firstHello(pages: readonly Page[]): Promise<Offer | null> {
+/** A page knows its own requests; what it does for another caller counts as that one's. */
+function inNameOf(clientId: string, { id }: Page, request: WireRequest): WireRequest {
+  return clientId === '' || clientId === id ? request : withClient(request, clientId);
+}
+
+/**
+ * Offers a port to page after page without taking earlier offers back; the first `hello` wins. The likeliest page is
+ * asked at once, where `ask` is given: its answer does not wait for our hearing of the `hello`.
+ */
+async function firstHello(pages: readonly Page[], ask: Ask | null): Promise<Offer | null> {
   const offers: Offer[] = [];
   let greet: (offer: Offer) => void = () => {};
   const greeted = new Promise<Offer>((resolve) => {
@@ -160,7 +173,7 @@ async function firstHello(pages: readonly Page[]): Promise<Offer | null> {
   });
   let winner: Offer | null = null;
   for (const page of pages) {
-    const offer = makeOffer(page);
+    const offer = makeOffer(page, page === pages[0] ? ask : null);
     offers.push(offer);
     void offer.port.hello.then(() => greet(offer));
     const late = pause(page === pages.at(-1) ? helloMs : staggerMs).then(() => null);
@@ -171,9 +184,12 @@ async function firstHello(pages: readonly Page[]): Promise<Offer | null> {
   return winner;
 }
 
-function makeOffer(page: Page): Offer {
+function makeOffer(page: Page, ask: Ask | null): Offer {
   const { port1, port2 } = new MessageChannel();
-  const offer = { id: crypto.randomUUID(), page, port: new EnginePort(port1) };
+  const offer: Offer = { id: crypto.randomUUID(), page, port: new EnginePort(port1), answer: null };
+  if (ask) offer.answer = ask(offer);
+  // Whoever serves the offer sees it; that of another page is of no interest.
+  offer.answer?.catch(() => {});
   tell(page, { vecinity: protocolVersion, type: 'connect', id: offer.id }, [port2]);
   return offer;
 }

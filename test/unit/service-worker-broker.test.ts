@@ -88,6 +88,39 @@ describe('the Service Worker looks for an engine', () => {
     expect(asked).toEqual([undefined, 'other', undefined]);
   });
 
+  it('sends the request to the likeliest tab along with the port, and to no other tab before that greets', async () => {
+    const heard = new Map<string, string[]>();
+    const listening = (id: string, frame: string) => {
+      const page = new FakePage(id, null, 'visible', frame);
+      vi.spyOn(page, 'postMessage').mockImplementation((message, [port]) => {
+        if (message.type !== 'connect' || !(port instanceof MessagePort)) return;
+        const types: string[] = [];
+        heard.set(id, types);
+        port.onmessage = ({ data }) => types.push(data.type);
+      });
+      return page;
+    };
+    const pages = [listening('likeliest', 'top-level'), listening('next', 'nested')];
+    const stop = new AbortController();
+    const answer = brokerOf(pages).answer(request, { clientId: '', signal: stop.signal });
+    await vi.waitFor(() => expect([...heard.values()]).toEqual([['request'], []]));
+    stop.abort();
+    await answer;
+  });
+
+  it('takes the request back from a tab that greets too late', async () => {
+    const cancelled = deferred();
+    const late = new FakePage('late', null);
+    vi.spyOn(late, 'postMessage').mockImplementation((message, [port]) => {
+      if (message.type !== 'connect' || !(port instanceof MessagePort)) return;
+      port.onmessage = ({ data }) => data.type === 'close' && cancelled.resolve();
+    });
+    const other = new FakePage('other', answersAs('other'), 'hidden');
+    const response = await brokerOf([late, other]).answer(request, { clientId: '', signal: open() });
+    expect(await response.text()).toBe('other {"input":"text"}');
+    await cancelled.promise;
+  });
+
   it('does not bother other tabs when the first one answers', async () => {
     const other = new FakePage('other', answersAs('other'));
     const pages = [new FakePage('caller', answersAs('caller')), other];
