@@ -15,6 +15,8 @@ function setUp() {
   const served = new Map<string, Conversation<ToFollower>>();
   const calls: unknown[][] = [];
   const timers: (() => void)[] = [];
+  /** Whether each request for the leader's lock takes it from its holder. */
+  const steals: boolean[] = [];
   /** How the calls end. */
   const ends: { resolve(value: never): void; reject(error: VecinityError): void }[] = [];
   let hear: (message: ToFollower) => void = () => {};
@@ -47,7 +49,8 @@ function setUp() {
       served.set(follower, conversation);
       return conversation;
     },
-    contend: ({ onGranted }) => {
+    contend: ({ steal, onGranted }) => {
+      steals.push(steal);
       lead = onGranted;
       return () => {};
     },
@@ -58,7 +61,16 @@ function setUp() {
     startEngine: () => engine,
   };
   const member = new Member(around);
-  return { member, told, calls, ends, timers, hear: (message: ToFollower) => hear(message), lead: () => lead() };
+  return {
+    member,
+    told,
+    calls,
+    ends,
+    timers,
+    steals,
+    hear: (message: ToFollower) => hear(message),
+    lead: () => lead(),
+  };
 }
 
 it('does not blame a request for a leader whose last word comes after the first word of the next one', async () => {
@@ -84,6 +96,15 @@ it('gives a request up when leader after leader goes without a word while it has
     member.heed({ type: 'leader', from: 'other', epoch: `${epoch}x`, stolen: false });
   }
   await expect(answer).rejects.toMatchObject({ code: 'engine_crashed' });
+});
+
+it('accepts the lead only while the offer is fresh, whatever the clock was set to since', () => {
+  const { hear, steals } = setUp();
+  hear({ type: 'welcome', epoch: '1' });
+  for (const at of [-3_600_000, 3_600_000]) hear({ type: 'takeover', epoch: '1', at });
+  expect(steals).toEqual([false]);
+  hear({ type: 'takeover', epoch: '1', at: 0 });
+  expect(steals).toEqual([false, true]);
 });
 
 it('asks its own engine as if nobody shared it: no message, and no channel for what nobody waits for', async () => {

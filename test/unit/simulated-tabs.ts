@@ -6,6 +6,7 @@ import type { Announcement } from '../../src/sharing/messages.js';
 import type { Candidacy, Conversation, Surroundings } from '../../src/sharing/surroundings.js';
 import { type Faults, type Random, SimulatedEngine } from './simulated-engine.js';
 import { SimulatedLocks } from './simulated-locks.js';
+import { latestWordMs, offerMs, sleepMs, type Tab, TabRules } from './tab-rules.js';
 import { VirtualTime } from './virtual-time.js';
 
 interface ChannelEnd {
@@ -14,50 +15,8 @@ interface ChannelEnd {
   isOpen: boolean;
 }
 
-interface Tab {
-  id: string;
-  /** Its name among the others, who do not know it while it sleeps. */
-  presence: string | null;
-  /** How often it was woken. */
-  wakes: number;
-  visible: boolean;
-  frozen: boolean;
-  /** It was told beforehand that it would be frozen. */
-  told: boolean;
-  /** Since when it has been frozen, or was the last time. */
-  frozenSince: number;
-  /** When it woke last from more than a moment. */
-  wokenAt: number;
-  /** When another tab took its lock last. */
-  robbedAt: number;
-  /** When it woke last, or was shown. */
-  awakeSince: number;
-  /** When it offered its lead last, to tabs that are seen. */
-  offeredAt: number;
-  dead: boolean;
-  disposed: boolean;
-  backlog: (() => void)[];
-  member: Member | null;
-  /** Runs of its engines; two of them may be of the same text. */
-  readonly atWork: Set<{ text: unknown }>;
-}
-
-/** Longer than any word in this browser is on its way. */
-const graceMs = 200;
-/** An offer of the lead can be accepted for so long, also when the one that made it is seen again by then. */
-const offerMs = 1_000;
-/** A leader may be silent for so long. */
-const patienceMs = 7_000;
-/** Longer than a page is busy. */
-const sleepMs = 5_000;
-/** No tab that has just woken may judge another, which may be about to. */
-const wakeMs = 2_500;
-
 export class Browser {
   readonly time = new VirtualTime(1_000);
-  /** Which tab has announced each epoch, and every breach of the rules. */
-  readonly leaders = new Map<string, string>();
-  readonly breaches: string[] = [];
   /** Engines' runs of each text, also those that end while the model is loading. */
   readonly runs = new Map<unknown, number>();
   readonly unloads: unknown[] = [];
@@ -73,9 +32,8 @@ export class Browser {
   readonly #faults: Faults;
   readonly #tabs = new Map<string, Tab>();
   readonly #locks = new SimulatedLocks<Tab>();
+  readonly #rules = new TabRules({ now: () => this.now, holder: () => this.#locks.holderOf('leader') });
   readonly #channels = new Map<string, Set<ChannelEnd>>();
-  /** When the leader's lock changed hands last. */
-  #grantedAt = 0;
   readonly #lastDelivery = new Map<string, number>();
 
   constructor(random: Random, faults: Faults) {
@@ -91,6 +49,7 @@ export class Browser {
         frozenSince: 0,
         wokenAt: 0,
         robbedAt: 0,
+        announcedAt: 0,
         awakeSince: this.now,
         offeredAt: -offerMs,
         dead: false,
@@ -105,6 +64,15 @@ export class Browser {
     const member = new Member(this.#surroundingsOf(tab));
     tab.member = member;
     return member;
+  }
+
+  /** Which tab has led each epoch. */
+  get leaders(): ReadonlyMap<string, string> {
+    return this.#rules.leaders;
+  }
+
+  get breaches(): string[] {
+    return this.#rules.breaches;
   }
 
   isAlive(id: string): boolean {
@@ -275,7 +243,7 @@ export class Browser {
 
   #announce(from: Tab, message: Announcement): void {
     if (from.presence === null) return;
-    if (message.type === 'leader') this.#checkLeader(message);
+    if (message.type === 'leader') this.#rules.announced(from, message.epoch);
     for (const tab of this.#tabs.values()) if (tab !== from) this.#tell(from, tab, message);
   }
 
@@ -286,12 +254,6 @@ export class Browser {
     this.#deliver(from, to, () => {
       if (to.presence === presence) to.member?.heed(message);
     });
-  }
-
-  #checkLeader({ from, epoch }: { from: string; epoch: string }): void {
-    const other = this.leaders.get(epoch);
-    if (other !== undefined) this.breaches.push(`${from} and ${other} lead epoch ${epoch}`);
-    this.leaders.set(epoch, from);
   }
 
   /** Messages of one tab to another keep their order. */
@@ -314,8 +276,8 @@ export class Browser {
     return {
       send: (message) => {
         if (tab.dead || !end.isOpen) return;
-        if (message.type === 'takeover') tab.offeredAt = this.now;
-        if (message.type === 'accepted') this.#checkServer(tab, message.epoch);
+        if (message.type === 'takeover') this.#rules.offered(tab);
+        if (message.type === 'accepted') this.#rules.served(tab, message.epoch);
         for (const other of ends) if (other !== end) this.#deliver(tab, other.tab, () => hear(other, message));
       },
       close: () => {
@@ -325,26 +287,19 @@ export class Browser {
     };
   }
 
-  #checkServer(tab: Tab, epoch: string): void {
-    if (this.leaders.get(epoch) !== tab.presence) this.breaches.push(`${tab.id} serves the epoch ${epoch} of another`);
-    const isRobbed = this.#locks.holderOf('leader') !== tab;
-    if (isRobbed && this.now - Math.max(tab.robbedAt, tab.awakeSince) > graceMs)
-      this.breaches.push(`${tab.id} still serves ${epoch} without the lock`);
-  }
-
   #contend(tab: Tab, { steal, onGranted, onStolen }: Candidacy): () => void {
-    if (steal) this.#checkThief(tab);
+    if (steal) this.#rules.robbed(tab);
     let isOver = false;
     const tell = (work: () => void) => this.#inTab(tab, this.between(0, 20), () => isOver || work());
     const request = {
       owner: tab,
       onGranted: () => {
-        this.#grantedAt = this.now;
+        this.#rules.grantedAt = this.now;
         tell(onGranted);
       },
       onStolen: () => {
         tab.robbedAt = this.now;
-        tell(onStolen);
+        this.#inTab(tab, this.between(0, latestWordMs), () => isOver || onStolen());
       },
     };
     const release = this.#locks.request('leader', request, steal);
@@ -352,18 +307,6 @@ export class Browser {
       isOver = true;
       release();
     };
-  }
-
-  /** A leader that the user sees keeps its lock while it is awake, and for a while after. */
-  #checkThief(thief: Tab): void {
-    const holder = this.#locks.holderOf('leader');
-    if (!holder || holder.dead || this.now - holder.offeredAt < offerMs) return;
-    if (thief.visible && this.now - thief.wokenAt < wakeMs)
-      this.breaches.push(`${thief.id} robs ${holder.id} as soon as it wakes`);
-    const isLate = holder.frozen && this.now - holder.frozenSince > patienceMs;
-    if (isLate || !holder.visible) return;
-    if (this.now - Math.max(holder.awakeSince, this.#grantedAt) > graceMs)
-      this.breaches.push(`${thief.id} robs ${holder.id}, which is awake or was a moment ago`);
   }
 
   #holder(tab: Tab): Promise<string | null> {
@@ -385,9 +328,8 @@ export class Browser {
 
   /** A text goes into the engine of a tab; the result takes it out again. */
   begin(tab: { id: string }, text: unknown, client: string | undefined): () => void {
-    if (!String(text).startsWith(`${client?.split('~')[0]} `))
-      this.breaches.push(`${text} runs in the name of ${client}`);
     this.runs.set(text, (this.runs.get(text) ?? 0) + 1);
+    this.#rules.began(this.#tab(tab.id), text, client);
     const { atWork } = this.#tab(tab.id);
     const run = { text };
     atWork.add(run);

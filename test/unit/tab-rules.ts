@@ -1,0 +1,107 @@
+/** What tabs that share an engine must never do, held against everything that simulated ones do. */
+import type { Member } from '../../src/sharing/member.js';
+
+/** Longer than any word in this browser is on its way. */
+const graceMs = 200;
+/** An offer of the lead can be accepted for so long, also when the one that made it is seen again by then. */
+export const offerMs = 1_000;
+/** The browser may say so late that a lock was stolen: the thief says it earlier. */
+export const latestWordMs = 400;
+/** A leader may be silent for so long, in two levels; for one that has never said a word the second is enough. */
+const patienceMs = 9_500;
+const secondLevelMs = 2_500;
+/** Longer than a page is busy. */
+export const sleepMs = 5_000;
+/** No tab that has just woken may judge another, which may be about to. */
+const wakeMs = 2_500;
+
+export interface Tab {
+  id: string;
+  /** Its name among the others, who do not know it while it sleeps. */
+  presence: string | null;
+  /** How often it was woken. */
+  wakes: number;
+  visible: boolean;
+  frozen: boolean;
+  /** It was told beforehand that it would be frozen. */
+  told: boolean;
+  /** Since when it has been frozen, or was the last time. */
+  frozenSince: number;
+  /** When it woke last from more than a moment. */
+  wokenAt: number;
+  /** When another tab took its lock last, and when it said last that it leads. */
+  robbedAt: number;
+  announcedAt: number;
+  /** When it woke last, or was shown. */
+  awakeSince: number;
+  /** When it offered its lead last, to tabs that are seen. */
+  offeredAt: number;
+  dead: boolean;
+  disposed: boolean;
+  backlog: (() => void)[];
+  member: Member | null;
+  /** Runs of its engines; two of them may be of the same text. */
+  readonly atWork: Set<{ text: unknown }>;
+}
+
+export class TabRules {
+  /** Which tab has announced each epoch, and every breach of the rules. */
+  readonly leaders = new Map<string, string>();
+  readonly breaches: string[] = [];
+  /** When the leader's lock changed hands last. */
+  grantedAt = 0;
+  readonly #now: () => number;
+  readonly #holder: () => Tab | undefined;
+
+  /** `holder` is whose lock the leader's is. */
+  constructor({ now, holder }: { now: () => number; holder: () => Tab | undefined }) {
+    this.#now = now;
+    this.#holder = holder;
+  }
+
+  /** An epoch has one leader. */
+  announced(tab: Tab, epoch: string): void {
+    const other = this.leaders.get(epoch);
+    if (other !== undefined) this.breaches.push(`${tab.id} and ${other} lead epoch ${epoch}`);
+    this.leaders.set(epoch, tab.presence ?? '');
+    tab.announcedAt = this.#now();
+  }
+
+  /** Who has work keeps the lead. */
+  offered(tab: Tab): void {
+    tab.offeredAt = this.#now();
+    if (tab.atWork.size > 0) this.breaches.push(`${tab.id} offers its lead in the middle of its work`);
+  }
+
+  /** Who has lost the lock takes no request once it can know. */
+  served(tab: Tab, epoch: string): void {
+    if (this.leaders.get(epoch) !== tab.presence) this.breaches.push(`${tab.id} serves the epoch ${epoch} of another`);
+    const holder = this.#holder();
+    if (holder === tab) return;
+    const isTold = holder !== undefined && holder.announcedAt > tab.robbedAt;
+    const toldAt = isTold ? holder.announcedAt : tab.robbedAt + latestWordMs;
+    if (this.#now() - Math.max(toldAt, tab.awakeSince) > graceMs)
+      this.breaches.push(`${tab.id} still serves ${epoch} without the lock`);
+  }
+
+  /** A leader that the user sees keeps its lock while it is awake, and for a while after. */
+  robbed(thief: Tab): void {
+    const holder = this.#holder();
+    if (!holder || holder.dead || this.#now() - holder.offeredAt < offerMs) return;
+    if (thief.visible && this.#now() - thief.wokenAt < wakeMs)
+      this.breaches.push(`${thief.id} robs ${holder.id} as soon as it wakes`);
+    const isNew = this.grantedAt > holder.frozenSince;
+    const isLate = holder.frozen && this.#now() - holder.frozenSince > (isNew ? secondLevelMs : patienceMs);
+    if (isLate || !holder.visible) return;
+    if (this.#now() - Math.max(holder.awakeSince, this.grantedAt) > graceMs)
+      this.breaches.push(`${thief.id} robs ${holder.id}, which is awake or was a moment ago`);
+  }
+
+  /** A text runs in its own tab's name, and once at a time in each engine. */
+  began(tab: Tab, text: unknown, client: string | undefined): void {
+    const [asker] = client?.split('~') ?? [];
+    if (!String(text).startsWith(`${asker} `)) this.breaches.push(`${text} runs in the name of ${client}`);
+    for (const other of tab.atWork)
+      if (other.text === text) this.breaches.push(`${text} runs twice at a time in ${tab.id}`);
+  }
+}
