@@ -27,6 +27,7 @@ export interface BenchOptions {
 export const defaultRounds = 3;
 
 export const usage = `Usage: npm run bench -- [options]
+       npm run bench -- handler | load [SECONDS] | memory | serve   (bench/README.md says what each measures)
 
   --json FILE       also write {machine, rows} to FILE
   --corpus FILE     JSON list of texts (default: ../shared/bench/mixed.json)

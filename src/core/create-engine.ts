@@ -25,7 +25,7 @@ import type { LoadedModel } from './loaded-model.js';
 import { ModelEntry } from './model-entry.js';
 import type { EngineParts } from './model-loader.js';
 
-export type { EngineParts, OpenedModel, OpenModelOptions } from './model-loader.js';
+export type { EngineParts } from './model-loader.js';
 
 /** Makes an engine without a model. */
 export function createEngine(parts: EngineParts): Engine {

@@ -31,7 +31,7 @@ export async function noteAbsence(store: FileStore, { url, base, path }: FileNam
   }
 }
 
-export async function forgetAbsence(store: FileStore, url: string): Promise<void> {
+async function forgetAbsence(store: FileStore, url: string): Promise<void> {
   await store.remove(url + mark);
 }
 
