@@ -76,6 +76,23 @@ test('a caller who gives up a load does not take it from the others', async () =
   expect((await patient).count).toBe(1);
 });
 
+test('who gave up a load hears no more of it, and nobody gets a model whose wait was called off before', async () => {
+  const { engine, gate, started } = gated();
+  const controller = new AbortController();
+  const heard: string[] = [];
+  const onProgress = ({ phase }: { phase: string }) => heard.push(phase);
+  const impatient = codeOf(engine.load('fake', { signal: controller.signal, onProgress }));
+  const patient = engine.load('fake');
+  await started;
+  controller.abort();
+  expect(await impatient).toBe('aborted');
+  const before = heard.length;
+  gate.resolve();
+  await patient;
+  expect(heard).toHaveLength(before);
+  expect(await codeOf(engine.load('fake', { signal: AbortSignal.abort() }))).toBe('aborted');
+});
+
 test('a load ends when its last caller gives up, lets a late backend go, and can be begun again', async () => {
   const { engine, gate, started, backend } = gated();
   const controllers = [new AbortController(), new AbortController()];

@@ -1,5 +1,6 @@
 /** What an engine answers to requests, and how they end. */
 import { expect, test } from 'vitest';
+import type { TokenBatch } from '../../src/backend/backend.js';
 import type { EmbedRequest, JobProgress } from '../../src/core/engine.js';
 import type { Tokenizer } from '../../src/core/tokenizer.js';
 import { VecinityError } from '../../src/errors.js';
@@ -250,6 +251,29 @@ test('tokenizing a long job lets the event loop run in between', async () => {
   const steps = turns.slice(1).map((at, i) => at - (turns[i] ?? 0));
   expect(Math.max(...steps)).toBeLessThanOrEqual(20);
   expect(backends[0]?.batches.length).toBeGreaterThan(2);
+});
+
+test('vectors of more tokens than one answer can hold are refused before they are computed', async () => {
+  const width = 2 ** 21;
+  const runs: number[] = [];
+  const openBackend = async () => ({
+    ...fakeBackend(),
+    width,
+    run: async ({ inputIds, offsets }: TokenBatch) => {
+      runs.push(inputIds.length);
+      const values = new Float32Array((offsets.length - 1) * width);
+      // Each text another vector.
+      offsets.subarray(1).forEach((_, text) => void values.fill(text + 1, text * width, text * width + 1));
+      return values;
+    },
+  });
+  const { engine } = await loaded({ openBackend });
+  const checked = runs.length;
+  await expect(engine.embedTokens(embedRequest({ inputs: ['ab', 'c'] }))).rejects.toMatchObject({
+    ...{ code: 'invalid_request', param: 'input' },
+    message: expect.stringContaining('more than 4 tokens'),
+  });
+  expect(runs).toHaveLength(checked);
 });
 
 test('a request with more tokens than it may have in all is refused in OpenAI’s words, and the next is answered', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { LoadProgress } from '../../src/core/engine.js';
 import { LoadTracker } from '../../src/core/load-progress.js';
+import { RateMeter } from '../../src/core/load-rate.js';
 
 /** A tracker on a clock of its own, and the last that it said. */
 function setUp() {
@@ -86,4 +87,19 @@ test('what another thread reads again is no news', () => {
   weights(100_000, { resumedBytes: 100_000 });
   weights(100_000, { resumedBytes: 100_000 });
   expect(seen.map(({ phase }) => phase)).toEqual(['download', 'compile']);
+});
+
+test('a download that starts again is measured from there', () => {
+  let nowMs = 0;
+  const meter = new RateMeter(() => nowMs);
+  const noteAt = (atMs: number, bytes: number) => {
+    nowMs = atMs;
+    meter.note(bytes);
+  };
+  noteAt(0, 0);
+  noteAt(1_000, 5_000);
+  noteAt(1_500, 0);
+  expect(meter.bytesPerSecond).toBeNull();
+  noteAt(2_500, 700);
+  expect(meter.bytesPerSecond).toBe(700);
 });

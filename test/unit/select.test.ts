@@ -461,6 +461,10 @@ test('verdicts survive in Cache Storage and fall back to memory where it is deni
   await openVerdicts(storage).write('a/b c', { winner: 'wasm' });
   expect(await openVerdicts(storage).read('a/b c')).toEqual({ winner: 'wasm' });
   expect(await openVerdicts(storage).read('other')).toBeNull();
+  const running = openVerdicts(storage);
+  await running.write('evicted', 1);
+  kept.clear();
+  expect(await running.read('evicted')).toBe(1);
   const denied = { open: () => Promise.reject(new Error('SecurityError')) } as unknown as CacheStorage;
   const memory = openVerdicts(denied);
   await memory.write('a', 1);

@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ModelLocation } from '../../src/models/files.js';
 import { openModelFiles } from '../../src/models/open-files.js';
 import { openOpfsStore } from '../../src/storage/opfs-store.js';
+import { evictOne } from '../../src/storage/room.js';
+import { type SyncFile, writeAll } from '../../src/storage/sync-file.js';
 import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
 import { type FaultServer, faultServer, hubBase } from './fault-server.js';
 
@@ -86,5 +88,56 @@ describe('room', () => {
     vi.stubGlobal('navigator', { storage: { ...disk.storage, estimate: undefined } });
     disk.quotaBytes = 5_000_000;
     await expect(open().readBytes(path)).rejects.toMatchObject({ code: 'storage_full' });
+  });
+});
+
+describe('the models that are given up', () => {
+  const bases = ['first', 'second'].map((name) => `https://hub.example/owner/${name}/resolve/main/`);
+
+  it('are those that were read least lately, and never the one that needs the room', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_000 });
+    server.tree = null;
+    for (const base of [...bases, ...bases.slice(0, 1)]) {
+      await open({ base }).readBytes(path);
+      vi.setSystemTime(Date.now() + 1_000);
+    }
+    const store = await openOpfsStore();
+    if (!store) throw new Error('The disk of this test has a store.');
+    const left = async () => (await store.list()).map(({ base }) => base);
+    const [first = '', second = ''] = bases;
+    expect(await evictOne(store, '')).toBe(true);
+    expect(await left()).toEqual([first]);
+    await open({ base: second }).readBytes(path);
+    expect(await evictOne(store, first)).toBe(true);
+    expect(await left()).toEqual([first]);
+    expect(await evictOne(store, first)).toBe(false);
+  });
+});
+
+describe('a file', () => {
+  const fileOf = (write: SyncFile['write']): SyncFile => ({
+    write,
+    read: () => 0,
+    truncate() {},
+    getSize: () => 0,
+    flush() {},
+    close() {},
+  });
+
+  it('is written whole although the platform takes less than it is given, and is full when it takes nothing', () => {
+    const written: number[] = [];
+    const slow = fileOf((bytes, { at }) => {
+      written.push(at, ...bytes.subarray(0, 2));
+      return Math.min(2, bytes.length);
+    });
+    writeAll(slow, Uint8Array.of(1, 2, 3), 10);
+    expect(written).toEqual([10, 1, 2, 12, 3]);
+    expect(() =>
+      writeAll(
+        fileOf(() => 0),
+        Uint8Array.of(1),
+        0,
+      ),
+    ).toThrow(expect.objectContaining({ reason: 'full' }));
   });
 });
