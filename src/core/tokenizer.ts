@@ -10,6 +10,7 @@ import type { EngineInput, Token } from './engine.js';
 import { HubTokenizer } from './hub-tokenizer.js';
 import { checkChars, type TokenizedPart, tokenizeEnough } from './long-text.js';
 import { bareTemplate, fillTemplate, type Template } from './template.js';
+import { emptyChunk, foreignId, noRoomForContent, queryTooLong, tooLong, withoutTokens } from './token-refusals.js';
 import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
 import { cutPair, type PairLimits } from './truncation.js';
 
@@ -139,7 +140,9 @@ class ModelTokenizer implements Tokenizer {
     const totalTokens = content.length + template.specials;
     if (totalTokens === 0 && options.addSpecialTokens === false) throw withoutTokens(options.index);
     const excess = Math.max(0, content.length - room);
-    if (excess > 0 && !options.truncate) throw this.#tooLong(totalTokens, room + template.specials, options);
+    if (excess > 0 && !options.truncate) {
+      throw tooLong({ tokens: totalTokens, limit: room + template.specials }, 'input', options.index);
+    }
     const kept = left ? content.slice(excess) : content.slice(0, content.length - excess);
     return {
       inputIds: fillTemplate(template, kept).inputIds,
@@ -168,8 +171,10 @@ class ModelTokenizer implements Tokenizer {
     };
     const kept = cutPair(first.length, whole ? second.length : Number.POSITIVE_INFINITY, limits);
     const totalTokens = first.length + second.length + this.#pair.specials;
-    if (kept === null) throw this.#queryTooLong(first.length + this.#pair.specials, limit);
-    if (kept.overflow && !options.truncate) throw this.#tooLong(totalTokens, limit, options, 'document');
+    if (kept === null) throw queryTooLong({ tokens: first.length + this.#pair.specials, limit });
+    if (kept.overflow && !options.truncate) {
+      throw tooLong({ tokens: totalTokens, limit }, 'document', options.index);
+    }
     const filled = fillTemplate(this.#pair, first.slice(0, kept.first), second.slice(0, kept.second));
     return {
       inputIds: filled.inputIds,
@@ -184,7 +189,7 @@ class ModelTokenizer implements Tokenizer {
     const ids = this.#sequenceIds(parts);
     const limit = this.#limit(options.maxTokens);
     const excess = Math.max(0, ids.length - limit);
-    if (excess > 0 && !options.truncate) throw this.#tooLong(ids.length, limit, options);
+    if (excess > 0 && !options.truncate) throw tooLong({ tokens: ids.length, limit }, 'input', options.index);
     const kept = options.truncateSide === 'left' ? ids.slice(excess) : ids.slice(0, ids.length - excess);
     return {
       inputIds: Int32Array.from(kept),
@@ -207,7 +212,7 @@ class ModelTokenizer implements Tokenizer {
     });
     const totalTokens = ids.length + this.#single.specials;
     const limit = this.#limit(null, this.#single);
-    if (totalTokens > limit) throw this.#tooLong(totalTokens, limit, {}, 'input');
+    if (totalTokens > limit) throw tooLong({ tokens: totalTokens, limit }, 'input');
     const { inputIds } = fillTemplate(this.#single, ids);
     return { inputIds, typeIds: null, truncated: false, totalTokens, skippedTokens: 0, offsets };
   }
@@ -254,7 +259,7 @@ class ModelTokenizer implements Tokenizer {
     const { vocabSize } = this.#spec;
     const ids = parts.flatMap((part) => (typeof part === 'string' ? this.#contentIds(part) : part));
     const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
-    if (wrong !== undefined) throw this.#foreignId(wrong);
+    if (wrong !== undefined) throw foreignId(wrong, this.#spec);
     return ids;
   }
 
@@ -267,7 +272,7 @@ class ModelTokenizer implements Tokenizer {
     const limit = this.#limit(options.maxTokens, this.#single);
     const ids = this.#queryIds(query);
     const totalTokens = ids.length + this.#single.specials;
-    if (totalTokens > limit) throw this.#queryTooLong(totalTokens, limit);
+    if (totalTokens > limit) throw queryTooLong({ tokens: totalTokens, limit });
     const filled = fillTemplate(this.#single, ids);
     const typeIds = this.#hasSegments ? filled.typeIds : null;
     return { inputIds: filled.inputIds, typeIds, truncated: false, totalTokens, skippedTokens: 0 };
@@ -278,13 +283,7 @@ class ModelTokenizer implements Tokenizer {
     const limit = Math.min(maxTokens ?? Number.POSITIVE_INFINITY, this.#spec.maxTokens);
     const least = (template?.specials ?? 0) + 1;
     if (limit >= least) return limit;
-    throw new VecinityError(
-      'invalid_request',
-      `max_tokens is ${limit}; it must be ${least} or more for ${this.#spec.id}.`,
-      {
-        param: 'max_tokens',
-      },
-    );
+    throw noRoomForContent({ limit, least }, this.#spec.id);
   }
 
   #skippedTokens(
@@ -295,43 +294,4 @@ class ModelTokenizer implements Tokenizer {
     const promptTokens = Math.max(0, this.#contentIds(prompt).length - cutFromLeft);
     return leading + Math.min(promptTokens, keptTokens);
   }
-
-  #tooLong(tokens: number, limit: number, options: EncodeOptions | PairOptions, what = 'input'): VecinityError {
-    const which = options.index === undefined ? what : `${what} ${options.index}`;
-    return new VecinityError(
-      'context_length_exceeded',
-      `${which} is too large: ${tokens} tokens, the model's maximum context length is ${limit} tokens; the input ` +
-        'length exceeds the context length. Please reduce the length of the input prompt, or set truncate.',
-      { param: what === 'input' ? 'input' : 'documents' },
-    );
-  }
-
-  #queryTooLong(tokens: number, limit: number): VecinityError {
-    return new VecinityError(
-      'context_length_exceeded',
-      `query is too large: ${tokens} tokens, the model's maximum context length is ${limit} tokens and a document ` +
-        'must fit beside it; the input length exceeds the context length. Please shorten the query.',
-      { param: 'query' },
-    );
-  }
-
-  #foreignId(id: number): VecinityError {
-    const { vocabSize, id: model } = this.#spec;
-    return new VecinityError(
-      'invalid_request',
-      `input holds the token id ${id}, but ids of ${model} are integers from 0 to ${vocabSize - 1}. Ids of another ` +
-        "vocabulary, such as tiktoken's, do not fit: send text instead (LangChain: check_embedding_ctx_length=False).",
-      { param: 'input' },
-    );
-  }
-}
-
-function withoutTokens(index = 0): VecinityError {
-  const message = `input ${index} has no tokens at all without the special ones; send a text, or let them be added.`;
-  return new VecinityError('invalid_request', message, { param: 'input' });
-}
-
-function emptyChunk(index: number): VecinityError {
-  const message = `input[${index}] has no tokens of its own, so it has no vector in a shared context; leave it out.`;
-  return new VecinityError('invalid_request', message, { param: 'input' });
 }
