@@ -218,6 +218,38 @@ test('the job that kills two workers is answered with engine_crashed, its neighb
   expect(runner.runs.filter((run) => run.marks.includes(66))).toHaveLength(2);
 });
 
+test('what a worker died of is run again only when nothing else runs any more', async () => {
+  const failure = (run: RecordedRun) => {
+    if (run.marks.includes(66) && run.startedAt === 0) throw new VecinityError('worker_died', 'gone');
+  };
+  const { runner, batcher } = setUp({ lanes: 2, failure });
+  const jobs = [codeOf(batcher.submit([text(10, 66)])), codeOf(batcher.submit([text(400, 2)]))];
+  await runner.step();
+  expect(runner.inFlight).toBe(1);
+  await runner.drain();
+  expect(await Promise.all(jobs)).toEqual(['ok', 'ok']);
+  expect(runner.runs.map(({ marks, beside }) => [marks, beside])).toEqual([
+    [[66], 1],
+    [[2], 2],
+    [[66], 1],
+  ]);
+});
+
+test('a job that is called off is not tried again', async () => {
+  const failure = (run: RecordedRun) => {
+    if (run.marks.length > 2) throw new VecinityError('backend_failed', 'too many');
+  };
+  const { runner, batcher } = setUp({ failure });
+  const controller = new AbortController();
+  const job = codeOf(batcher.submit(texts(4, 10, 5), { signal: controller.signal }));
+  await runner.step();
+  expect(runner.runs.map(({ marks }) => marks.length)).toEqual([4, 2]);
+  controller.abort();
+  await runner.drain();
+  expect(await job).toBe('aborted');
+  expect(runner.runs).toHaveLength(2);
+});
+
 test('an error that no retry can mend ends the jobs of its run and nothing else', async () => {
   let failed = false;
   const failure = () => {
