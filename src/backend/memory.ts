@@ -2,7 +2,8 @@
 import { VecinityError, wordsOf } from '../errors.js';
 import type { TokenBatch } from './backend.js';
 
-const words = /out of memory|bad_alloc|allocation failed|allocate memory|could not allocate|Aborted\(OOM/i;
+const words =
+  /out of memory|bad_alloc|allocation failed|allocate memory|could not allocate|memory size exceeded|Aborted\(OOM/i;
 
 /** Whether a runtime failed because it could get no more memory; a smaller run may then succeed. */
 export function isOutOfMemory(thrown: unknown): boolean {

@@ -9,7 +9,7 @@ import type { Backend, BackendInfo, TokenBatch } from './backend.js';
 import type { Ladder, Rung } from './ladder.js';
 
 /** Messages of runtimes whose worker computes nothing any more, although it still answers. */
-const lostDevice = /device (was |is )?lost|lost device|Aborted\(|unreachable|mapAsync|external Instance/i;
+const lostDevice = /device (was |is )?lost|lost device|Aborted\(|unreachable|out of bounds|mapAsync|external Instance/i;
 
 /** Failed runs in a row after which the check text is run again. */
 const suspiciousFailures = 2;

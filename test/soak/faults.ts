@@ -75,7 +75,7 @@ async function pickRenderer({ browser, random }: Stage): Promise<number | null> 
   return ids.length === 0 ? null : random.pick(ids);
 }
 
-export const faults: Readonly<Record<string, Fault>> = {
+const faults: Readonly<Record<string, Fault>> = {
   'service-worker-stopped': async ({ session }, stage) => {
     await session.send('ServiceWorker.enable');
     await stoppingServiceWorker(stage, () => session.send('ServiceWorker.stopAllWorkers'));
@@ -91,6 +91,8 @@ export const faults: Readonly<Record<string, Fault>> = {
   'engine-worker-threw': workerOf('throw'),
   'compute-worker-killed': workerOf('kill-compute'),
   'compute-worker-hung': workerOf('hang-compute'),
+  'wasm-trapped': workerOf('trap'),
+  'out-of-memory': workerOf('out-of-memory'),
   'tab-closed': leaving(({ page }) => page.close()),
   // The browser may keep the Service Worker in the very process that crashes.
   'tab-crashed': leaving(async ({ page, session }, stage) => {
@@ -147,9 +149,13 @@ export const faults: Readonly<Record<string, Fault>> = {
 };
 
 /** Only where a GPU computes. */
-export const gpuFaults: Readonly<Record<string, Fault>> = {
+const gpuFaults: Readonly<Record<string, Fault>> = {
   'gpu-crashed': async (_tab, { browser }) => {
     await browser.send('Browser.crashGpuProcess');
     return true;
   },
 };
+
+export function faultsOn(gpu: boolean): Readonly<Record<string, Fault>> {
+  return gpu ? { ...faults, ...gpuFaults } : faults;
+}

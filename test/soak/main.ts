@@ -7,7 +7,7 @@ import { copyPackage } from '../../bench/package.js';
 import { startServer } from '../../bench/server.js';
 import { ensureChromium } from '../../scripts/chromium.js';
 import { UsageError } from '../../scripts/command-line.js';
-import { faults, gpuFaults } from './faults.js';
+import { faultsOn } from './faults.js';
 import { startHub } from './hub.js';
 import { parseOptions, type SoakOptions, usage } from './options.js';
 import type { SoakSetup } from './page/subject.js';
@@ -80,14 +80,19 @@ async function soak(browser: Browser, place: Place, { options, workload }: Task)
     progressMs,
   );
   try {
-    const all = options.gpu ? { ...faults, ...gpuFaults } : faults;
-    await new Soak({ ...parts, stage, faults: all }).run(minutes * 60_000);
+    await new Soak({ ...parts, stage, faults: chosenFaults(options) }).run(minutes * 60_000);
   } finally {
     clearInterval(timer);
   }
   console.log(`\n${tally.summary}`);
   if (options.json !== null) await writeFile(options.json, `${JSON.stringify(tally.counts, null, 2)}\n`);
   return tally.exitCode;
+}
+
+function chosenFaults({ gpu, faults: kinds }: SoakOptions): SoakParts['faults'] {
+  const all = faultsOn(gpu);
+  if (kinds === null) return all;
+  return Object.fromEntries(Object.entries(all).filter(([kind]) => kinds.includes(kind)));
 }
 
 function setupFor(hubUrl: string, { options: { gpu }, workload }: Task): SoakSetup {

@@ -1,5 +1,6 @@
 /** The command line of the soak: its options, their defaults, and an error that names what is wrong. */
 import { parseWords, UsageError } from '../../scripts/command-line.js';
+import { faultsOn } from './faults.js';
 
 export interface SoakOptions {
   /** How long requests are sent; what is open then is waited for. */
@@ -12,6 +13,8 @@ export interface SoakOptions {
   json: string | null;
   /** Computes on the GPU, whose process then crashes too. */
   gpu: boolean;
+  /** The kinds of faults that come; null for all. */
+  faults: readonly string[] | null;
   help: boolean;
 }
 
@@ -25,6 +28,7 @@ export const usage = `Usage: npm run soak -- [options]
   --tabs N      tabs that are open at a time (default: ${defaults.tabs})
   --json FILE   also write {sent, answered, refused, lost, wrong, faults} to FILE
   --gpu         compute on the GPU (WebGPU) and let it crash too
+  --faults A,B  only these kinds: ${Object.keys(faultsOn(true)).join(', ')}
   --help        this text`;
 
 const options = {
@@ -33,6 +37,7 @@ const options = {
   tabs: { type: 'string' },
   json: { type: 'string' },
   gpu: { type: 'boolean' },
+  faults: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -45,8 +50,17 @@ export function parseOptions(args: readonly string[]): SoakOptions {
     tabs: parseWhole('--tabs', values.tabs, { least: 2, most: 16 }) ?? defaults.tabs,
     json: values.json ?? null,
     gpu: values.gpu ?? false,
+    faults: values.faults === undefined ? null : parseKinds(values.faults, values.gpu ?? false),
     help: values.help ?? false,
   };
+}
+
+function parseKinds(value: string, gpu: boolean): string[] {
+  const kinds = value.split(',');
+  const known = faultsOn(gpu);
+  const unknown = kinds.find((kind) => !Object.hasOwn(known, kind));
+  if (unknown === undefined) return kinds;
+  throw new UsageError(`--faults knows ${Object.keys(known).join(', ')}, got "${unknown}".`);
 }
 
 interface Range {

@@ -353,6 +353,7 @@ test.each([
   'RuntimeError: Aborted(OOM)',
   'Failed to create a WebGPU compute pipeline: A valid external Instance reference no longer exists.',
   'RuntimeError: unreachable',
+  'RuntimeError: memory access out of bounds',
 ])('a device is replaced even where its runtime calls its loss a failed run: %s', async (message) => {
   const lost = failing('backend_failed', message) as () => never;
   const { backend, names } = await resilient({

@@ -10,13 +10,16 @@ import { cpuSubject, Workload } from '../soak/workload.js';
 describe('the options of the soak', () => {
   test('are ten minutes and four tabs when nothing is said, with a seed by chance', () => {
     const options = parseOptions([]);
-    expect(options).toMatchObject({ minutes: 10, tabs: 4, json: null, gpu: false, help: false });
+    expect(options).toMatchObject({ minutes: 10, tabs: 4, json: null, gpu: false, faults: null, help: false });
     expect(options.seed).toSatisfy(Number.isInteger);
   });
 
   test('are what the command line says', () => {
     const args = ['--minutes', '0.5', '--seed', '7', '--json', 'out.json', '--tabs', '3', '--gpu'];
-    expect(parseOptions(args)).toEqual({ minutes: 0.5, seed: 7, tabs: 3, json: 'out.json', gpu: true, help: false });
+    const faults = ['hub-cut', 'gpu-crashed'];
+    expect(parseOptions([...args, '--faults', 'hub-cut,gpu-crashed'])).toEqual({
+      ...{ minutes: 0.5, seed: 7, tabs: 3, json: 'out.json', gpu: true, faults, help: false },
+    });
   });
 
   test.each([
@@ -27,6 +30,8 @@ describe('the options of the soak', () => {
     [['--seed', '-1'], '--seed'],
     [['--tabs', '1'], '--tabs'],
     [['--hours', '1'], '--hours'],
+    [['--faults', 'hub-cut,rain'], '--faults'],
+    [['--faults', 'gpu-crashed'], '--faults'],
   ])('%j is refused by name', (args, option) => {
     expect(() => parseOptions(args)).toThrow(UsageError);
     expect(() => parseOptions(args)).toThrow(option);

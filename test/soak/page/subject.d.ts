@@ -20,8 +20,8 @@ export interface SoakPage {
   /** Loads both models and waits until plain `fetch` is answered. */
   open(setup: SoakSetup): Promise<Reply>;
   ask(ask: Ask): Promise<Reply>;
-  /** Ends the engine worker of this tab, if it has one, in one of the ways in which a worker ends. */
-  harm(how: 'terminate' | 'close' | 'throw' | 'kill-compute' | 'hang-compute'): boolean;
+  /** Ends the engine worker of this tab, if it has one, in one of the ways in which a worker ends, or fails a run of it. */
+  harm(how: 'terminate' | 'close' | 'throw' | 'kill-compute' | 'hang-compute' | 'trap' | 'out-of-memory'): boolean;
   updateServiceWorker(): Promise<void>;
 }
 

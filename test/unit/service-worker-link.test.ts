@@ -1,0 +1,111 @@
+/** What `serviceWorker.register()` does until plain `fetch` calls of its page arrive, with a Service Worker in the test's hand. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { ServiceWorkerLink } from '../../src/page/service-worker-link.js';
+import { buildId } from '../../src/wire/build-id.js';
+import { protocolVersion } from '../../src/wire/engine-port.js';
+
+const scope = 'https://app.example/';
+
+/** A page's container and its registered Service Worker. */
+class FakeContainer extends EventTarget {
+  controller: { scriptURL: string } | null = null;
+  build = buildId;
+  claims = 0;
+  /** What a claim does, the `count`th of this test. */
+  onClaim: (count: number) => void = () => {};
+
+  readonly worker = {
+    scriptURL: `${scope}vecinity-sw.js`,
+    postMessage: (message: { type: string }, [port]: MessagePort[] = []) => {
+      port?.postMessage({ vecinity: protocolVersion, type: 'pong', build: this.build });
+      if (message.type !== 'claim') return;
+      this.claims += 1;
+      this.onClaim(this.claims);
+    },
+  };
+
+  startMessages(): void {}
+
+  async register() {
+    return { scope, active: this.worker, installing: null, waiting: null, update: async () => {} };
+  }
+
+  control(): void {
+    this.controller = this.worker;
+    this.dispatchEvent(new Event('controllerchange'));
+  }
+}
+
+let container: FakeContainer;
+let isReached: boolean;
+const asked = vi.fn();
+
+beforeEach(() => {
+  container = new FakeContainer();
+  isReached = true;
+  asked.mockReset();
+  vi.stubGlobal('navigator', { serviceWorker: container });
+  vi.stubGlobal('document', { baseURI: scope });
+  vi.stubGlobal('location', { href: scope });
+  vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {
+    asked(url, init.cache);
+    if (!isReached) throw new TypeError('Failed to fetch');
+    return new Response();
+  });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const register = () => new ServiceWorkerLink({ connect: async () => {}, routePrefix: '' }).register();
+
+/** The registration, with as much time as its claims take. */
+async function registered() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const registering = register();
+  // Until then a real message is on its way, which takes no virtual time.
+  await vi.waitFor(() => expect(container.claims).toBe(1), { timeout: 20_000 });
+  await vi.advanceTimersByTimeAsync(60_000);
+  return await registering;
+}
+
+it('asks nothing of a Service Worker that controls the page and is reached, and nobody else whether it is', async () => {
+  container.controller = container.worker;
+  expect(await register()).toEqual({ controlled: true, version: buildId, outdated: false });
+  expect(container.claims).toBe(0);
+  expect(asked.mock.calls).toEqual([[`${scope}vecinity-control`, 'only-if-cached']]);
+});
+
+it('has a page claimed whose requests pass by the Service Worker that seems to control it', async () => {
+  container.controller = container.worker;
+  isReached = false;
+  container.onClaim = (count) => {
+    isReached = count === 2;
+  };
+  expect(await registered()).toMatchObject({ controlled: true });
+  expect(container.claims).toBe(2);
+});
+
+it('says it again when the Service Worker was stopped before it heard of the claim', async () => {
+  container.onClaim = (count) => {
+    if (count === 3) container.control();
+  };
+  expect(await registered()).toMatchObject({ controlled: true });
+  expect(container.claims).toBe(3);
+});
+
+it('says so in the end when requests of the page still pass it by', async () => {
+  container.controller = container.worker;
+  isReached = false;
+  expect(await registered()).toMatchObject({ controlled: false });
+});
+
+it('does not ask another build, which may not know the question', async () => {
+  container.controller = container.worker;
+  container.build = 'another';
+  isReached = false;
+  expect(await register()).toEqual({ controlled: true, version: 'another', outdated: true });
+  expect(asked).not.toHaveBeenCalled();
+});
