@@ -5,6 +5,7 @@ import {
   type DtypePreference,
   type LoadProgress,
   type ModelStatus,
+  type StorageFull,
   type Vecinity,
 } from 'vecinity';
 import { serviceWorkerUrl, startOffline } from './offline.js';
@@ -13,6 +14,8 @@ export interface EngineChoice {
   model: string;
   device: DevicePreference;
   dtype: DtypePreference;
+  /** What was allowed when the model did not fit into the storage; for this model only, so no link has it. */
+  storageFull?: StorageFull;
 }
 
 /** How requests travel; `reason` says why a plain fetch was not possible. */
@@ -78,4 +81,9 @@ export function filesSource({ id, spec }: ModelStatus): string | null {
   if (spec === null) return null;
   if (spec.revision !== 'local') return `the model hub (${spec.repository})`;
   return URL.canParse(id) ? new URL(id).origin : 'this server';
+}
+
+/** A reranker orders documents by a query; it makes no vectors that could be compared. */
+export function isReranker({ status }: Session): boolean {
+  return status.spec?.task === 'rerank';
 }

@@ -4,6 +4,8 @@ export interface EmbeddingsBody {
   model: string;
   input: readonly string[];
   encoding_format: 'float';
+  /** Cuts texts that are too long for the model instead of refusing them. */
+  truncate?: true;
 }
 
 export interface Exchange {

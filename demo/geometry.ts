@@ -19,6 +19,8 @@ export interface Geometry {
 const minCell = 13;
 const maxCell = 92;
 const minCellWithValue = 25;
+/** Room for a number and the beginning of a text. */
+const leastLeft = 110;
 /** Room for a row's number beside its text. */
 export const numberRoom = 30;
 
@@ -27,7 +29,8 @@ export function layOut(width: number, size: number): Geometry {
   const narrow = width < 520;
   const wanted = narrow ? width * 0.38 : Math.min(230, width * 0.32);
   const cell = clamp(Math.floor((width - wanted) / size), minCell, maxCell);
-  const left = Math.floor(clamp(width - cell * size, wanted, narrow ? wanted : 300));
+  // Rows too many for the width take it from their labels first.
+  const left = Math.floor(clamp(width - cell * size, narrow ? wanted : leastLeft, narrow ? wanted : 300));
   const fontSize = Math.min(narrow ? 11 : 12.5, cell - 2);
   const top = fontSize + 14;
   return {

@@ -26,7 +26,7 @@ export function Pairs({ view, cursor, onCursor }: PairsProps) {
       </ol>
       {pairs.length > shortList && (
         <button type="button" class="quiet" aria-expanded={all} onClick={() => setAll(!all)}>
-          {all ? 'Show fewer' : `Show all ${pairs.length}`}
+          {all ? 'Show fewer' : `Show all ${pairs.length.toLocaleString('en')}`}
         </button>
       )}
     </section>

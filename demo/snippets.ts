@@ -37,7 +37,7 @@ Content-Type: application/json
 ${toJson(body)}`;
 }
 
-function openaiSnippet({ model, input }: EmbeddingsBody): string {
+function openaiSnippet({ encoding_format: _, ...body }: EmbeddingsBody): string {
   return `import OpenAI from 'openai';
 
 const openai = new OpenAI({
@@ -45,14 +45,14 @@ const openai = new OpenAI({
   baseURL: new URL('/v1', location.href).href,
   dangerouslyAllowBrowser: true,
 });
-const { data, usage } = await openai.embeddings.create(${toJson({ model, input })});`;
+const { data, usage } = await openai.embeddings.create(${toJson(body)});`;
 }
 
-function clientSnippet({ model, input }: EmbeddingsBody): string {
+function clientSnippet({ model, input, truncate }: EmbeddingsBody): string {
   return `import { createVecinity } from 'vecinity';
 
 const vecinity = await createVecinity({ model: ${JSON.stringify(model)} });
-const embeddings = await vecinity.embed(${toJson(input)});`;
+const embeddings = await vecinity.embed(${toJson(input)}${truncate ? ', { truncate: true }' : ''});`;
 }
 
 const shownNumbers = 4;

@@ -1,6 +1,7 @@
 /** What the engine is doing: loading with its progress, ready with what it runs on, or failed with the reason. */
 import type { ComponentChildren } from 'preact';
 import type { LoadProgress, ModelStatus } from 'vecinity';
+import { formatBytes } from './bytes.js';
 import { filesSource, type Session } from './engine.js';
 import { describeProgress } from './progress.js';
 import type { Similarity } from './use-similarity.js';
@@ -20,19 +21,24 @@ export function Loading({ model, progress }: { model: string; progress: LoadProg
 export interface FailureProps {
   title: string;
   message: string;
-  onRetry(): void;
+  /** Ways out of it, the usual one first. */
+  actions: readonly { label: string; onClick(): void }[];
 }
 
-export function Failure({ title, message, onRetry }: FailureProps) {
+export function Failure({ title, message, actions }: FailureProps) {
   return (
     <div class="failure" role="alert">
       <p>
         <strong>{title}</strong>
       </p>
       <p class="failure-message">{message}</p>
-      <button type="button" class="button" onClick={onRetry}>
-        Try again
-      </button>
+      <p class="failure-actions">
+        {actions.map(({ label, onClick }) => (
+          <button key={label} type="button" class="button" onClick={onClick}>
+            {label}
+          </button>
+        ))}
+      </p>
     </div>
   );
 }
@@ -48,13 +54,16 @@ export function SessionStatus({ session }: { session: Session }) {
     <dl class="facts">
       <Fact name="Model">
         {status.id}
-        {spec !== null && `, ${spec.dimensions} dimensions, ${spec.pooling.replace('_', ' ')} pooling`}
+        {spec !== null && `, ${describeSpec(spec)}`}
       </Fact>
       {backend !== null && (
         <Fact name="Runs on">
           {deviceNames[backend.device]}, {backend.dtype}
           {backend.device === 'wasm' && `, ${countOf(backend.threads, 'thread')}`} ({backendNames[backend.backend]})
         </Fact>
+      )}
+      {backend?.memoryBytes !== undefined && (
+        <Fact name="Memory">{formatBytes(backend.memoryBytes)} for the model</Fact>
       )}
       {source !== null && <Fact name="Files from">{source}</Fact>}
       <Fact name="Reached by">
@@ -73,6 +82,10 @@ export function SessionStatus({ session }: { session: Session }) {
   );
 }
 
+function describeSpec({ task, dimensions, pooling }: NonNullable<ModelStatus['spec']>): string {
+  return task === 'rerank' ? 'a reranker' : `${dimensions} dimensions, ${pooling.replace('_', ' ')} pooling`;
+}
+
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {
   return (
     <div class="fact">
@@ -89,7 +102,10 @@ function describeAttempt({ backend, device, ok, reason }: Attempt): string {
   return reason === '' ? what : `${what}, ${reason}`;
 }
 
-/** Texts, tokens and time of the last answer. */
+/** Fewer texts tell more of the request's own time than of the device. */
+const rateLeast = 8;
+
+/** Texts, tokens, time and speed of the last answer. */
 export function Timing({ similarity }: { similarity: Similarity }) {
   const { exchange, session, texts } = similarity;
   const device = session.status.backend?.device;
@@ -97,6 +113,7 @@ export function Timing({ similarity }: { similarity: Similarity }) {
     <p class="timing" data-testid="timing">
       {countOf(texts.length, 'text')} · {countOf(exchange.answer.usage.total_tokens, 'token')} ·{' '}
       {formatMs(exchange.elapsedMs)}
+      {texts.length >= rateLeast && ` · ${formatRate(texts.length, exchange.elapsedMs)} texts/s`}
       {device !== undefined && ` · ${deviceNames[device]}`}
     </p>
   );
@@ -104,6 +121,10 @@ export function Timing({ similarity }: { similarity: Similarity }) {
 
 function countOf(count: number, noun: string): string {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function formatRate(count: number, elapsedMs: number): string {
+  return Math.round((count * 1_000) / Math.max(1, elapsedMs)).toLocaleString('en');
 }
 
 function formatMs(elapsedMs: number): string {

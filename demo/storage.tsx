@@ -4,8 +4,14 @@ import type { StorageUsage, StoredModel } from 'vecinity';
 import { formatBytes } from './bytes.js';
 import { useStorage } from './use-storage.js';
 
-/** `changed` is any value that is another one whenever something may have been stored. */
-export function StoragePanel({ changed }: { changed: unknown }) {
+export interface StoragePanelProps {
+  /** Any value that is another one whenever something may have been stored. */
+  changed: unknown;
+  /** The id of the model that is loaded; null for none. */
+  used: string | null;
+}
+
+export function StoragePanel({ changed, used }: StoragePanelProps) {
   const [open, setOpen] = useState(false);
   const { stored, message, remove, persist } = useStorage(open, changed);
   const summary = useRef<HTMLElement>(null);
@@ -21,7 +27,7 @@ export function StoragePanel({ changed }: { changed: unknown }) {
         {stored === null && message === '' && <p class="soft">Looking …</p>}
         {stored !== null && (
           <>
-            <StoredList models={stored.models} onRemove={removeRow} />
+            <StoredList models={stored.models} used={used} onRemove={removeRow} />
             <Usage usage={stored.usage} onPersist={persist} />
           </>
         )}
@@ -35,10 +41,11 @@ export function StoragePanel({ changed }: { changed: unknown }) {
 
 interface StoredListProps {
   models: readonly StoredModel[];
+  used: string | null;
   onRemove(model: StoredModel): void;
 }
 
-function StoredList({ models, onRemove }: StoredListProps) {
+function StoredList({ models, used, onRemove }: StoredListProps) {
   if (models.length === 0) {
     return (
       <p class="soft">
@@ -50,13 +57,29 @@ function StoredList({ models, onRemove }: StoredListProps) {
   return (
     <ul class="stored">
       {models.map((model) => (
-        <Row key={`${model.model}@${model.revision}`} model={model} onRemove={() => onRemove(model)} />
+        <Row
+          key={`${model.model}@${model.revision}`}
+          model={model}
+          isUsed={isUsed(model, used)}
+          onRemove={() => onRemove(model)}
+        />
       ))}
     </ul>
   );
 }
 
-function Row({ model, onRemove }: { model: StoredModel; onRemove(): void }) {
+/** A model that was loaded by its address on a hub is stored by its name there. */
+function isUsed({ model }: StoredModel, used: string | null): boolean {
+  return used !== null && (used === model || used.includes(`/${model}/`));
+}
+
+interface RowProps {
+  model: StoredModel;
+  isUsed: boolean;
+  onRemove(): void;
+}
+
+function Row({ model, isUsed, onRemove }: RowProps) {
   const [asking, setAsking] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const keep = () => {
@@ -67,7 +90,7 @@ function Row({ model, onRemove }: { model: StoredModel; onRemove(): void }) {
     <li class="stored-row">
       <div class="stored-text">
         <p class="stored-name">{model.model}</p>
-        <p class="soft">{describe(model)}</p>
+        <p class="soft">{describe(model, isUsed)}</p>
       </div>
       <button
         type="button"
@@ -79,19 +102,20 @@ function Row({ model, onRemove }: { model: StoredModel; onRemove(): void }) {
       >
         Delete
       </button>
-      {asking && <Confirmation model={model} onKeep={keep} onRemove={onRemove} />}
+      {asking && <Confirmation model={model} isUsed={isUsed} onKeep={keep} onRemove={onRemove} />}
     </li>
   );
 }
 
 interface ConfirmationProps {
   model: StoredModel;
+  isUsed: boolean;
   onKeep(): void;
   onRemove(): void;
 }
 
 /** Escape keeps the model, as the button that has the focus does. */
-function Confirmation({ model, onKeep, onRemove }: ConfirmationProps) {
+function Confirmation({ model, isUsed, onKeep, onRemove }: ConfirmationProps) {
   const keep = useRef<HTMLButtonElement>(null);
   // Before the next key comes, which may be a Tab to the other button.
   useLayoutEffect(() => keep.current?.focus(), []);
@@ -99,7 +123,8 @@ function Confirmation({ model, onKeep, onRemove }: ConfirmationProps) {
   return (
     <fieldset class="confirmation" onKeyDown={onKeyDown}>
       <legend class="soft">
-        Delete {formatBytes(model.sizeBytes)}? The files are downloaded again when the model is needed.
+        Delete {formatBytes(model.sizeBytes)}? {isUsed && 'The model goes on working here until the page is closed. '}
+        The files are downloaded again when the model is needed.
       </legend>
       <button type="button" class="button" ref={keep} onClick={onKeep}>
         Keep
@@ -111,10 +136,11 @@ function Confirmation({ model, onKeep, onRemove }: ConfirmationProps) {
   );
 }
 
-function describe({ sizeBytes, files, revision, lastUsedMs, complete }: StoredModel): string {
+function describe({ sizeBytes, files, revision, lastUsedMs, complete }: StoredModel, isUsed: boolean): string {
   const parts = [formatBytes(sizeBytes), `${files} ${files === 1 ? 'file' : 'files'}`];
   if (revision !== null) parts.push(shorten(revision));
   if (!complete) parts.push('download not finished');
+  else if (isUsed) parts.push('in use');
   else if (lastUsedMs !== null)
     parts.push(`used ${new Date(lastUsedMs).toLocaleDateString('en', { dateStyle: 'medium' })}`);
   return parts.join(' · ');

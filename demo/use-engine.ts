@@ -1,12 +1,12 @@
 /** Keeps one session open for the chosen model and device; a new choice closes the former session first. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { LoadProgress } from 'vecinity';
+import { type LoadProgress, VecinityError } from 'vecinity';
 import { type EngineChoice, openSession, type Session } from './engine.js';
 
 export type EngineState =
   | { phase: 'loading'; progress: LoadProgress | null }
   | { phase: 'ready'; session: Session }
-  | { phase: 'failed'; message: string };
+  | { phase: 'failed'; message: string; isStorageFull: boolean };
 
 const loading: EngineState = { phase: 'loading', progress: null };
 
@@ -36,7 +36,7 @@ export function useEngine(choice: EngineChoice): EngineHandle {
     });
     opening.then(
       (session) => show({ phase: 'ready', session }),
-      (error: unknown) => show({ phase: 'failed', message: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => show(toFailure(error)),
     );
     return () => {
       controller.abort();
@@ -46,6 +46,11 @@ export function useEngine(choice: EngineChoice): EngineHandle {
   }, [choice, attempt]);
 
   return { state, retry: () => setAttempt((count) => count + 1) };
+}
+
+function toFailure(error: unknown): EngineState {
+  const isStorageFull = error instanceof VecinityError && error.code === 'storage_full';
+  return { phase: 'failed', message: error instanceof Error ? error.message : String(error), isStorageFull };
 }
 
 /** Ends once the session is gone; one that never opened has cleaned up behind itself. */

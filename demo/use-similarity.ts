@@ -1,6 +1,6 @@
 /** Embeds the sentences a moment after the last change; a change stops the request that is still under way. */
 import { useEffect, useState } from 'preact/hooks';
-import type { Session } from './engine.js';
+import { isReranker, type Session } from './engine.js';
 import { type Exchange, RequestError, requestEmbeddings } from './exchange.js';
 import { cosineMatrix } from './matrix.js';
 
@@ -22,18 +22,29 @@ export interface SimilarityState {
 
 const nothing: SimilarityState = { similarity: null, pending: false, error: null };
 
-/** At least two texts are needed; with fewer nothing is sent. `attempt` asks again for the same texts. */
-export function useSimilarity(session: Session | null, texts: readonly string[], attempt: number): SimilarityState {
+export interface SimilarityOptions {
+  /** Cuts what is too long for the model. */
+  truncate: boolean;
+  /** Another number asks again for the same texts. */
+  attempt: number;
+}
+
+/** At least two texts are needed, and a model that makes embeddings; else nothing is sent. */
+export function useSimilarity(
+  session: Session | null,
+  texts: readonly string[],
+  { truncate, attempt }: SimilarityOptions,
+): SimilarityState {
   const [state, setState] = useState<SimilarityState>(nothing);
   const key = texts.join('\n');
 
   useEffect(() => {
-    if (texts.length < 2) return setState(nothing);
+    if (texts.length < 2 || (session !== null && isReranker(session))) return setState(nothing);
     if (session === null) return setState((former) => ({ ...former, pending: false }));
     const controller = new AbortController();
     setState((former) => ({ ...former, pending: true }));
     const timer = setTimeout(() => {
-      compare(session, texts, controller.signal).then(
+      compare(session, texts, { truncate, signal: controller.signal }).then(
         (similarity) => setState({ similarity, pending: false, error: null }),
         (error: unknown) => {
           if (controller.signal.aborted) return;
@@ -46,13 +57,23 @@ export function useSimilarity(session: Session | null, texts: readonly string[],
       controller.abort();
     };
     // `key` stands for `texts`, which is another array after each stroke; `attempt` only asks again.
-  }, [session, key, attempt]);
+  }, [session, key, truncate, attempt]);
 
   return state;
 }
 
-async function compare(session: Session, texts: readonly string[], signal: AbortSignal): Promise<Similarity> {
-  const body = { model: session.choice.model, input: texts, encoding_format: 'float' } as const;
+interface CompareOptions {
+  truncate: boolean;
+  signal: AbortSignal;
+}
+
+async function compare(
+  session: Session,
+  texts: readonly string[],
+  { truncate, signal }: CompareOptions,
+): Promise<Similarity> {
+  const cut = truncate ? ({ truncate: true } as const) : {};
+  const body = { model: session.choice.model, input: texts, encoding_format: 'float', ...cut } as const;
   const exchange = await requestEmbeddings(session.send, body, signal);
   const values = cosineMatrix(exchange.answer.data.map(({ embedding }) => embedding));
   return { texts, values, exchange, session };

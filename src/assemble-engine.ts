@@ -5,6 +5,7 @@ import type { EngineConfig } from './config.js';
 import { createEngine, type EngineParts } from './core/create-engine.js';
 import type { Engine } from './core/engine.js';
 import { openModel } from './core/open-model.js';
+import { checkEngineConfig } from './core/options.js';
 import { modelIdOf } from './models/resolve.js';
 import { forgetStoredFiles } from './models/stored-models.js';
 import { openVerdicts } from './storage/verdicts.js';
@@ -21,11 +22,12 @@ export interface RuntimeParts extends Pick<EngineParts, 'wasmSupports'> {
   pulledUrl?: string | null;
 }
 
-/** Makes an engine without a model. */
+/** Makes an engine without a model. Throws `invalid_request` for an option that cannot work. */
 export function assembleEngine(
   config: EngineConfig,
   { openBackend, wasmSupports, pulledUrl = null }: RuntimeParts,
 ): Engine {
+  checkEngineConfig(config);
   return createEngine({
     config,
     openModel: (name, options) => openModel(name, { ...config, pulledUrl }, options),

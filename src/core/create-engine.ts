@@ -24,6 +24,7 @@ import { isOther, pickChoice } from './load-choice.js';
 import type { LoadedModel } from './loaded-model.js';
 import { ModelEntry } from './model-entry.js';
 import type { EngineParts } from './model-loader.js';
+import { checkModelName } from './options.js';
 
 export type { EngineParts } from './model-loader.js';
 
@@ -50,6 +51,7 @@ class ModelEngine implements Engine {
    * replaces it. Rejects with the load's error or the caller's abort.
    */
   async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
+    checkModelName(model);
     this.#requireLife();
     const id = this.#parts.modelIdOf(model);
     let entry = this.#entries.get(id);

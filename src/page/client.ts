@@ -36,6 +36,13 @@ export interface VecinityEventMap {
 
 /** Loads a model in a worker, unless `model` is null. Rejects with the reason when that fails, and leaves no worker behind. */
 export async function createVecinity(options: VecinityOptions = {}): Promise<Vecinity> {
+  if (typeof options !== 'object') {
+    const example = "{ model: 'all-MiniLM-L6-v2' }";
+    throw new VecinityError(
+      'invalid_request',
+      `The options must be an object such as ${example}; got ${typeof options}.`,
+    );
+  }
   const vecinity = new Vecinity(options);
   try {
     const { model = defaultModel, revision, signal } = options;

@@ -40,6 +40,9 @@ async function cellValues(page: Page): Promise<number[]> {
   return labels.map((label) => Number(label.slice(label.lastIndexOf(', ') + 2).replace('−', '-')));
 }
 
+/** More tokens than the tiny models read. */
+const tooLong = 'word '.repeat(1_000).trim();
+
 /** Short inputs of the golden file that are one line each. */
 async function goldenLines(): Promise<{ texts: string[]; cosines: number[][] }> {
   const { inputs, embeddings } = await readGolden<EmbeddingGolden>('bert-cls');
@@ -243,13 +246,34 @@ test.describe('an error', () => {
 
   test('of a request is shown in the words of the API, and the page recovers', async ({ page }) => {
     await openDemo(page);
-    await page.getByLabel('Name', { exact: true }).selectOption('bert-reranker');
+    await editor(page).fill(`short\n${tooLong}`);
     await expect(page.getByRole('alert')).toContainText('The request failed.');
-    await expect(page.getByRole('alert')).toContainText('bert-reranker');
-    await page.getByLabel('Name', { exact: true }).selectOption('bert-cls');
-    await expect(page.getByRole('alert')).toHaveCount(0);
+    await expect(page.getByRole('alert')).toContainText('tokens');
     await write(page, ['works', 'again']);
+    await expect(page.getByRole('alert')).toHaveCount(0);
   });
+
+  test('of a sentence that is too long ends when it may be cut', async ({ page }) => {
+    await openDemo(page);
+    await editor(page).fill(`short\n${tooLong}`);
+    await page.getByRole('button', { name: 'Cut what is too long' }).click();
+    await expect(page.getByTestId('timing')).toContainText('2 texts');
+    await expect(page.getByRole('alert')).toHaveCount(0);
+    await expect(page.getByRole('region', { name: 'Request', exact: true })).toContainText('"truncate": true');
+  });
+});
+
+test('a reranker is no error: the page says what it does, and an embedding model brings the map back', async ({
+  page,
+}) => {
+  await openDemo(page);
+  await page.getByLabel('Name', { exact: true }).selectOption('bert-reranker');
+  await expect(page.getByText('bert-reranker is a reranker')).toBeVisible();
+  await expect(page.getByText('bert-reranker, a reranker')).toBeVisible();
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  await expect(grid(page)).toHaveCount(0);
+  await page.getByLabel('Name', { exact: true }).selectOption('bert-cls');
+  await expect(grid(page)).toHaveAttribute('aria-rowcount', '4');
 });
 
 test.describe('taking the map away', () => {
@@ -326,13 +350,14 @@ test.describe('the panel of stored models', () => {
     await openStored(page);
     const megabytes = `${(hub.sizeBytes / 1e6).toFixed(0)}`;
     await expect(panel(page).getByRole('listitem')).toContainText(
-      new RegExp(`${megabytes}\\.\\d MB · \\d files · main · used `),
+      new RegExp(`${megabytes}\\.\\d MB · \\d files · main · in use`),
     );
     await expect(panel(page)).toContainText(/of models\. This site takes [\d.]+ [MG]B of the [\d.]+ [MG]B/);
     const remove = panel(page).getByRole('button', { name: 'Delete owner/bert-cls' });
     await remove.focus();
     await page.keyboard.press('Enter');
     await expect(panel(page).getByRole('button', { name: 'Keep', exact: true })).toBeFocused();
+    await expect(panel(page).getByText('The model goes on working here until the page is closed.')).toBeVisible();
     await page.keyboard.press('Escape');
     await expect(remove).toBeFocused();
     await expect(panel(page).getByRole('listitem')).toHaveCount(1);
@@ -366,6 +391,24 @@ test.describe('the panel of stored models', () => {
     await expect(panel(page)).toContainText('The browser promised to keep them.');
   });
 
+  test('and the browser without room: the page asks what may be done, and does only that', async ({
+    page,
+    context,
+  }) => {
+    await openDemo(page);
+    const session = await context.newCDPSession(page);
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
+    await page.goto(`/?model=${encodeURIComponent(address)}&device=wasm&dtype=f32`);
+    const alert = page.getByRole('alert');
+    await expect(alert).toContainText('MB of storage and the browser gives no more');
+    await expect(alert.getByRole('button', { name: 'Delete what was used least lately' })).toBeVisible();
+    await alert.getByRole('button', { name: 'Use it without storing it' }).click();
+    await expect(grid(page)).toHaveAttribute('aria-rowcount', '4');
+    await panel(page).getByText('Stored models').click();
+    await expect(panel(page).getByText('of models.')).toBeVisible();
+    await expect(panel(page).getByText('owner/bert-cls')).toHaveCount(0);
+  });
+
   for (const width of [390, 1280]) {
     test(`fits a screen of ${width} pixels and breaks no rule of accessibility`, async ({ page }) => {
       await page.setViewportSize({ width, height: 900 });
@@ -394,8 +437,11 @@ for (const colorScheme of themes) {
         await example(page, 'Customer messages').click();
         await expect(grid(page)).toHaveAttribute('aria-rowcount', '20');
         await expectAccessible(page);
-        await page.getByLabel('Name', { exact: true }).selectOption('bert-reranker');
+        await editor(page).fill(`short\n${tooLong}`);
         await expect(page.getByRole('alert')).toBeVisible();
+        await expectAccessible(page);
+        await page.getByLabel('Name', { exact: true }).selectOption('bert-reranker');
+        await expect(page.getByText('bert-reranker is a reranker')).toBeVisible();
         await expectAccessible(page);
       });
     });

@@ -126,7 +126,7 @@ describe('the cells', () => {
       expect(total).toBe(left + cell * size);
       expect(showValues).toBe(cell >= 25);
     }
-    expect(layOut(900, 20).width).toBeLessThanOrEqual(900);
+    for (const size of [20, 60]) expect(layOut(900, size).width).toBeLessThanOrEqual(900);
   });
 
   test('are found by a point, and not beyond the edge', () => {

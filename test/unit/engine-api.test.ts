@@ -1,6 +1,6 @@
 /** Ports of an engine worker, without a worker and without a model. */
 import { describe, expect, it } from 'vitest';
-import { type ApiConfig, defaultApiConfig, defaultEngineConfig } from '../../src/config.js';
+import { type ApiConfig, defaultApiConfig, defaultEngineConfig, type EngineConfig } from '../../src/config.js';
 import { createEngineApi } from '../../src/engine-api.js';
 import { EnginePort } from '../../src/wire/engine-port.js';
 import { fromWireResponse, toWireRequest } from '../../src/wire/http.js';
@@ -10,6 +10,32 @@ async function openEngine(api: Partial<ApiConfig> = {}): Promise<ReturnType<type
   await engine.configure(defaultEngineConfig, { ...defaultApiConfig, ...api });
   return engine;
 }
+
+describe('an engine', () => {
+  it.each([
+    [{ device: 'gpu' }, '`device` must be one of auto, webgpu, wasm; got "gpu".'],
+    [{ dtype: 'int8' }, '`dtype` must be one of auto, f32, f16, q8; got "int8".'],
+    [{ threads: 1.5 }, '`threads` must be an integer of at least 0; got 1.5.'],
+    [{ storageFull: true }, '`storageFull` must be one of error, evict, memory; got true.'],
+    [{ hubUrl: null }, '`hubUrl` must be an address; got null.'],
+    [{ modelsUrl: ['/models/'] }, '`modelsUrl` must be an address or null; got an object.'],
+    [{ maxQueue: 0 }, '`maxQueue` must be a number of at least 1; got 0.'],
+  ])('refuses options that cannot work: %o', async (wrong, message) => {
+    const engine = createEngineApi(() => Promise.reject(new Error('nothing is loaded')));
+    // The cast is the point: plain JavaScript gives anything.
+    const config = { ...defaultEngineConfig, ...wrong } as EngineConfig;
+    const refusal = { code: 'invalid_request', message, param: Object.keys(wrong)[0] };
+    await expect(engine.configure(config, defaultApiConfig)).rejects.toMatchObject(refusal);
+  });
+
+  it('refuses a model that is no name', async () => {
+    const engine = await openEngine();
+    // The cast is the point: plain JavaScript gives anything.
+    const loading = engine.load(7 as unknown as string);
+    const message = "`model` must be a model's name, hub id or address; got 7.";
+    await expect(loading).rejects.toMatchObject({ code: 'invalid_request', message });
+  });
+});
 
 describe('a port of an engine', () => {
   it('is greeted and answered before any model was loaded', async () => {

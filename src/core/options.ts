@@ -1,0 +1,50 @@
+/** Whether the engine's options can work; told before anything is loaded, in a page's worker, on Node and at the edge. */
+import type { EngineConfig } from '../config.js';
+import { VecinityError } from '../errors.js';
+
+type Check = (value: unknown) => boolean;
+/** What an option must be, in words, and whether a value is that. */
+type Rule = readonly [allowed: string, check: Check];
+
+const isText: Check = (value) => typeof value === 'string' && value !== '';
+const isTextOrNull: Check = (value) => value === null || typeof value === 'string';
+
+const rules: Readonly<Record<keyof EngineConfig, Rule>> = {
+  device: oneOf(['auto', 'webgpu', 'wasm']),
+  dtype: oneOf(['auto', 'f32', 'f16', 'q8']),
+  threads: ['an integer of at least 0', (value) => Number.isInteger(value) && Number(value) >= 0],
+  hubUrl: ['an address', isText],
+  hubToken: ['a string or null', isTextOrNull],
+  modelsUrl: ['an address or null', isTextOrNull],
+  assetsUrl: ['an address or null', isTextOrNull],
+  storageFull: oneOf(['error', 'evict', 'memory']),
+  maxBatchTokens: atLeastOne(),
+  maxQueue: atLeastOne(),
+  runTimeoutMs: atLeastOne(),
+};
+
+/** Throws `invalid_request` that names the option, what came and what is allowed. */
+export function checkEngineConfig(config: EngineConfig): void {
+  for (const [name, [allowed, check]] of Object.entries(rules)) {
+    const value: unknown = config[name as keyof EngineConfig];
+    if (!check(value)) throw wrongOption(name, allowed, value);
+  }
+}
+
+/** Throws `invalid_request` for what cannot be the name of a model. */
+export function checkModelName(model: unknown): void {
+  if (!isText(model)) throw wrongOption('model', "a model's name, hub id or address", model);
+}
+
+function wrongOption(name: string, allowed: string, value: unknown): VecinityError {
+  const came = typeof value === 'object' && value !== null ? 'an object' : (JSON.stringify(value) ?? String(value));
+  return new VecinityError('invalid_request', `\`${name}\` must be ${allowed}; got ${came}.`, { param: name });
+}
+
+function oneOf(words: readonly string[]): Rule {
+  return [`one of ${words.join(', ')}`, (value) => typeof value === 'string' && words.includes(value)];
+}
+
+function atLeastOne(): Rule {
+  return ['a number of at least 1', (value) => typeof value === 'number' && value >= 1];
+}
