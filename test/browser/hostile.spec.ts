@@ -2,10 +2,37 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { type BrowserContext, expect, type Page, test } from '@playwright/test';
+import { type BrowserContext, expect, type Frame, type Page, test } from '@playwright/test';
 import { startServer } from '../../bench/server.js';
 import { repositoryRoot } from '../../src/vite/bundle.js';
 import { fetchEmbeddings, openEngine, registerServiceWorker } from './engine-page.js';
+import { everyMessage } from './hostile-messages.js';
+
+declare global {
+  interface Window {
+    /** In a hostile page: the window that it opened, and what came back. */
+    opened: Window | null;
+    heard: unknown[];
+  }
+}
+
+/** A frame at the end of the page, once it is there. */
+async function framed(page: Page, address: string, sandbox?: string): Promise<Frame> {
+  const attached = page.waitForEvent('framenavigated', (frame) => frame.url() === new URL(address).href);
+  await page.evaluate(
+    ([src, rules]) => {
+      document.querySelector('iframe')?.remove();
+      const frame = document.createElement('iframe');
+      if (rules !== undefined) frame.setAttribute('sandbox', rules);
+      frame.src = src;
+      document.body.append(frame);
+    },
+    [address, sandbox] as const,
+  );
+  const frame = await attached;
+  await frame.waitForLoadState();
+  return frame;
+}
 
 test.describe('a page of another origin', () => {
   let site: Awaited<ReturnType<typeof startServer>>;
@@ -43,16 +70,18 @@ test.describe('a page of another origin', () => {
     return page;
   }
 
-  async function openSiteHere(page: Page): Promise<void> {
+  async function openSiteHere(page: Page | Frame): Promise<void> {
     await page.waitForFunction(() => window.soak !== undefined);
     const opened = await page.evaluate(() =>
       window.soak.open({ options: { model: 'bert-cls', device: 'wasm', share: true }, reranker: 'bert-reranker' }),
     );
-    expect(opened).toEqual({ values: '' });
+    // A browser may refuse a Service Worker to a frame on another site's page.
+    if ('parentFrame' in page) expect(opened).toMatchObject({ code: 'service_worker_unavailable' });
+    else expect(opened).toEqual({ values: '' });
   }
 
-  async function siteWorks(page: Page): Promise<void> {
-    for (const kind of ['embed', 'fetch'] as const) {
+  async function siteWorks(page: Page | Frame): Promise<void> {
+    for (const kind of 'parentFrame' in page ? (['embed'] as const) : (['embed', 'fetch'] as const)) {
       const reply = await page.evaluate((given) => window.soak.ask({ kind: given, texts: ['a'] }), kind);
       expect(reply).toHaveProperty('values');
     }
@@ -127,11 +156,10 @@ test.describe('a page of another origin', () => {
     expect(names.length).toBeGreaterThan(1);
     const other = await openStranger(context);
     await other.evaluate((taken) => {
-      Object.assign(window, { heard: [] });
+      window.heard = [];
       for (const name of taken) {
         const channel = new BroadcastChannel(name.replace(/:leader$/, ''));
-        // Kept for the last step.
-        channel.onmessage = ({ data }) => (window as unknown as { heard: unknown[] }).heard.push(data);
+        channel.onmessage = ({ data }) => window.heard.push(data);
         channel.postMessage({ type: 'hello', from: 'stranger', visible: true });
         channel.postMessage({ type: 'leader', from: 'stranger', epoch: '9'.repeat(16) });
       }
@@ -143,7 +171,87 @@ test.describe('a page of another origin', () => {
     );
     expect(granted.every(Boolean)).toBe(true);
     await siteWorks(page);
-    expect(await other.evaluate(() => (window as unknown as { heard: unknown[] }).heard)).toEqual([]);
+    expect(await other.evaluate(() => window.heard)).toEqual([]);
+  });
+
+  /** Sends every message that any part of the package understands, each with a port, and keeps all that comes back. */
+  async function bombard(sender: Page | Frame, target: 'opened' | 'frame' | 'parent' | 'opener'): Promise<void> {
+    await sender.evaluate(
+      ({ messages, to }) => {
+        const receivers = {
+          opened: () => window.opened,
+          frame: () => document.querySelector('iframe')?.contentWindow,
+          parent: () => window.parent,
+          opener: () => window.opener as Window | null,
+        };
+        const receiver = receivers[to]();
+        if (!receiver) throw new Error(`there is no window ${to}`);
+        window.heard = [];
+        window.addEventListener('message', ({ data }) => window.heard.push(data));
+        for (const first of messages) {
+          const { port1, port2 } = new MessageChannel();
+          port1.onmessage = ({ data }) => window.heard.push(data);
+          receiver.postMessage(first, '*', [port2]);
+          for (const next of messages) port1.postMessage(next);
+        }
+      },
+      { messages: everyMessage, to: target },
+    );
+  }
+
+  /** The site answers as before, has the engine that it had, and the sender has heard nothing. */
+  async function heardNothing(sender: Page | Frame, victim: Page | Frame): Promise<void> {
+    await siteWorks(victim);
+    // Whatever the victim posts in answer has been posted by now: its own questions came after the messages.
+    expect(await sender.evaluate(() => window.heard)).toEqual([]);
+  }
+
+  test('hears nothing from a window of the site that it has opened, whatever it posts there', async ({ context }) => {
+    const other = await openStranger(context);
+    const opening = context.waitForEvent('page');
+    await other.evaluate((origin) => {
+      window.opened = window.open(origin);
+    }, site.origin);
+    const opened = await opening;
+    await openSiteHere(opened);
+    await bombard(other, 'opened');
+    await heardNothing(other, opened);
+    expect(opened.url()).toBe(`${site.origin}/`);
+  });
+
+  test('hears nothing from the site in a frame, nor from the tab beside it, whatever it posts there', async ({
+    context,
+  }) => {
+    const page = await openSite(context);
+    const other = await openStranger(context);
+    const frame = await framed(other, `${site.origin}/`);
+    await openSiteHere(frame);
+    await bombard(other, 'frame');
+    await heardNothing(other, frame);
+    await siteWorks(page);
+  });
+
+  test('hears nothing from the site around it or before it, as a frame, a sandboxed one, or a window', async ({
+    context,
+  }) => {
+    const page = await openSite(context);
+    const frame = await framed(page, strangerOrigin);
+    await bombard(frame, 'parent');
+    await heardNothing(frame, page);
+    const sandboxed = await framed(page, `${site.origin}/`, 'allow-scripts');
+    await bombard(sandboxed, 'parent');
+    await heardNothing(sandboxed, page);
+    const answer = await sandboxed.evaluate(
+      (origin) => fetch(`${origin}/v1/models`).then(({ status }) => status, String),
+      site.origin,
+    );
+    expect(answer).toBe('TypeError: Failed to fetch');
+    const opening = context.waitForEvent('page');
+    await page.evaluate((address) => void window.open(address), strangerOrigin);
+    const opened = await opening;
+    await opened.waitForLoadState();
+    await bombard(opened, 'opener');
+    await heardNothing(opened, page);
   });
 
   test('is itself what answers when the site asks it for a path like ours', async ({ context }) => {
