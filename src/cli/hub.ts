@@ -1,6 +1,8 @@
 /** What a repository of the hub holds at one commit, with the hashes that its files must have. */
 import { VecinityError } from '../errors.js';
 import { isObject, type JsonObject } from '../json-object.js';
+import { parseJson } from '../models/content.js';
+import { download, HttpStatusError } from '../models/download.js';
 import { type HubPlace, toHubBase, toHubHeaders, toHubPage } from '../models/hub.js';
 import { objectField, stringField } from '../models/json-fields.js';
 
@@ -35,26 +37,36 @@ export async function listRepository(request: ListingRequest): Promise<HubListin
   const body = await fetchJson(url, request);
   const commit = stringField(body, 'sha');
   const siblings = body.siblings;
-  if (commit === null || !Array.isArray(siblings)) throw notAListing(url);
+  if (commit === null || !isPlainName(commit) || !Array.isArray(siblings)) throw notAListing(url);
   const { repository } = request;
   const base = toHubBase({ ...request, revision: commit });
   return { repository, commit, files: siblings.map((sibling: unknown) => toFile(sibling, { url, base })) };
 }
 
+/** What a listing counts as among a model's files: it may be as long as any JSON of these. */
+const listingName = 'listing.json';
+
 async function fetchJson(url: string, request: ListingRequest): Promise<JsonObject> {
-  const { repository, revision, signal } = request;
-  const response = await fetch(url, { headers: toHubHeaders(request.hubToken), signal }).catch((cause: unknown) => {
-    throw new VecinityError('download_failed', `The hub at ${request.hubUrl} does not answer.`, { cause });
+  const { repository, revision, signal, hubToken } = request;
+  const asked = { url, path: listingName, headers: toHubHeaders(hubToken), fetch, signal };
+  const bytes = await download(asked).catch((error: unknown) => {
+    if (isRefusal(error)) return null;
+    throw error;
   });
-  if ([401, 403, 404].includes(response.status)) {
-    await response.body?.cancel();
+  if (bytes === null) {
     const hint = 'Check the spelling and the revision; a private or gated model needs `--hub-token`.';
     throw new VecinityError('model_not_found', `The hub has no model ${repository} at ${revision}. ${hint}`);
   }
-  const body: unknown = response.ok ? await response.json().catch(() => null) : null;
+  const body = parseJson(bytes, listingName, url);
   if (isObject(body)) return body;
-  if (response.ok) throw notAListing(url);
-  throw new VecinityError('download_failed', `The hub answered ${response.status} at ${url}.`);
+  throw notAListing(url);
+}
+
+/** The hub answers so for repositories that do not exist as well as for those that one may not read. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof VecinityError && error.cause instanceof HttpStatusError && [401, 403].includes(error.cause.status)
+  );
 }
 
 function toFile(sibling: unknown, { url, base }: { url: string; base: string }): HubFile {
@@ -62,13 +74,22 @@ function toFile(sibling: unknown, { url, base }: { url: string; base: string }):
   const path = stringField(file, 'rfilename');
   const sha256 = stringField(objectField(file, 'lfs'), 'sha256');
   const hex = sha256 ?? stringField(file, 'blobId');
-  if (path === null || hex === null || !Number.isSafeInteger(file.size) || leadsOut(path)) throw notAListing(url);
+  if (path === null || hex === null || !isSize(file.size) || leadsOut(path)) throw notAListing(url);
   return {
     path,
-    sizeBytes: Number(file.size),
+    sizeBytes: file.size,
     digest: { algorithm: sha256 === null ? 'git' : 'sha256', hex },
     url: base + path.split('/').map(encodeURIComponent).join('/'),
   };
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/** A commit from the network becomes a part of a folder's name on this disk. */
+function isPlainName(text: string): boolean {
+  return /^[\w-]{1,100}$/.test(text);
 }
 
 /** A name from the network becomes a name on this disk. */

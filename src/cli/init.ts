@@ -1,7 +1,7 @@
 /** `vecinity init`: copies what a site must serve itself where no Vite plugin does it, and tells whether it is current. */
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, posix, resolve } from 'node:path';
+import { copyFile, lstat, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, posix, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VecinityError } from '../errors.js';
 import { describeFlags, type Flag, readArguments, usageError } from './flags.js';
@@ -61,8 +61,12 @@ export async function installAssets(source: string, folder: string): Promise<num
   const assets = await collectAssets(source);
   const target = resolve(folder);
   const earlier = await readManifest(target);
-  for (const [path, { source: file }] of assets) await replace(file, join(target, path));
-  for (const path of Object.keys(earlier)) if (!assets.has(path)) await rm(join(target, path), { force: true });
+  await requireInside(target, subfolder);
+  for (const [path, { source: file }] of assets) {
+    await requireInside(target, dirname(path));
+    await replace(file, join(target, path));
+  }
+  for (const path of Object.keys(earlier)) if (!assets.has(path)) await remove(target, path);
   const files = Object.fromEntries([...assets].map(([path, { sha256 }]) => [path, sha256]));
   await writeFile(join(target, manifestFile), `${JSON.stringify({ files }, null, 2)}\n`);
   return assets.size;
@@ -118,6 +122,24 @@ async function replace(from: string, to: string): Promise<void> {
   await rename(partial, to);
 }
 
+async function remove(target: string, path: string): Promise<void> {
+  await requireInside(target, dirname(path));
+  const found = await lstat(join(target, path)).catch(() => null);
+  if (found?.isFile() || found?.isSymbolicLink()) await rm(join(target, path), { force: true });
+}
+
+/** Throws `invalid_request` where a folder below DIR is a link to one elsewhere, as a repository from anywhere may hold. */
+async function requireInside(target: string, folder: string): Promise<void> {
+  const wanted = join(target, folder);
+  const [root, place] = await Promise.all([realpath(target), realpath(wanted)].map((path) => path.catch(() => null)));
+  // What is not there yet is made where it is asked for.
+  if (root == null || place == null || `${place}${sep}`.startsWith(`${root}${sep}`)) return;
+  throw new VecinityError(
+    'invalid_request',
+    `${wanted} is a link that leads out of ${target}; nothing is written there.`,
+  );
+}
+
 async function readManifest(target: string): Promise<Record<string, unknown>> {
   const text = await readFile(join(target, manifestFile), 'utf8').catch(() => '{}');
   try {
@@ -130,7 +152,7 @@ async function readManifest(target: string): Promise<Record<string, unknown>> {
 }
 
 function isOurs(path: string): boolean {
-  return path === serviceWorker || (path.startsWith(`${subfolder}/`) && !path.split('/').includes('..'));
+  return path === serviceWorker || (path.startsWith(`${subfolder}/`) && !/[\\\0]|(?:^|\/)\.\.(?:\/|$)/.test(path));
 }
 
 function hashOf(bytes: Uint8Array): string {

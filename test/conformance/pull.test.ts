@@ -95,6 +95,25 @@ describe('vecinity pull', () => {
     await expect(access(pulled())).rejects.toThrow();
   });
 
+  const file = { rfilename: 'config.json', size: 2, blobId: 'a' };
+  it.each([
+    ['a commit that leads elsewhere', { sha: '../../../elsewhere' }],
+    ['a commit that is no text', { sha: 7 }],
+    ['a file above the folder', { siblings: [{ ...file, rfilename: '../config.json' }] }],
+    ['a file at the root', { siblings: [{ ...file, rfilename: '/etc/config.json' }] }],
+    ['a file behind a backslash', { siblings: [{ ...file, rfilename: '..\\config.json' }] }],
+    ['a file on another disk', { siblings: [{ ...file, rfilename: 'c:config.json' }] }],
+    ['a file of less than nothing', { siblings: [{ ...file, size: -1 }] }],
+    ['no list of files', { siblings: { length: 1e9 } }],
+    ['megabytes of something else', { padding: 'x'.repeat(5_000_000) }],
+  ])('writes nothing for a listing with %s', async (_, listing) => {
+    hub.listing = listing;
+    const { code, stderr } = await pull();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/is not a listing of a repository's files|has more than the 4 MiB allowed/);
+    expect(await readdir(cache, { recursive: true })).toEqual(['models', path.join('models', 'owner')]);
+  });
+
   it('is asked for once when two processes want the same model', async () => {
     const both = await Promise.all([pull(), pull()]);
     expect(both.map(({ code }) => code)).toEqual([0, 0]);

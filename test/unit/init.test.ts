@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -76,6 +76,23 @@ describe('the files that a site serves itself', () => {
     await writeFile(path.join(site, 'vecinity/manifest.json'), JSON.stringify({ files }));
     await installAssets(source, site);
     expect(await siteFiles()).toContain('page.html');
+  });
+
+  it('neither written nor taken away where a link in the site leads out of it', async () => {
+    const elsewhere = path.join(path.dirname(site), 'elsewhere');
+    await mkdir(elsewhere);
+    await writeFile(path.join(elsewhere, 'index.js'), 'mine');
+    await mkdir(site);
+    await symlink('../elsewhere', path.join(site, 'vecinity'));
+    await expect(installAssets(source, site)).rejects.toThrow(/vecinity is a link that leads out of/);
+    await rm(path.join(site, 'vecinity'));
+    await installAssets(source, site);
+    await symlink('../../elsewhere', path.join(site, 'vecinity/link'));
+    const files = { 'vecinity/link/index.js': '', 'vecinity/assets': '' };
+    await writeFile(path.join(site, 'vecinity/manifest.json'), JSON.stringify({ files }));
+    await expect(installAssets(source, site)).rejects.toThrow(/link is a link that leads out of/);
+    expect(await readFile(path.join(elsewhere, 'index.js'), 'utf8')).toBe('mine');
+    expect(await readdir(elsewhere)).toEqual(['index.js']);
   });
 
   it('are refused when the package is not whole', async () => {
