@@ -36,7 +36,7 @@ const ports: (ToEnginePort | FromEnginePort)[] = [
 ];
 
 const tabs: (Announcement | ToLeader | ToFollower)[] = [
-  { type: 'hello', from: 'stranger', visible: true },
+  { type: 'hello', from: 'stranger', visible: true, latest: epoch },
   { type: 'leader', from: 'stranger', epoch, stolen: true },
   {
     type: 'request',
