@@ -235,6 +235,22 @@ test('what a worker died of is run again only when nothing else runs any more', 
   ]);
 });
 
+test('a job is dealt out to all lanes that are idle, unless it is too small for that', async () => {
+  const { runner, batcher } = setUp({ lanes: 2, tokensPerMs: 100 });
+  const warmUp = batcher.submit(texts(1, 100, 1));
+  await runner.drain();
+  await warmUp;
+  const large = batcher.submit(texts(40, 50, 2));
+  // A lane takes its part of what waits at that moment.
+  expect(runner.runs.slice(1).map(({ marks }) => marks.length)).toEqual([20, 10]);
+  await runner.drain();
+  await large;
+  const small = batcher.submit(texts(5, 50, 3));
+  expect(runner.runs.filter(({ marks }) => marks.includes(3)).map(({ marks }) => marks.length)).toEqual([5]);
+  await runner.drain();
+  await small;
+});
+
 test('a job that is called off is not tried again', async () => {
   const failure = (run: RecordedRun) => {
     if (run.marks.length > 2) throw new VecinityError('backend_failed', 'too many');
