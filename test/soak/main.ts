@@ -22,6 +22,9 @@ const page = { name: 'soak', title: 'Soak', folder: fileURLToPath(new URL('./pag
 /** No name but ours may be resolved: what would leave the machine fails instead. */
 const browserArgs = ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'];
 
+/** Chromium ends itself, and not only its GPU process, when that has crashed a few times. */
+const gpuArgs = ['--enable-unsafe-webgpu', '--disable-gpu-process-crash-limit'];
+
 /** Runs the soak for these command-line words: 0, 1 when a request was lost or an answer wrong, 2 for bad usage. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
@@ -47,7 +50,7 @@ async function run(options: SoakOptions): Promise<number> {
     { prefix: '/', folder: built.folder },
   ];
   const server = await startServer({ mounts, page, isolated: true });
-  const args = options.gpu ? [...browserArgs, '--enable-unsafe-webgpu'] : browserArgs;
+  const args = options.gpu ? [...browserArgs, ...gpuArgs] : browserArgs;
   const browser = await chromium.launch({ executablePath: ensureChromium(), headless: true, args });
   try {
     const place = { origin: server.origin, hub, serviceWorkerFile: path.join(built.folder, 'vecinity-sw.js') };
