@@ -47,6 +47,20 @@ describe('a team of threads', () => {
     expect(seen).toEqual(Array.from({ length: 199 }, (_, i) => [i + 1, { index: 1, members: 2 }]));
   });
 
+  it('does a step once, also when a thread is woken for a step that it has done', async () => {
+    const lead = new TeamLead(memory, address);
+    const follower = await startFollower();
+    const told = once(follower, 'message');
+    lead.run(() => {});
+    // Asleep after its part, and asleep again after a wake-up that came late.
+    for (let time = 0; time < 2; time++) await vi.waitUntil(() => Atomics.notify(words, 0) === 1, { timeout: 20_000 });
+    expect(Atomics.load(words, 2)).toBe(1);
+    lead.run(() => {});
+    lead.end();
+    const [seen] = await told;
+    expect(seen.map(([step]: [number, unknown]) => step)).toEqual([0, 1]);
+  });
+
   it('fails the step in which a thread failed', async () => {
     const lead = new TeamLead(memory, address);
     const follower = await startFollower({ failAt: 1 });

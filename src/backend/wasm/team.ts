@@ -88,8 +88,12 @@ function awaitChange(words: Int32Array, index: number, value: number): number {
     const now = Atomics.load(words, index);
     if (now !== value) return now;
   }
-  if (Atomics.wait(words, index, value, timeoutMs) === 'timed-out') throw failed();
-  return Atomics.load(words, index);
+  for (;;) {
+    if (Atomics.wait(words, index, value, timeoutMs) === 'timed-out') throw failed();
+    const now = Atomics.load(words, index);
+    // A thread that was interrupted between a change and its call wakes those who have long seen that change.
+    if (now !== value) return now;
+  }
 }
 
 function teamWords(memory: WebAssembly.Memory, address: number): Int32Array {
