@@ -8,7 +8,7 @@ import { listModels } from './api/models.js';
 import { checkApiConfig } from './api/options.js';
 import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
-import { assembleEngine, type OpenBackend } from './assemble-engine.js';
+import { assembleEngine, type OpenBackend, type RuntimeParts } from './assemble-engine.js';
 import { supportsModel } from './backend/wasm/supports.js';
 import { VecinityError, wordsOf } from './errors.js';
 import { deleteStoredModel, listStoredModels, storageUsage } from './models/stored-models.js';
@@ -22,7 +22,7 @@ import { servePort } from './wire/port-server.js';
 const handlerDelayMs = 100;
 
 /** The API of one engine, which is made by `configure`; every other call waits for that. */
-export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
+export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts['onFound']): EngineWorkerApi {
   const engineId = crypto.randomUUID();
   const answers = new Answers();
   // Counts from the first call on, whoever comes first: a typed call or a request.
@@ -38,7 +38,10 @@ export function createEngineApi(openBackend: OpenBackend): EngineWorkerApi {
 
   return {
     async configure(config, api) {
-      const engine = assembleEngine(config, { openBackend, wasmSupports: supportsModel });
+      const engine = assembleEngine(config, {
+        ...{ openBackend, wasmSupports: supportsModel },
+        ...(onFound ? { onFound } : {}),
+      });
       configure({ engine: shareUses(engine, metrics.watch(engine)), api });
     },
     embeddings: {

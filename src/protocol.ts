@@ -8,6 +8,7 @@ import type { BackendInfo, BackendRequest, TokenBatch } from './backend/backend.
 import type { ApiConfig, EngineConfig } from './config.js';
 import type { EngineStatus, LoadOptions, ModelStatus } from './core/engine.js';
 import type { ErrorData } from './errors.js';
+import type { ModelLocation } from './models/files.js';
 import type { FileProgress } from './models/progress.js';
 import type { Similarity } from './models/spec.js';
 import type { StorageUsage, StoredModel } from './models/stored-models.js';
@@ -61,14 +62,17 @@ export type ToServiceWorker =
   | { vecinity: ProtocolVersion; type: 'no-engine' };
 
 /**
- * Batches between the engine worker and a compute worker; a load is cancelled by terminating the worker. `prepare` has
- * no answer: it says what a load that is likely to come will ask of the WASM engine.
+ * Batches between the engine worker and a compute worker; a load is cancelled by terminating the worker. `prepare` and
+ * `expect` have no answer: they say what a load that is likely to come will ask of the WASM engine, and of which weights.
  */
 export type ToCompute =
   | { type: 'prepare'; options: Pick<BackendRequest, 'threads' | 'assetsUrl'> }
+  | { type: 'expect'; location: ModelLocation }
   | { type: 'load'; id: number; request: BackendRequest }
   | { type: 'run'; id: number; batch: TokenBatch }
   | { type: 'dispose'; id: number };
+/** What has no answer. */
+export type Preparation = Extract<ToCompute, { type: 'prepare' | 'expect' }>;
 export type FromCompute =
   | { type: 'progress'; id: number; progress: FileProgress }
   | { type: 'loaded'; id: number; info: BackendInfo; width: number; padded: boolean; lanes: number }

@@ -3,7 +3,7 @@
  * of it; onnxruntime is downloaded only when it is asked for.
  */
 import { serveCompute } from '../src/backend/compute-host.js';
-import { dropHost, loadWasmBackend, prepareHost } from '../src/backend/wasm/index.js';
+import { dropHost, dropWeights, expectWeights, loadWasmBackend, prepareHost } from '../src/backend/wasm/index.js';
 import { trustOwnScripts } from '../src/wire/trusted-scripts.js';
 
 trustOwnScripts();
@@ -12,8 +12,9 @@ const loaders = {
   wasm: async () => loadWasmBackend,
   onnx: async () => {
     dropHost();
+    dropWeights();
     return (await import('../src/backend/onnx/index.js')).loadOnnxBackend;
   },
 };
 
-serveCompute(self as DedicatedWorkerGlobalScope, loaders, prepareHost);
+serveCompute(self as DedicatedWorkerGlobalScope, loaders, { prepare: prepareHost, expect: expectWeights });

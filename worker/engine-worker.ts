@@ -7,13 +7,22 @@ import { prepareSpare, takeComputeWorker } from './spare.js';
 // That import comes first because modules are evaluated in this order, and a compute worker takes long to start.
 
 import { expose } from 'comlink';
+import type { OpenBackend } from '../src/assemble-engine.js';
 import { createComputeBackend } from '../src/backend/compute-client.js';
+import { supportsConfig } from '../src/backend/wasm/supports.js';
 import { createEngineApi } from '../src/engine-api.js';
+import type { ResolvedModel } from '../src/models/resolve.js';
 import { installTransferHandlers } from '../src/wire/calls.js';
 
-const api = createEngineApi((config, request, options) =>
-  createComputeBackend({ ...options, createWorker: takeComputeWorker, request, runTimeoutMs: config.runTimeoutMs }),
-);
+const openBackend: OpenBackend = (config, request, options) =>
+  createComputeBackend({ ...options, createWorker: takeComputeWorker, request, runTimeoutMs: config.runTimeoutMs });
+
+/** Weights of our own site are asked for while the model's small files are read; kept ones are there at once. */
+const onFound = ({ location, config }: ResolvedModel): void => {
+  if (!location.cache && supportsConfig(config)) prepareSpare({ type: 'expect', location });
+};
+
+const api = createEngineApi(openBackend, onFound);
 
 installTransferHandlers();
 expose({

@@ -2,7 +2,7 @@
  * The compute worker of the first load, started before the engine worker evaluates anything else: its script loads
  * while the rest of ours starts, the page says what it wants and the model's small files are read.
  */
-import type { ToCompute } from '../src/protocol.js';
+import type { Preparation } from '../src/protocol.js';
 import { trustOwnScripts } from '../src/wire/trusted-scripts.js';
 
 trustOwnScripts();
@@ -23,7 +23,7 @@ spare.addEventListener(
 );
 
 /** Tells the spare worker, if it is still there, what it can make ready. */
-export function prepareSpare(message: Extract<ToCompute, { type: 'prepare' }>): void {
+export function prepareSpare(message: Preparation): void {
   spare?.postMessage(message);
 }
 

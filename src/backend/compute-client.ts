@@ -4,7 +4,7 @@
  * not used again. Replacing it is the business of `resilient.ts`.
  */
 import { abortError, fromErrorData, VecinityError } from '../errors.js';
-import type { FromCompute, ToCompute } from '../protocol.js';
+import type { FromCompute, Preparation, ToCompute } from '../protocol.js';
 import type { Backend, BackendInfo, BackendLoadOptions, BackendRequest, TokenBatch } from './backend.js';
 
 /** What is used of a `Worker`; a thread of Node fits with a thin adapter. */
@@ -115,7 +115,7 @@ interface CallLimit {
   what: string;
 }
 
-type Question = Exclude<ToCompute, { type: 'prepare' }>;
+type Question = Exclude<ToCompute, Preparation>;
 type WithoutId<M> = M extends { id: number } ? Omit<M, 'id'> : never;
 
 /** Calls by id on one worker, each of which ends: by an answer, in time, or with the worker. */

@@ -3,7 +3,8 @@
  * Knows no global of a worker, so that tests run it over a `MessageChannel`.
  */
 import { toErrorData, VecinityError } from '../errors.js';
-import type { FromCompute, ToCompute } from '../protocol.js';
+import type { ModelLocation } from '../models/files.js';
+import type { FromCompute, Preparation, ToCompute } from '../protocol.js';
 import type { Backend, BackendLoader, BackendName, BackendRequest, TokenBatch } from './backend.js';
 
 /** What is used of a worker's global scope or of a `MessagePort`. */
@@ -16,18 +17,24 @@ export interface ComputePort {
 export type LoaderTable = Partial<Record<BackendName, () => Promise<BackendLoader>>>;
 
 /** Answers every message on this port: each with a result or with an error as data. */
-export function serveCompute(port: ComputePort, loaders: LoaderTable, prepare: Prepare = () => {}): void {
+export function serveCompute(port: ComputePort, loaders: LoaderTable, { prepare, expect }: Preparations = {}): void {
   const host = new ComputeHost(port, loaders);
   port.addEventListener('message', (event) => {
     // Only `compute-client.ts` and the starter of the worker post here, and all are built together.
     const message = event.data as ToCompute;
-    if (message.type === 'prepare') prepare(message.options);
+    if (message.type === 'prepare') prepare?.(message.options);
+    else if (message.type === 'expect') expect?.(message.location);
     else void host.answer(message);
   });
 }
 
-type Prepare = (options: Extract<ToCompute, { type: 'prepare' }>['options']) => void;
-type Question = Exclude<ToCompute, { type: 'prepare' }>;
+/** What can be done before a load comes. */
+export interface Preparations {
+  prepare?(options: Extract<ToCompute, { type: 'prepare' }>['options']): void;
+  expect?(location: ModelLocation): void;
+}
+
+type Question = Exclude<ToCompute, Preparation>;
 
 class ComputeHost {
   readonly #port: ComputePort;

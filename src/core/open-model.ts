@@ -3,7 +3,7 @@
 import { withFreshFiles } from '../models/fresh-files.js';
 import { readingOnce } from '../models/json-once.js';
 import { openModelFiles } from '../models/open-files.js';
-import { type ModelSources, resolveModel } from '../models/resolve.js';
+import { type ModelSources, type ResolvedModel, resolveModel } from '../models/resolve.js';
 import { loadModelSpec, specFiles } from '../models/spec-files.js';
 import type { OpenedModel, OpenModelOptions } from './model-loader.js';
 import { loadTokenizer, tokenizerFiles } from './tokenizer.js';
@@ -11,10 +11,11 @@ import { loadTokenizer, tokenizerFiles } from './tokenizer.js';
 /** Rejects with `model_not_found`, `model_file_missing`, `model_file_invalid`, `download_failed`, `aborted`. */
 export async function openModel(
   name: string,
-  config: ModelSources,
+  { onFound, ...config }: ModelSources & { onFound?: ((found: ResolvedModel) => void) | undefined },
   { revision, signal, onProgress }: OpenModelOptions,
 ): Promise<OpenedModel> {
   const resolved = await resolveModel(name, config, { signal, ...(revision === undefined ? {} : { revision }) });
+  onFound?.(resolved);
   const files = readingOnce(openModelFiles(resolved.location), { 'config.json': resolved.config });
   const options = { signal, onProgress };
   const readSpec = () => loadModelSpec(files, { ...resolved, ...options });

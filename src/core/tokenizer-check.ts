@@ -52,7 +52,9 @@ function checkModel(model: JsonObject | null): void {
   }
   const long = affixes.find((name) => (stringField(model, name) ?? '').length > maxAffixChars);
   if (long !== undefined) throw invalidTokenizer(`model.${long} has more than the ${maxAffixChars} characters allowed`);
-  for (const [token, id] of Object.entries(objectField(model, 'vocab') ?? {})) requireId(token, id);
+  const vocab = objectField(model, 'vocab') ?? {};
+  // A list of all pairs costs as much as the rest of the tokenizer: it is made where there is something to tell.
+  if (!Object.values(vocab).every(isId)) for (const [token, id] of Object.entries(vocab)) requireId(token, id);
   // In a list, as of Unigram, the place is the id.
   for (const entry of listOf(model?.vocab)) requireScored(entry);
 }
@@ -65,8 +67,12 @@ function requireScored(entry: unknown): void {
   throw invalidTokenizer(`model.vocab holds ${JSON.stringify(entry)?.slice(0, 80)}; it must hold ${words}`);
 }
 
+function isId(id: unknown): boolean {
+  return Number.isInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31;
+}
+
 function requireId(token: string, id: unknown): void {
-  if (Number.isInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31) return;
+  if (isId(id)) return;
   throw invalidTokenizer(`the token ${JSON.stringify(token.slice(0, 40))} has the id ${JSON.stringify(id)}`);
 }
 

@@ -2,7 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Backend, BackendLoader, BackendRequest, TokenBatch } from '../../src/backend/backend.js';
 import { createComputeBackend, type WorkerEvent, type WorkerLike } from '../../src/backend/compute-client.js';
-import { type ComputePort, type LoaderTable, serveCompute } from '../../src/backend/compute-host.js';
+import { type ComputePort, type LoaderTable, type Preparations, serveCompute } from '../../src/backend/compute-host.js';
 import { VecinityError } from '../../src/errors.js';
 import type { FileProgress } from '../../src/models/progress.js';
 import { deferred } from './deferred.js';
@@ -38,7 +38,7 @@ class ChannelWorker implements WorkerLike {
   readonly #listeners = new Map<string, (event: WorkerEvent) => void>();
   readonly #port;
 
-  constructor(loaders: LoaderTable, prepare?: Parameters<typeof serveCompute>[2]) {
+  constructor(loaders: LoaderTable, preparations?: Preparations) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.on('message', (data) => this.emit('message', { data }));
@@ -46,7 +46,7 @@ class ChannelWorker implements WorkerLike {
       postMessage: (message, transfer) => port2.postMessage(message, transfer as never),
       addEventListener: (_, listener) => void port2.on('message', (data) => listener({ data })),
     };
-    serveCompute(inside, loaders, prepare);
+    serveCompute(inside, loaders, preparations);
     open.push(port1);
   }
 
@@ -96,12 +96,12 @@ function hangingLoader() {
 
 test('a worker is told what a load will ask before there is one, and answers only the load', async () => {
   const prepared: unknown[] = [];
-  const worker = new ChannelWorker({ onnx: async () => async () => fakeBackend({}) }, (options) =>
-    prepared.push(options),
-  );
+  const note = (told: unknown): void => void prepared.push(told);
+  const worker = new ChannelWorker({ onnx: async () => async () => fakeBackend({}) }, { prepare: note, expect: note });
   worker.postMessage({ type: 'prepare', options: { threads: 3, assetsUrl: null } }, []);
+  worker.postMessage({ type: 'expect', location: request.location }, []);
   const backend = await createComputeBackend({ createWorker: () => worker, request, runTimeoutMs: 1000 });
-  expect(prepared).toEqual([{ threads: 3, assetsUrl: null }]);
+  expect(prepared).toEqual([{ threads: 3, assetsUrl: null }, request.location]);
   expect((await backend.run(batchOf([1, 2]))).length).toBe(backend.width);
 });
 

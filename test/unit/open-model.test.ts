@@ -48,3 +48,11 @@ it('opens a model whose vocabulary is missing, and says so to whoever needs it',
   const { tokenizer } = await openModel('all-MiniLM-L6-v2', sources, options);
   await expect(tokenizer).rejects.toMatchObject({ code: 'model_file_missing' });
 });
+
+it('tells where a model is before it reads more than its config.json', async () => {
+  const server = serve();
+  const found: unknown[] = [];
+  const onFound = ({ location }: { location: unknown }) => void found.push(location, server.requests.length);
+  await openModel('all-MiniLM-L6-v2', { ...sources, onFound }, options);
+  expect(found).toMatchObject([{ base }, 1]);
+});

@@ -20,6 +20,7 @@ import { failedRun, inMebibytes } from '../memory.js';
 import { bindNames, describeModel, type EncoderDescription } from './architectures.js';
 import { convertedBlock } from './channel.js';
 import { type ModelSetup, widthOf } from './computer.js';
+import { takeWeights } from './early-weights.js';
 import type { Tap } from './encoder.js';
 import { convertedForms, pickExactForm, pickForm, plainForms, probeArithmetic } from './features.js';
 import { createMemory, Heap } from './heap.js';
@@ -28,6 +29,7 @@ import { instantiate } from './kernels.js';
 import { type PoolOptions, type ThreadConnection, ThreadPool } from './pool.js';
 import { type Precision, planWeights } from './weights.js';
 
+export { dropWeights, expectWeights } from './early-weights.js';
 export { dropHost, prepareHost, setThreadFactory } from './host.js';
 
 /** Columns of an input that share a scale where no conversion has smoothed the inputs and fitted the weights. */
@@ -58,7 +60,8 @@ async function loadModel(request: BackendRequest, options: BackendLoadOptions, h
     files,
     () => opened,
     async () => {
-      const weights = await openSafetensorsStream(files, options);
+      const early = await takeWeights(request.location, options);
+      const weights = early ?? (await openSafetensorsStream(files, options));
       if (weights === null) {
         throw new VecinityError('model_file_missing', `The model ${request.spec.id} has no file model.safetensors.`);
       }
