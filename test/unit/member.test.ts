@@ -10,7 +10,7 @@ import { macrotask } from './virtual-runner.js';
 const embed: EngineCall = { operation: 'embeddings', argument: { input: 'text' } };
 
 /** A tab whose lock and channels are in the test's hand. */
-function setUp() {
+function setUp({ wake = async () => {} } = {}) {
   const told: ToLeader[] = [];
   const served = new Map<string, Conversation<ToFollower>>();
   const calls: unknown[][] = [];
@@ -57,7 +57,7 @@ function setUp() {
     holder: async () => null,
     watch: () => () => {},
     sleep: () => {},
-    wake: async () => {},
+    wake,
     startEngine: () => engine,
   };
   const member = new Member(around);
@@ -105,6 +105,32 @@ it('accepts the lead only while the offer is fresh, whatever the clock was set t
   expect(steals).toEqual([false]);
   hear({ type: 'takeover', epoch: '1', at: 0 });
   expect(steals).toEqual([false, true]);
+});
+
+it('comes back once, however often it is told to, and not when it is to sleep again by then', async () => {
+  let wakes = 0;
+  const { member, steals } = setUp({
+    wake: async () => {
+      wakes += 1;
+    },
+  });
+  member.suspend();
+  for (let at = 0; at < 2; at += 1) member.resume();
+  member.suspend();
+  await macrotask();
+  expect([wakes, steals]).toEqual([1, [false]]);
+  member.resume();
+  member.resume();
+  await macrotask();
+  expect([wakes, steals]).toEqual([2, [false, false]]);
+});
+
+it('ends what waits where the platform forbids it to come back', async () => {
+  const { member } = setUp({ wake: () => Promise.reject(new Error('The storage is blocked.')) });
+  const answer = member.run(embed);
+  member.suspend();
+  member.resume();
+  await expect(answer).rejects.toMatchObject({ message: 'The storage is blocked.' });
 });
 
 it('asks its own engine as if nobody shared it: no message, and no channel for what nobody waits for', async () => {

@@ -81,7 +81,7 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
 
   it('take the lead from a tab that never wakes, and answer that tab when it does', async () => {
     const { browser, first, second } = await openTwo();
-    browser.freeze('first');
+    browser.sleep('first');
     expect(await answerOf(browser, second.run(embed('second text')))).toBe('second text');
     browser.thaw('first');
     expect(await answerOf(browser, first.run(embed('first text')))).toBe('first text');

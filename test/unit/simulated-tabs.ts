@@ -6,7 +6,7 @@ import type { Announcement } from '../../src/sharing/messages.js';
 import type { Candidacy, Conversation, Surroundings } from '../../src/sharing/surroundings.js';
 import { type Faults, type Random, SimulatedEngine } from './simulated-engine.js';
 import { SimulatedLocks } from './simulated-locks.js';
-import { latestWordMs, offerMs, sleepMs, type Tab, TabRules } from './tab-rules.js';
+import { latestWordMs, sleepMs, type Tab, TabRules } from './tab-rules.js';
 import { VirtualTime } from './virtual-time.js';
 
 interface ChannelEnd {
@@ -51,7 +51,6 @@ export class Browser {
         robbedAt: 0,
         announcedAt: 0,
         awakeSince: this.now,
-        offeredAt: -offerMs,
         dead: false,
         disposed: false,
         backlog: [],
@@ -331,7 +330,7 @@ export class Browser {
     this.runs.set(text, (this.runs.get(text) ?? 0) + 1);
     this.#rules.began(this.#tab(tab.id), text, client);
     const { atWork } = this.#tab(tab.id);
-    const run = { text };
+    const run = { text, client };
     atWork.add(run);
     return () => atWork.delete(run);
   }

@@ -4,7 +4,7 @@ import type { Member } from '../../src/sharing/member.js';
 /** Longer than any word in this browser is on its way. */
 const graceMs = 200;
 /** An offer of the lead can be accepted for so long, also when the one that made it is seen again by then. */
-export const offerMs = 1_000;
+const offerMs = 1_000;
 /** The browser may say so late that a lock was stolen: the thief says it earlier. */
 export const latestWordMs = 400;
 /** A leader may be silent for so long, in two levels; for one that has never said a word the second is enough. */
@@ -34,14 +34,12 @@ export interface Tab {
   announcedAt: number;
   /** When it woke last, or was shown. */
   awakeSince: number;
-  /** When it offered its lead last, to tabs that are seen. */
-  offeredAt: number;
   dead: boolean;
   disposed: boolean;
   backlog: (() => void)[];
   member: Member | null;
   /** Runs of its engines; two of them may be of the same text. */
-  readonly atWork: Set<{ text: unknown }>;
+  readonly atWork: Set<{ text: unknown; client: string | undefined }>;
 }
 
 export class TabRules {
@@ -50,6 +48,8 @@ export class TabRules {
   readonly breaches: string[] = [];
   /** When the leader's lock changed hands last. */
   grantedAt = 0;
+  /** When the lead was offered last, be it by a tab that does not know yet that it has lost it. */
+  #offeredAt = Number.NEGATIVE_INFINITY;
   readonly #now: () => number;
   readonly #holder: () => Tab | undefined;
 
@@ -69,7 +69,7 @@ export class TabRules {
 
   /** Who has work keeps the lead. */
   offered(tab: Tab): void {
-    tab.offeredAt = this.#now();
+    this.#offeredAt = this.#now();
     if (tab.atWork.size > 0) this.breaches.push(`${tab.id} offers its lead in the middle of its work`);
   }
 
@@ -87,7 +87,7 @@ export class TabRules {
   /** A leader that the user sees keeps its lock while it is awake, and for a while after. */
   robbed(thief: Tab): void {
     const holder = this.#holder();
-    if (!holder || holder.dead || this.#now() - holder.offeredAt < offerMs) return;
+    if (!holder || holder.dead || this.#now() - this.#offeredAt < offerMs) return;
     if (thief.visible && this.#now() - thief.wokenAt < wakeMs)
       this.breaches.push(`${thief.id} robs ${holder.id} as soon as it wakes`);
     const isNew = this.grantedAt > holder.frozenSince;
@@ -97,11 +97,12 @@ export class TabRules {
       this.breaches.push(`${thief.id} robs ${holder.id}, which is awake or was a moment ago`);
   }
 
-  /** A text runs in its own tab's name, and once at a time in each engine. */
+  /** A text runs in its own tab's name, and once at a time; a tab that slept may ask for it again under its next name. */
   began(tab: Tab, text: unknown, client: string | undefined): void {
     const [asker] = client?.split('~') ?? [];
     if (!String(text).startsWith(`${asker} `)) this.breaches.push(`${text} runs in the name of ${client}`);
     for (const other of tab.atWork)
-      if (other.text === text) this.breaches.push(`${text} runs twice at a time in ${tab.id}`);
+      if (other.text === text && other.client === client)
+        this.breaches.push(`${text} runs twice at a time in ${tab.id}`);
   }
 }
