@@ -45,7 +45,7 @@ export class LoadTracker {
     const before = this.#files.get(file);
     // Every thread of an engine reads the weights; what is said again is no news.
     if (before?.loadedBytes === loadedBytes && before.totalBytes === totalBytes) return;
-    const kept = Math.min(resumedBytes, before?.resumedBytes ?? resumedBytes);
+    const kept = before && before.loadedBytes > 0 ? Math.min(resumedBytes, before.resumedBytes) : resumedBytes;
     this.#files.set(file, { loadedBytes, totalBytes, resumedBytes: kept });
     this.#rate.note(this.#sum.loadedBytes - this.#sum.resumedBytes);
     this.#enter('download');

@@ -51,4 +51,6 @@ export interface ModelFiles {
    * or it is known to be what its publisher has: then the fault lies elsewhere.
    */
   purge?(path: string): Promise<boolean>;
+  /** Bytes of a file that is not read yet; null where nobody has said it. Left out where reading a part costs little. */
+  sizeOf?(path: string, options?: ReadOptions): Promise<number | null>;
 }

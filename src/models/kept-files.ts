@@ -68,6 +68,10 @@ export class KeptFiles implements ModelFiles {
     });
   }
 
+  async sizeOf(path: string, options: ReadOptions = {}): Promise<number | null> {
+    return (await this.#expected(path, options))?.sizeBytes ?? null;
+  }
+
   async purge(path: string): Promise<boolean> {
     if (this.#opened.get(path)?.isVerified) return false;
     return await this.#drop(path);

@@ -73,14 +73,23 @@ async function openShards(files: ModelFiles, options: ReadOptions): Promise<Safe
   const index = await files.readJson(indexFile, options);
   if (index === null || index === undefined) return null;
   const headers: FileHeader[] = [];
-  for (const file of shardsOf(index)) {
+  const shards = shardsOf(index);
+  for (const file of shards) announce(file, (await files.sizeOf?.(file, options)) ?? null, options);
+  for (const file of shards) {
     const header = await readFreshHeader(files, file, options);
     if (header === null) {
       throw new VecinityError('model_file_missing', `The weight file ${file}, named by ${indexFile}, does not exist.`);
     }
+    // Where a header does not cost the whole file, it tells how long that is.
+    if (!files.sizeOf) announce(file, Math.max(0, ...header.tensors.map(({ end }) => end)), options);
     headers.push(header);
   }
   return new Safetensors(files, headers);
+}
+
+/** Says of every shard that it will be read, so that the total is that of all of them before the first one moves. */
+function announce(file: string, totalBytes: number | null, { onProgress }: ReadOptions): void {
+  onProgress?.({ file, loadedBytes: 0, totalBytes });
 }
 
 /** The weights of one model: what tensors there are, and their values on demand. */

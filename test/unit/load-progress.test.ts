@@ -29,6 +29,18 @@ test('the total is not told before the weights are part of it, and never shrinks
   expect(tracker.snapshot.totalBytes).toBeNull();
 });
 
+test('of weights in several files the total is that of all of them, and nothing compiles before the last one', () => {
+  const { tracker, seen } = setUp();
+  const shards = ['a', 'b', 'c'];
+  for (const file of shards) tracker.weights({ file, loadedBytes: 0, totalBytes: 100 });
+  for (const file of shards) {
+    expect(tracker.snapshot).toMatchObject({ phase: 'download', totalBytes: 300 });
+    tracker.weights({ file, loadedBytes: 100, totalBytes: 100, resumedBytes: 100 });
+  }
+  expect(tracker.snapshot).toMatchObject({ phase: 'compile', loadedBytes: 300, resumedBytes: 300 });
+  expect(seen.filter(({ phase }) => phase === 'compile')).toHaveLength(1);
+});
+
 test('speed and remaining time are those of the last seconds', () => {
   const { weights } = setUp();
   expect(weights(0)).toMatchObject({ bytesPerSecond: null, remainingMs: null });

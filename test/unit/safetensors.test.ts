@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { VecinityError } from '../../src/errors.js';
-import type { ModelFiles } from '../../src/models/files.js';
+import type { ModelFiles, ReadOptions } from '../../src/models/files.js';
 import { openSafetensors, openSafetensorsStream, type TensorChunk } from '../../src/models/safetensors.js';
 import { writeSafetensors } from '../../src/models/safetensors-writer.js';
 import { decodeFloats, decodeTensor } from '../../src/models/tensor-data.js';
@@ -78,6 +78,32 @@ describe('reading safetensors', () => {
     });
     expect(await file.read('b')).toEqual(codes);
     expect(await streamed(file.stream())).toEqual(['a 0+12', 'b 0+3']);
+  });
+
+  it.each([
+    ['a list of files says', true],
+    ['their headers say', false],
+  ])('tells the sizes of all shards, as %s, before the first one is read', async (_, isListed) => {
+    const shards = ['one', 'two', 'three'].map((name) => {
+      const bytes = writeSafetensors([{ name, dtype: 'F32', shape: [12], data: weights }]);
+      return [`${name}.safetensors`, bytes] as const;
+    });
+    const map = Object.fromEntries(shards.map(([file]) => [file.replace('.safetensors', ''), file]));
+    const files = memoryFiles({ 'model.safetensors.index.json': { weight_map: map }, ...Object.fromEntries(shards) });
+    const sizes = new Map<string, number>(shards.map(([file, bytes]) => [file, bytes.length]));
+    const read: string[] = [];
+    const readRange: ModelFiles['readRange'] = async (path, ...rest) => {
+      if (sizes.has(path)) read.push(path);
+      return await files.readRange(path, ...rest);
+    };
+    const sizeOf = async (path: string) => sizes.get(path) ?? null;
+    const told: Record<string, number | null> = {};
+    const onProgress: ReadOptions['onProgress'] = ({ file, totalBytes }) => {
+      if (isListed && read.length > 0) return;
+      told[file] = totalBytes;
+    };
+    await openSafetensors({ ...files, readRange, ...(isListed ? { sizeOf } : {}) }, { onProgress });
+    expect(told).toEqual(Object.fromEntries(sizes));
   });
 
   it.each(['ranges', 'a stream'])('hands out chunks of whole rows in file order from %s', async (source) => {
