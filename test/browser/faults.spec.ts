@@ -18,7 +18,6 @@ async function prepare(context: BrowserContext, always: Trouble | null = null): 
       let trouble = initial;
       new BroadcastChannel('trouble').onmessage = ({ data }) => {
         if (data === 'die') throw new Error('a defect of the compute worker');
-        if (data === 'hang') self.close();
         trouble = data;
       };
       const { grow } = WebAssembly.Memory.prototype;
@@ -31,6 +30,8 @@ async function prepare(context: BrowserContext, always: Trouble | null = null): 
       const wrap = (name: string, work: (...given: unknown[]) => unknown, memory: WebAssembly.Memory) =>
         function (this: unknown, ...given: unknown[]) {
           if (trouble === 'trap') throw new WebAssembly.RuntimeError('unreachable');
+          // As an endless loop of a kernel does it: no message comes in or out any more.
+          while (trouble === 'hang');
           const result = work.apply(this, given);
           // What the layers hand on, by the arguments of the kernel `normalize`.
           const [out = 0, rows = 0, , stride = 0] = given.slice(4) as number[];

@@ -445,6 +445,48 @@ test('a load that fails says what went wrong, not that the files of another back
   await expect(resilient({ 'onnx webgpu': lacking, 'wasm wasm': lacking })).rejects.toMatchObject(both);
 });
 
+test("failures with answers between them are the inputs' own: the check text is not run again", async () => {
+  let checks = 0;
+  let run = 0;
+  const onRun = (_: TokenBatch, values: Float32Array) => {
+    run += 1;
+    if (run % 2 === 1) throw new VecinityError('backend_failed', 'bad token');
+    return values;
+  };
+  const check = async () => {
+    checks += 1;
+  };
+  const { backend } = await resilient({ 'onnx webgpu': () => fakeBackend({ ...gpuInfo, onRun }) }, { check });
+  expect(await codesOf(backend, 4)).toEqual(['backend_failed', 'ok', 'backend_failed', 'ok']);
+  expect(checks).toBe(1);
+});
+
+test('a worker is let go before its replacement loads: two copies of a model may not fit into memory', async () => {
+  const made: ReturnType<typeof fakeBackend>[] = [];
+  const alive: number[] = [];
+  const make = () => {
+    alive.push(made.filter(({ disposed }) => !disposed).length);
+    const backend = fakeBackend({ ...gpuInfo, onRun: failing('worker_died', 'killed') as () => never });
+    made.push(backend);
+    return backend;
+  };
+  const { backend } = await resilient({ 'onnx webgpu': make });
+  expect(await codesOf(backend, 3)).toEqual(['worker_died', 'worker_died', 'worker_died']);
+  expect(new Set(alive)).toEqual(new Set([0]));
+});
+
+test('a recovery that fails on every device tries each of them once', async () => {
+  let tries = 0;
+  const make = () => {
+    tries += 1;
+    if (tries > 1) throw new VecinityError('device_unavailable', 'out of threads');
+    return dying();
+  };
+  const { backend } = await resilient({ 'onnx webgpu': make });
+  expect(await codesOf(backend, 2)).toEqual(['worker_died', 'device_unavailable']);
+  expect(tries).toBe(2);
+});
+
 test('dispose ends the backend and refuses later runs', async () => {
   const { backend, opened } = await resilient({ 'onnx webgpu': () => fakeBackend(gpuInfo) });
   await backend.dispose();
