@@ -203,6 +203,29 @@ test('a device that is lost in the middle of a job is replaced and the job answe
   });
 });
 
+test('a model whose device is lost and comes back nowhere has failed, says why, and is ready again when it comes back', async () => {
+  let lost = false;
+  let left = true;
+  const openBackend = async () => {
+    if (!left) throw new VecinityError('device_unavailable', 'There is no device.');
+    return fakeBackend({
+      onRun: (_, values) => {
+        if (lost) throw new VecinityError('worker_died', 'The compute worker died.');
+        return values;
+      },
+    });
+  };
+  const { engine } = await loaded({ openBackend });
+  lost = true;
+  left = false;
+  expect(await codeOf(engine.embed(embedRequest()))).toBe('device_unavailable');
+  expect(engine.status().models[0]).toMatchObject({ state: 'failed', error: { code: 'device_unavailable' } });
+  lost = false;
+  left = true;
+  expect(await codeOf(engine.embed(embedRequest()))).toBe('ok');
+  expect(engine.status().models[0]).toMatchObject({ state: 'ready', error: null, recoveries: 1 });
+});
+
 test('an input that kills two workers is answered with engine_crashed and the next request works', async () => {
   let opened = 0;
   const poison = 'z'.codePointAt(0) ?? 0;
