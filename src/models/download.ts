@@ -171,6 +171,7 @@ export async function* readBody(
   const cancel = (): void => void reader.cancel().catch(() => {});
   let length = 0;
   try {
+    if ((declaredBytes(response) ?? 0) > maxBytesOf(request.path)) throw tooLargeError(request.path, request.url);
     for (;;) {
       const { done, value } = await untilStalled(request, reader.read(), cancel);
       if (length === 0) checkStart(request, response, value ?? new Uint8Array(0));
@@ -212,10 +213,12 @@ async function collect(
   expectedBytes: number | null,
   limit: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  let buffer = new Uint8Array(expectedBytes ?? 65_536);
+  let buffer = new Uint8Array(0);
   let length = 0;
   for await (const piece of pieces) {
     const chunk = piece.subarray(0, limit - length);
+    // Not before something has come: what a server says of a length may be far from it.
+    if (length === 0) buffer = allocate(expectedBytes ?? 65_536);
     buffer = withRoom(buffer, length + chunk.length);
     buffer.set(chunk, length);
     length += chunk.length;
@@ -226,9 +229,18 @@ async function collect(
 
 function withRoom(buffer: Uint8Array<ArrayBuffer>, needed: number): Uint8Array<ArrayBuffer> {
   if (needed <= buffer.length) return buffer;
-  const grown = new Uint8Array(Math.max(needed, buffer.length * 2));
+  const grown = allocate(Math.max(needed, buffer.length * 2));
   grown.set(buffer);
   return grown;
+}
+
+function allocate(sizeBytes: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(sizeBytes);
+  } catch (cause) {
+    const message = `A file of the model is said to have ${sizeBytes} bytes, more than there is memory for here.`;
+    throw new VecinityError('model_file_invalid', message, { cause });
+  }
 }
 
 /** A body's length, or null when the server does not say, or says the length of an encoded form. */

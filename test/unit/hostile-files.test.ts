@@ -240,6 +240,20 @@ it.each([
   expect(hub.requests.filter((request) => /safetensors$/.test(request))).toEqual([weights]);
 });
 
+it.each([
+  ['config.json', 'has more than the 4 MiB allowed'],
+  ['tokenizer.json', 'has more than the 40 MiB allowed'],
+])('%s is not waited for when its server says that it has petabytes', async (path, message) => {
+  const { fetch: answer } = hub;
+  vi.stubGlobal('fetch', async (input: string) => {
+    const response = await answer(input);
+    if (!input.endsWith(`/${path}`)) return response;
+    return new Response(response.body, { headers: { 'content-length': String(2 ** 50) } });
+  });
+  const error = { code: 'model_file_invalid', message: expect.stringContaining(message) };
+  await expect(nearestToGolden(family)).rejects.toMatchObject(error);
+});
+
 it('a billion layers are refused before they are counted', async () => {
   hub.files.set('config.json', changed('config.json', { num_hidden_layers: 1e9 }));
   await expect(nearestToGolden(family)).rejects.toBeInstanceOf(VecinityError);
@@ -343,7 +357,20 @@ function withValue(json: unknown, path: readonly number[], value: unknown): unkn
   return { ...json, [key]: withValue(json[key as keyof typeof json], rest, value) };
 }
 
+/** The model in the form with an index, and with what its publisher says of its files. */
+function inShards(files: ReadonlyMap<string, Content>): Map<string, Content> {
+  const shard = 'model-00001-of-00001.safetensors';
+  const parts = new Map([...files].filter(([path]) => path !== weights)).set(shard, served(weights));
+  const names = [...new TextDecoder().decode(served(weights).subarray(8, headerLength)).matchAll(/"([\w.]+)":\{/g)];
+  const map = Object.fromEntries(names.map(([, name]) => [name, shard]));
+  const sizes = Object.fromEntries([...parts].map(([path, { length }]) => [path, { sizeBytes: length }]));
+  parts.set('model.safetensors.index.json', text(JSON.stringify({ weight_map: map })));
+  return parts.set('vecinity.json', text(JSON.stringify({ files: sizes })));
+}
+
 const jsonFiles = [
+  'model.safetensors.index.json',
+  'vecinity.json',
   'config.json',
   'tokenizer.json',
   'tokenizer_config.json',
@@ -356,11 +383,14 @@ const jsonFiles = [
 it(
   'JSON files with random values in random places never crash or hang a load',
   async () => {
+    hub.files = inShards(original);
+    expect(await nearestToGolden(family)).toBeGreaterThan(0.99999);
     const place = fc.array(fc.nat(1_000), { minLength: 1, maxLength: 5 });
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...jsonFiles), place, wild, async (path, at, value) => {
-        hub.files = new Map(original);
-        hub.files.set(path, text(JSON.stringify(withValue(jsonOf(path), at, value))));
+        hub.files = inShards(original);
+        const json = JSON.parse(new TextDecoder().decode(hub.files.get(path)));
+        hub.files.set(path, text(JSON.stringify(withValue(json, at, value))));
         const result = await outcome();
         if ('cosine' in result) expect(result.cosine).not.toBeNaN();
         else expect(result.code).not.toBe('internal_error');
