@@ -4,7 +4,6 @@
  */
 
 import { VecinityError, wordsOf } from '../errors.js';
-import { pause } from '../pause.js';
 import type { ToPage, ToServiceWorker } from '../protocol.js';
 import { buildId } from '../wire/build-id.js';
 import { parsePeer, protocolVersion, requestLimitMs } from '../wire/engine-port.js';
@@ -15,10 +14,8 @@ import { trustScript } from '../wire/trusted-scripts.js';
 const keepaliveMs = 15_000;
 const activationMs = 20_000;
 const controlMs = 5_000;
-/** Until a claim of a page that has its controller already is felt; no event tells. */
-const claimedMs = 250;
 /** The browser may stop the worker before it has read what we say. */
-const claims = 5;
+const claims = 4;
 const pongMs = 5_000;
 
 export interface RegisterOptions {
@@ -76,10 +73,13 @@ export class ServiceWorkerLink {
       worker = await activeWorker(registration);
       version = await askVersion(worker);
     }
-    // Another build may not know the question whether it is reached.
     const outdated = version !== buildId;
-    const controlled = await control(container, worker, outdated ? null : registration.scope);
-    return { controlled, version, outdated };
+    const controlled = await control(container, worker);
+    // Another build may not know the question whether it is reached; a site's own script is the site's to replace.
+    const isReplaceable = !outdated && new URL(worker.scriptURL).pathname.endsWith('/vecinity-sw.js');
+    if (!controlled || !isReplaceable || (await isReached(registration.scope)))
+      return { controlled, version, outdated };
+    return { controlled: await takeOver(container, script, scope), version, outdated };
   }
 
   /** What the engine had accepted is lost: the Service Worker gives it to another tab, or to our next engine. */
@@ -205,28 +205,30 @@ async function askVersion(worker: ServiceWorker): Promise<string> {
   return version;
 }
 
-/**
- * An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. A page whose own
- * load met the end of the worker has it as its controller, and yet its requests pass it by until the worker claims it.
- */
-async function control(
-  container: ServiceWorkerContainer,
-  worker: ServiceWorker,
-  scope: string | null,
-): Promise<boolean> {
+/** An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. */
+async function control(container: ServiceWorkerContainer, worker: ServiceWorker): Promise<boolean> {
   const isOurs = () => container.controller?.scriptURL === worker.scriptURL;
-  for (let claim = 0; claim < claims; claim += 1) {
-    if (isOurs() && (await isReached(scope))) return true;
+  for (let claim = 0; claim < claims && !isOurs(); claim += 1) {
     worker.postMessage({ vecinity: protocolVersion, type: 'claim' } satisfies ToServiceWorker);
-    if (isOurs()) await pause(claimedMs);
-    else await until(container, 'controllerchange', isOurs, controlMs);
+    await until(container, 'controllerchange', isOurs, controlMs);
   }
-  return isOurs() && (await isReached(scope));
+  return isOurs();
+}
+
+/**
+ * Chromium 156 gives a page whose load met the end of the worker that worker as its controller, and yet its requests pass
+ * it by, whatever is claimed; a worker of another address gets them.
+ */
+async function takeOver(container: ServiceWorkerContainer, script: URL, scope: string | undefined): Promise<boolean> {
+  const other = new URL(script);
+  other.searchParams.set('again', crypto.randomUUID());
+  const registration = await registerScript(container, other, scope);
+  const isControlled = await control(container, await activeWorker(registration));
+  return isControlled && (await isReached(registration.scope));
 }
 
 /** Asks for what only the worker has, and no cache: where it does not answer, nobody is asked. */
-async function isReached(scope: string | null): Promise<boolean> {
-  if (scope === null) return true;
+async function isReached(scope: string): Promise<boolean> {
   const asked = fetch(controlUrl(scope), { cache: 'only-if-cached', mode: 'same-origin' });
   return await asked.then(
     ({ ok }) => ok,

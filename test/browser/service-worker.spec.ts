@@ -53,6 +53,18 @@ test('a page is controlled again after a hard reload', async ({ page, context })
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 
+test('a page whose load met the end of the Service Worker is answered too', async ({ page, context }) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const session = await context.newCDPSession(await context.newPage());
+  const reloaded = page.reload();
+  await stopServiceWorkers(session);
+  await reloaded;
+  await openEngineHere(page);
+  expect(await registerServiceWorker(page)).toMatchObject({ controlled: true });
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
 test('a frame, another worker and a page without the package are answered too', async ({ page, context }) => {
   await openEngine(page);
   await registerServiceWorker(page);
