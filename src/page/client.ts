@@ -163,7 +163,7 @@ export class Vecinity extends EventTarget {
     b: Comparable | readonly Comparable[],
     options: EmbedOptions & CallOptions = {},
   ): Promise<number | number[][]> {
-    const [left, right] = [toList(a), toList(b)];
+    const [left, right] = [toList(a, 'a'), toList(b, 'b')];
     const vectors = await this.#toVectors([...left, ...right], options);
     const model = options.model ?? null;
     const measure = await this.#line.run({ operation: 'measure', argument: model }, toCall(options.signal));
@@ -285,6 +285,11 @@ function isOne(value: Comparable | readonly Comparable[]): value is Comparable {
   return typeof value === 'string' || value instanceof Float32Array || typeof value[0] === 'number';
 }
 
-function toList(value: Comparable | readonly Comparable[]): readonly Comparable[] {
+/** Throws `invalid_request` for what plain JavaScript may give instead. */
+function toList(value: Comparable | readonly Comparable[], param: string): readonly Comparable[] {
+  if (typeof value !== 'string' && !(value instanceof Float32Array) && !Array.isArray(value)) {
+    const message = `\`${param}\` must be a text, a vector, or a list of them; got ${typeof value}.`;
+    throw new VecinityError('invalid_request', message, { param });
+  }
   return isOne(value) ? [value] : value;
 }

@@ -168,7 +168,8 @@ async function registerScript(
     });
   } catch (cause) {
     const reason = wordsOf(cause);
-    throw unavailable(`${script.pathname} could not be registered (${reason})`, cause);
+    const advice = 'where the site has it elsewhere, give its address to register({ url })';
+    throw unavailable(`${script.pathname} could not be registered (${reason}); ${advice}`, cause);
   }
 }
 

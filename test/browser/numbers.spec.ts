@@ -90,14 +90,17 @@ test('rerank sorts documents by the reference scores and gives them back', async
 
 test('similarity compares texts and vectors by the measure of the model', async ({ page }) => {
   await openEngine(page);
-  const { single, matrix, mixed } = await page.evaluate(async () => {
+  const { single, matrix, mixed, refusal } = await page.evaluate(async () => {
     const { vecinity } = window;
     return {
       single: await vecinity.similarity('a cat', 'a cat'),
       matrix: await vecinity.similarity(['a cat', 'a dog'], ['a cat', 'a dog', 'a house']),
       mixed: await vecinity.similarity(await vecinity.embed('a cat'), 'a dog'),
+      // The cast is the point: plain JavaScript leaves arguments out.
+      refusal: await vecinity.similarity('a cat', undefined as unknown as string).catch((error) => error.message),
     };
   });
+  expect(refusal).toBe('`b` must be a text, a vector, or a list of them; got undefined.');
   expect(single).toBeCloseTo(1, 5);
   expect(matrix.map((row) => row.length)).toEqual([3, 3]);
   expect(matrix[0]?.[1]).toBeCloseTo(matrix[1]?.[0] ?? Number.NaN, 5);
