@@ -107,6 +107,14 @@ it('accepts the lead only while the offer is fresh, whatever the clock was set t
   expect(steals).toEqual([false, true]);
 });
 
+it('gives the lead up when it hears of a later leader, before the browser says that the lock is gone', () => {
+  const { member, steals, lead } = setUp();
+  lead();
+  member.heed({ type: 'leader', from: 'other', epoch: '9999999999999999:other', stolen: true });
+  // In line for the lock again, as a follower.
+  expect(steals).toEqual([false, false]);
+});
+
 it('comes back once, however often it is told to, and not when it is to sleep again by then', async () => {
   let wakes = 0;
   const { member, steals } = setUp({

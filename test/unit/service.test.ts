@@ -12,6 +12,7 @@ const embed = (input: string): EngineCall => ({ operation: 'embeddings', argumen
 
 interface Run {
   call: unknown;
+  signal: AbortSignal;
   resolve(value: unknown): void;
   reject(error: VecinityError): void;
 }
@@ -22,9 +23,9 @@ function setUp() {
   const running: Run[] = [];
   const heard: ToFollower[] = [];
   const engine = {
-    run: (call: unknown) =>
+    run: (call: unknown, { signal }: { signal: AbortSignal }) =>
       new Promise((resolve, reject) => {
-        running.push({ call, resolve, reject });
+        running.push({ call, signal, resolve, reject });
       }),
     connect: async () => {},
     dispose: () => {},
@@ -42,7 +43,13 @@ function setUp() {
       lastId += 1;
       service.receive('tab', { type: 'request', epoch, id: lastId, call, deaths, watched: false, abortable: false });
     },
+    askAgain: (call: EngineCall) =>
+      service.receive('tab', {
+        ...{ type: 'request', epoch, id: lastId, call, deaths: 0, watched: false, abortable: false },
+      }),
+    leave: () => service.leave('tab'),
     calls: () => running.map(({ call }) => call),
+    signals: () => running.map(({ signal }) => signal),
     async finish(): Promise<void> {
       for (const { resolve, call } of running.splice(0)) resolve(call);
       await macrotask();
@@ -53,6 +60,22 @@ function setUp() {
     deaths: () => heard.filter(({ type }) => type === 'died').length,
   };
 }
+
+it('works once on a request that a tab sends twice', async () => {
+  const { ask, askAgain, calls, finish, ends } = setUp();
+  ask(embed('text'));
+  askAgain(embed('text'));
+  expect(calls()).toEqual([embed('text')]);
+  await finish();
+  expect(ends()).toHaveLength(1);
+});
+
+it('calls off what a tab that is gone has asked for', () => {
+  const { ask, signals, leave } = setUp();
+  ask(embed('text'));
+  leave();
+  expect(signals().map(({ aborted }) => aborted)).toEqual([true]);
+});
 
 it('loads a model again whose engine died of something else, and the asking tab hears of its model only', async () => {
   const { ask, calls, die, finish, ends, deaths } = setUp();
