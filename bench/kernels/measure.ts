@@ -7,8 +7,9 @@ import { detectLevel } from '../../src/backend/wasm/features.js';
 import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
 import * as layout from '../../src/backend/wasm/kernels/layout.js';
 import { instantiate, type Kernels } from '../../src/backend/wasm/kernels.js';
-import { LinearPacker, type LinearShape } from '../../src/backend/wasm/pack.js';
+import { isU7, LinearPacker, type LinearShape } from '../../src/backend/wasm/pack.js';
 import type { GemmForm, LinearPlan } from '../../src/backend/wasm/plan.js';
+import { attentionBytes } from '../../src/backend/wasm/scratch.js';
 
 export interface KernelResult {
   kernel: string;
@@ -29,7 +30,7 @@ const hidden = 384;
 const wide = 1536;
 const tokens = 128;
 /** Rows that the engine puts through a linear at a time. */
-const rows = 64;
+const rows = 128;
 
 interface Bench {
   heap: Heap;
@@ -66,7 +67,7 @@ async function measureKernels(form: GemmForm, assetsUrl: string): Promise<Kernel
     { kernel: `${form} peak`, ...peak, peakShare: 1, calls: 0 },
     ...products,
     { kernel: 'f32 peak', ...f32Peak, peakShare: 1, calls: 0 },
-    measureAttention(open(), f32Peak.gops),
+    measureAttention(open(), { words: isU7(form), peakGops: f32Peak.gops }),
     ...measureRows(open(), form, chunks),
   ];
 }
@@ -105,13 +106,17 @@ function measureProduct(
   return { microseconds, gops: (2 * shape.rows * width * columns) / microseconds / 1e3 };
 }
 
-function measureAttention({ heap, kernels }: Bench, peakGops: number): KernelResult {
+/** In the form that the engine takes on x86; the peak is that of floats. */
+function measureAttention(
+  { heap, kernels }: Bench,
+  { words, peakGops }: { words: boolean; peakGops: number },
+): KernelResult {
   const panelRows = tokens + 8;
   const part = heads * headSize * panelRows * 4;
   const qkv = heap.allocate(3 * part);
   fill(heap, qkv, (3 * part) / 4);
   const out = heap.allocate(tokens * hidden * 4);
-  const scratch = heap.allocate((16 + tokens) * headSize * 4 + 16 * tokens * 4 + 16 * 36);
+  const scratch = heap.allocate(attentionBytes(tokens, headSize));
   const job = heap.allocate(layout.ATTEND_BYTES);
   const fields = [
     [layout.ATTEND_QUERY, qkv],
@@ -128,9 +133,11 @@ function measureAttention({ heap, kernels }: Bench, peakGops: number): KernelRes
   ] as const;
   for (const [field, value] of fields) heap.i32[(job + field) / 4] = value;
   heap.f32[(job + layout.ATTEND_SCALE) / 4] = Math.LOG2E / Math.sqrt(headSize);
-  const microseconds = best(() => kernels.attend(job));
+  const attend = words ? kernels.attendWords : kernels.attend;
+  const microseconds = best(() => attend(job));
   const gops = (4 * tokens * tokens * hidden) / microseconds / 1e3;
-  return { kernel: `attention ${tokens} tokens`, microseconds, gops, peakShare: gops / peakGops, calls: layers };
+  const kernel = `attention ${words ? 'in 16 bits ' : ''}${tokens} tokens`;
+  return { kernel, microseconds, gops, peakShare: gops / peakGops, calls: layers };
 }
 
 /** What goes over rows value by value. */

@@ -139,7 +139,12 @@ describe('texts of 8,192 tokens', () => {
     const description = bindNames(described, (name) => file.tensors.has(name));
     const heap = new Heap(createMemory(false));
     const kernels = { pack: () => 0 };
-    const { plan } = planWeights(file, { description, heap, kernels, precision: { form: 'w16', block: 128 } });
+    const { plan } = planWeights(file, {
+      description,
+      heap,
+      kernels,
+      precision: { form: 'w16', block: 128, attention: 'floats' },
+    });
     const bytesOf = (tokens: number): number => scratchBytes(plan, cutSlices(description, textOf(tokens), 1), 1);
     const step = bytesOf(longest) - bytesOf(longest / 2);
     expect(step / (bytesOf(longest / 2) - bytesOf(longest / 4))).toBeCloseTo(2, 1);

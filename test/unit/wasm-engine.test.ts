@@ -12,6 +12,7 @@ import {
   convertedForms,
   isWideSum,
   isX86NotANumber,
+  pickAttention,
   pickExactForm,
   pickForm,
   plainForms,
@@ -164,10 +165,12 @@ describe('the form of the 8-bit product', () => {
   });
 });
 
-describe('the form of the exact mode', () => {
+describe('the form of the exact mode, and that of attention in 8 bits', () => {
   it('is of whole numbers where their dot product is one instruction, else of floats', () => {
     expect(pickExactForm({ dotsWords: () => true })).toBe('w16');
     expect(pickExactForm({ dotsWords: () => false })).toBe('f32');
+    expect(pickAttention({ dotsWords: () => true })).toBe('words');
+    expect(pickAttention({ dotsWords: () => false })).toBe('floats');
   });
 
   // What 0 * infinity gives, and the like with a payload that an addition has passed on.

@@ -37,8 +37,8 @@ describe('the kernels for plain SIMD', () => {
     }
   });
 
-  it('attend to one text and see nothing of its neighbours', () => {
-    const shape = { tokens: 37, heads: 3, headSize: 20, first: 0, last: 37, bias: false };
+  it.each(['floats', 'words'] as const)('attend to one text and see nothing of its neighbours in %s', (form) => {
+    const shape = { form, tokens: 37, heads: 3, headSize: 20, first: 0, last: 37, bias: false };
     expect(checkAttention(module, shape)).toEqual([]);
   });
 

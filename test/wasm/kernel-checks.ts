@@ -8,8 +8,9 @@ import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
 import * as layout from '../../src/backend/wasm/kernels/layout.js';
 import { instantiate, type Kernels } from '../../src/backend/wasm/kernels.js';
 import { isU7, LinearPacker } from '../../src/backend/wasm/pack.js';
-import { type GemmForm, inputBytes, isI16, roundUp } from '../../src/backend/wasm/plan.js';
+import { type AttentionForm, type GemmForm, inputBytes, isI16, roundUp } from '../../src/backend/wasm/plan.js';
 import { activate, layerNorm, softmax } from '../../src/backend/wasm/reference-math.js';
+import { attentionBytes } from '../../src/backend/wasm/scratch.js';
 
 interface Bench {
   heap: Heap;
@@ -228,6 +229,7 @@ function wordStep(block: readonly number[]): number {
 }
 
 export interface AttentionShape {
+  form: AttentionForm;
   tokens: number;
   heads: number;
   headSize: number;
@@ -264,7 +266,7 @@ export function checkAttention(module: WebAssembly.Module, shape: AttentionShape
   for (let i = 0; i < (heads * biasStride) / 4; i++) heap.f32[bias / 4 + i] = (random() - 0.5) * 2 * Math.LOG2E;
   const width = heads * headSize;
   const out = heap.allocate(tokens * width * 4);
-  const scratch = heap.allocate((16 + roundUp(tokens, 8)) * depth * 4 + 16 * roundUp(tokens, 8) * 4 + 16 * 36);
+  const scratch = heap.allocate(attentionBytes(tokens, depth));
   const job = heap.allocate(layout.ATTEND_BYTES);
   const start = (which: number): number => at(which, 0, 0, 0) * 4;
   const fields: [number, number][] = [
@@ -285,7 +287,8 @@ export function checkAttention(module: WebAssembly.Module, shape: AttentionShape
   ];
   for (const [field, value] of fields) heap.i32[(job + field) / 4] = value;
   heap.f32[(job + layout.ATTEND_SCALE) / 4] = Math.LOG2E / Math.sqrt(headSize);
-  kernels.attend(job);
+  if (shape.form === 'words') kernels.attendWords(job);
+  else kernels.attend(job);
   const { f32 } = heap;
   const wrong: string[] = [];
   for (let head = 0; head < heads; head++) {
@@ -298,18 +301,31 @@ export function checkAttention(module: WebAssembly.Module, shape: AttentionShape
         return sum / Math.sqrt(headSize) + (shape.bias ? learned : 0);
       });
       softmax(scores);
+      const bound = shape.form === 'floats' ? 2e-5 : wordsBound(scores, headSize);
       for (let d = 0; d < headSize; d++) {
         const expected = scores.reduce(
           (sum, weight, token) => sum + weight * (f32[at(2, head, token, d)] as number),
           0,
         );
         const actual = f32[out / 4 + row * width + head * headSize + d] as number;
-        if (!(Math.abs(actual - expected) < 2e-5))
-          wrong.push(`${tokens} tokens, head ${head} [${row}, ${d}]: ${actual}, not ${expected}`);
+        if (!(Math.abs(actual - expected) < bound))
+          wrong.push(`${tokens} tokens, head ${head} [${row}, ${d}]: ${actual}, not ${expected} ± ${bound}`);
       }
     }
   }
   return wrong.slice(0, 5);
+}
+
+/**
+ * What rounding may do to values up to 1 under queries and keys up to 3: half a step of every query, key, weight and
+ * value, and the error of the exponentials, all at their worst. `weights` add up to 1.
+ */
+function wordsBound(weights: Float64Array, headSize: number): number {
+  const depth = roundUp(headSize, 8);
+  const limit = Math.min(32_767, Math.floor(Math.sqrt(2 ** 31 / depth)) - 1);
+  const scores = (headSize * 3 * 3) / limit / Math.sqrt(headSize);
+  const steps = (weights.length * Math.max(...weights)) / 2 ** layout.WEIGHT_BITS;
+  return 2 * (scores + 1e-4) + 2 * steps + 1 / layout.VALUE_LIMIT;
 }
 
 /** Layer norm of x + residual, with padding columns, against f64. */
@@ -371,7 +387,31 @@ export function checkActivations(module: WebAssembly.Module): string[] {
     const actual = heap.f32[x / 4 + i] as number;
     if (!(Math.abs(actual - Math.tanh(value)) < 1e-5)) wrong.push(`tanh(${value}): ${actual}, not ${Math.tanh(value)}`);
   });
-  return wrong.slice(0, 5);
+  return [...wrong, ...checkRoughGelu(module)].slice(0, 5);
+}
+
+/** GELU where the result takes 7 bits: within 2.5e-4, and in place. */
+function checkRoughGelu(module: WebAssembly.Module): string[] {
+  const { heap, kernels } = open(module);
+  const width = 6_016;
+  const shape = { form: 'single', columns: 8, width, block: width, smooth: true } as const;
+  const packer = new LinearPacker(heap, shape);
+  packer.setSmooth(new Float32Array(width).fill(2));
+  const values = Float32Array.from({ length: width }, (_, i) => (i - 3_000) / 300);
+  const x = heap.allocate(width * 4);
+  const input = heap.allocate(width);
+  const params = heap.allocate(8);
+  heap.f32.set(values, x / 4);
+  kernels.quantize(x, width * 4, 1, layout.ACTIVATION_GELU, packer.plan.address, 0, width, input, params);
+  const [scale, low] = heap.f32.subarray(params / 4, params / 4 + 2) as Float32Array & [number, number];
+  const wrong: string[] = [];
+  activate(values, 'gelu').forEach((expected, i) => {
+    const actual = (heap.f32[x / 4 + i] as number) / 2;
+    const level = ((heap.i8[input + i] as number) * scale + low) / 2;
+    if (!(Math.abs(actual - expected) < 2.5e-4)) wrong.push(`rough gelu(${values[i]}): ${actual}, not ${expected}`);
+    if (!(Math.abs(level - actual) < 0.26 * scale)) wrong.push(`level of ${values[i]}: ${level}, not ${actual}`);
+  });
+  return wrong;
 }
 
 /** Rows of embedding tables in all three sizes, added up. */
@@ -448,9 +488,11 @@ export function checkAll(module: WebAssembly.Module, forms: readonly GemmForm[])
       [1, 5],
       [1, 64],
     ] as const) {
-      const whole = { tokens, heads, headSize, first: 0, last: tokens };
-      wrong.push(...checkAttention(module, { ...whole, bias: false }));
-      wrong.push(...checkAttention(module, { ...whole, bias: true, first: Math.floor(tokens / 3) }));
+      for (const form of ['floats', 'words'] as const) {
+        const whole = { form, tokens, heads, headSize, first: 0, last: tokens };
+        wrong.push(...checkAttention(module, { ...whole, bias: false }));
+        wrong.push(...checkAttention(module, { ...whole, bias: true, first: Math.floor(tokens / 3) }));
+      }
     }
   }
   for (const width of [5, 16, 20, 64, 312, 384]) {

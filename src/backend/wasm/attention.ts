@@ -82,7 +82,8 @@ export class Attention {
     i32[job + layout.ATTEND_FIRST / 4] = from - first;
     i32[job + layout.ATTEND_LAST / 4] = to - first;
     i32[job + layout.ATTEND_OUT / 4] = scratch.context + start * this.#plan.stride * 4;
-    this.#kernels.attend(scratch.job);
+    if (this.#plan.attention === 'words') this.#kernels.attendWords(scratch.job);
+    else this.#kernels.attend(scratch.job);
   }
 }
 

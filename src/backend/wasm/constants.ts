@@ -30,6 +30,19 @@ const floats: readonly (readonly [address: number, value: number])[] = [
   [layout.TWO, 2],
   [layout.TANH_INNER, 0.7978845608028654],
   [layout.TANH_CUBE, 0.044715],
+  [layout.TAIL_LIMIT, 3.75],
+  [layout.TAIL_7, -0.0007531809387728572],
+  [layout.TAIL_6, 0.011341854929924011],
+  [layout.TAIL_5, -0.06474212557077408],
+  [layout.TAIL_4, 0.15792730450630188],
+  [layout.TAIL_3, -0.065809465944767],
+  [layout.TAIL_2, -0.3769587278366089],
+  [layout.TAIL_1, 0.4975895285606384],
+  [layout.TAIL_0, -1.1115621418866795e-5],
+  [layout.ROUGH_EXP2_3, 0.055171668808154696],
+  [layout.ROUGH_EXP2_2, 0.2426111221740903],
+  [layout.ROUGH_EXP2_1, 0.6932609855067483],
+  [layout.ROUGH_EXP2_0, 0.9999280735417505],
 ];
 
 /** Writes all constants into a memory; every thread that opens it may do so again. */

@@ -7,7 +7,7 @@ import type { Level } from './assets.js';
 import { createMemory, Heap } from './heap.js';
 import { instantiate } from './kernels.js';
 import { LinearPacker } from './pack.js';
-import type { GemmForm } from './plan.js';
+import type { AttentionForm, GemmForm } from './plan.js';
 
 // A module of one function; its body is the instruction that is asked about.
 const header = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0];
@@ -68,6 +68,11 @@ export function pickForm(order: FormOrder, host: HostArithmetic): GemmForm {
 /** The faster form of the exact mode: ARM multiplies twice as many floats as 16-bit numbers, x86 two thirds as many. */
 export function pickExactForm(host: Pick<HostArithmetic, 'dotsWords'>): 'f32' | 'w16' {
   return host.dotsWords() ? 'w16' : 'f32';
+}
+
+/** The faster form of attention where the linears round their inputs further than 16 bits do. */
+export function pickAttention(host: Pick<HostArithmetic, 'dotsWords'>): AttentionForm {
+  return host.dotsWords() ? 'words' : 'floats';
 }
 
 /** Asks the kernels of a module for what they compute. */

@@ -22,7 +22,7 @@ import { convertedBlock } from './channel.js';
 import { type ModelSetup, widthOf } from './computer.js';
 import { takeWeights } from './early-weights.js';
 import type { Tap } from './encoder.js';
-import { convertedForms, pickExactForm, pickForm, plainForms, probeArithmetic } from './features.js';
+import { convertedForms, pickAttention, pickExactForm, pickForm, plainForms, probeArithmetic } from './features.js';
 import { createMemory, Heap } from './heap.js';
 import { takeHost, type WasmHost } from './host.js';
 import { instantiate } from './kernels.js';
@@ -221,11 +221,13 @@ function choosePrecision(
   { host, module, weights }: { host: WasmHost; module: WebAssembly.Module; weights: Safetensors },
 ): Precision {
   const arithmetic = probeArithmetic(module, host.shared);
-  if (dtype === 'f32' || dtype === 'f16') return { form: pickExactForm(arithmetic), block: exactBlock };
+  if (dtype === 'f32' || dtype === 'f16') {
+    return { form: pickExactForm(arithmetic), block: exactBlock, attention: 'floats' };
+  }
   const block = convertedBlockOf(weights);
   const forms = block === null ? plainForms : convertedForms;
   const form = host.level === 'simd' ? 'i16' : pickForm(forms, arithmetic);
-  return { form, block: block ?? plainBlock };
+  return { form, block: block ?? plainBlock, attention: pickAttention(arithmetic) };
 }
 
 /** The block that a converted file was calibrated for; null for weights as they came. */

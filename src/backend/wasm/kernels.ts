@@ -16,7 +16,9 @@ export type Gemm = (
 
 export interface Kernels {
   gemm: Record<GemmForm, Gemm>;
+  /** Attention in floats, and in 16-bit numbers. */
   attend(job: number): void;
+  attendWords(job: number): void;
   embed(table: number, ids: number, rows: number, width: number, out: number, stride: number, add: number): void;
   mean(x: number, stride: number, rows: number, out: number): void;
   pack(linear: number, codes: number, first: number, count: number, span: number): number;
@@ -66,7 +68,7 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
     throw new TypeError('This build of the kernels has no relaxed SIMD.');
   };
   const { gemmF32, gemmW16, gemmI16, gemmAdd, gemmSingle, gemmPair, gemmQuad } = exports;
-  const { attend, embed, mean, normalize, pack, quantize } = exports;
+  const { attend, attendWords, embed, mean, normalize, pack, quantize } = exports;
   return {
     gemm: {
       f32: gemmF32,
@@ -78,6 +80,7 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
       quad: gemmQuad ?? missing,
     },
     attend,
+    attendWords,
     embed,
     mean,
     normalize,

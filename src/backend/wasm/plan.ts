@@ -9,6 +9,9 @@
  */
 export type GemmForm = 'f32' | 'w16' | 'i16' | 'add' | 'single' | 'pair' | 'quad';
 
+/** How attention's products are computed: f32, or 16-bit numbers (see `attention-words.ts`). */
+export type AttentionForm = 'floats' | 'words';
+
 /** A packed linear. */
 export interface LinearPlan {
   /** Address of its structure, see `kernels/layout.ts`. */
@@ -53,6 +56,7 @@ export interface ModelPlan {
   epsilon: number;
   /** One of the ACTIVATION constants. */
   activation: number;
+  attention: AttentionForm;
   maxTokens: number;
   vocabSize: number;
   typeCount: number;

@@ -78,11 +78,16 @@ export function placeScratch(plan: ModelPlan, size: ScratchSize, base: number): 
 type SharedBuffers = 'rows' | 'ids' | 'typeIds' | 'positionIds' | 'hidden' | 'context' | 'panelRows' | 'qkv';
 type OwnBuffers = Omit<Scratch, SharedBuffers>;
 
+/** Working memory of attention in either form, for a text of so many tokens and heads of so many columns. */
+export function attentionBytes(tokens: number, depth: number): number {
+  const rows = roundUp(tokens, 8);
+  return (QUERY_ROWS + rows) * depth * 4 + QUERY_ROWS * rows * 4 + QUERY_ROWS * 36;
+}
+
 /** Buffers that every thread needs for itself. */
 function placeOwn(plan: ModelPlan, size: ScratchSize, place: (bytes: number) => number): OwnBuffers {
   const rows = Math.min(chunkRows, roundUp(size.tokens, 4));
   const rowBytes = plan.stride * 4;
-  const keyRows = roundUp(size.longest, 8);
   const block = Math.max(1, ...plan.layers.map(({ down }) => down.block));
   const columns = Math.min(plan.intermediate, roundUp(upColumns, block));
   const narrow = plan.layers.flatMap(({ qkv, attentionOutput, up }) => [qkv, attentionOutput, up]);
@@ -97,7 +102,7 @@ function placeOwn(plan: ModelPlan, size: ScratchSize, place: (bytes: number) => 
     wideInput: place(rows * most(wide, (linear) => linear.width * inputBytes(linear.form))),
     wideParams: place(rows * most(wide, blockCount) * 8),
     job: place(ATTEND_BYTES),
-    attention: place((QUERY_ROWS + keyRows) * plan.depth * 4 + QUERY_ROWS * keyRows * 4 + QUERY_ROWS * 36),
+    attention: place(attentionBytes(size.longest, plan.depth)),
     pooled: place(4 * rowBytes),
     dense: place(4 * rowBytes),
   };

@@ -21,13 +21,22 @@ import type { Heap } from './heap.js';
 import * as layout from './kernels/layout.js';
 import type { Kernels } from './kernels.js';
 import { LinearPacker, type LinearShape } from './pack.js';
-import { type GemmForm, type HeadPlan, type LayerPlan, type ModelPlan, roundUp, weightBytes } from './plan.js';
+import {
+  type AttentionForm,
+  type GemmForm,
+  type HeadPlan,
+  type LayerPlan,
+  type ModelPlan,
+  roundUp,
+  weightBytes,
+} from './plan.js';
 
 /** How a model's products are to be computed. */
 export interface Precision {
   form: GemmForm;
   /** Columns of a linear's input that share a scale. */
   block: number;
+  attention: AttentionForm;
   /** Linears whose inputs take 16 bits instead, because they lose most by 7. */
   wide?: readonly LinearKind[];
 }
@@ -92,6 +101,7 @@ class WeightLoader {
       intermediate: roundUp(intermediate, 16),
       epsilon,
       activation: activationCode(this.#description.activation),
+      attention: this.#precision.attention,
       maxTokens,
       vocabSize,
       typeCount: typeEmbeddings === null ? 0 : (this.#shape(typeEmbeddings)[0] as number),

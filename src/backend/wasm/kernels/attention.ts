@@ -20,7 +20,7 @@ import {
   QUERY_ROWS,
 } from './layout';
 import { tile } from './gemm-f32';
-import { exp2, larger, maxLanes, sumLanes } from './math';
+import { exponentials, prepareRow } from './softmax';
 
 /**
  * Scratch, in this order: queries f32 [16][d], keys f32 [tokens / 8][d][8], scores f32 [16][tokens], outputs
@@ -139,26 +139,11 @@ function softmaxRows(
   bias: usize,
   inverses: usize,
 ): void {
-  const bytes = padded << 2;
   for (let r: usize = 0; r < rows; r++) {
-    if (bias) {
-      for (let i: usize = 0; i < bytes; i += 16) {
-        v128.store(scores + i, f32x4.add(v128.load(scores + i), v128.load(bias + i)));
-      }
-      bias -= 4;
-    }
-    for (let i = tokens; i < padded; i++) store<f32>(scores + (i << 2), -1e30);
-    let most = f32x4.splat(-1e30);
-    for (let i: usize = 0; i < bytes; i += 16) most = larger(most, v128.load(scores + i));
-    const shift = f32x4.splat(maxLanes(most));
-    let sum = f32x4.splat(0);
-    for (let i: usize = 0; i < bytes; i += 16) {
-      const value = exp2(f32x4.sub(v128.load(scores + i), shift));
-      v128.store(scores + i, value);
-      sum = f32x4.add(sum, value);
-    }
-    store<f32>(inverses + (r << 2), 1 / sumLanes(sum));
-    scores += bytes;
+    const most = prepareRow(scores, tokens, padded, bias);
+    store<f32>(inverses + (r << 2), 1 / exponentials(scores, padded, most));
+    if (bias) bias -= 4;
+    scores += padded << 2;
   }
 }
 
@@ -179,23 +164,29 @@ function weighValues(
   for (let d: usize = 0; d < headSize; d += 8) {
     for (let r: usize = 0; r < rows; r += 4) {
       tile(scores + r * scoreBytes, scoreBytes, v, tokens, result, 32);
-      const end = min(rows, r + 4);
-      for (let i = r; i < end; i++) {
-        const from = result + ((i - r) << 5);
-        const inverse = f32x4.splat(load<f32>(inverses + (i << 2)));
-        const left = f32x4.mul(v128.load(from), inverse);
-        const right = f32x4.mul(v128.load(from, 16), inverse);
-        const to = out + i * outStride + (d << 2);
-        if (d + 8 <= headSize) {
-          v128.store(to, left);
-          v128.store(to, right, 16);
-        } else {
-          v128.store(from, left);
-          v128.store(from, right, 16);
-          memory.copy(to, from, (headSize - d) << 2);
-        }
-      }
+      const to = out + r * outStride + (d << 2);
+      putScaled(result, inverses + (r << 2), min<usize>(4, rows - r), to, outStride, headSize - d);
     }
     v += panelStride;
+  }
+}
+
+/** Up to 8 columns of up to 4 rows of a tile, each row times its factor. */
+function putScaled(from: usize, factors: usize, rows: usize, to: usize, stride: usize, columns: usize): void {
+  for (let r: usize = 0; r < rows; r++) {
+    const factor = v128.load32_splat(factors);
+    const left = f32x4.mul(v128.load(from), factor);
+    const right = f32x4.mul(v128.load(from, 16), factor);
+    if (columns >= 8) {
+      v128.store(to, left);
+      v128.store(to, right, 16);
+    } else {
+      v128.store(from, left);
+      v128.store(from, right, 16);
+      memory.copy(to, from, columns << 2);
+    }
+    from += 32;
+    factors += 4;
+    to += stride;
   }
 }

@@ -32,6 +32,81 @@ function putBlock(to: usize, left: v128, right: v128, scale: v128, first: bool):
   }
 }
 
+/**
+ * A block of 4 rows by 8 columns: `bytes` of every row of `a`, times as many rows of `b`, times the row's scale. What is
+ * there is overwritten when `starts` is true, else added to.
+ */
+// @ts-ignore: decorator
+@inline
+function tile(
+  size: usize,
+  a0: usize,
+  aStride: usize,
+  b: usize,
+  bytes: usize,
+  out: usize,
+  outStride: usize,
+  scale: usize,
+  scaleStride: usize,
+  starts: bool,
+): void {
+  const end = a0 + bytes;
+  let a1 = a0 + aStride;
+  let a2 = a1 + aStride;
+  let a3 = a2 + aStride;
+  let s00 = i32x4.splat(0);
+  let s01 = i32x4.splat(0);
+  let s10 = i32x4.splat(0);
+  let s11 = i32x4.splat(0);
+  let s20 = i32x4.splat(0);
+  let s21 = i32x4.splat(0);
+  let s30 = i32x4.splat(0);
+  let s31 = i32x4.splat(0);
+  while (a0 < end) {
+    const b0 = loadWeights(size, b);
+    const b1 = loadWeights(size, b + 8 * size);
+    const x0 = v128.load32_splat(a0);
+    s00 = multiplyAdd(s00, x0, b0);
+    s01 = multiplyAdd(s01, x0, b1);
+    const x1 = v128.load32_splat(a1);
+    s10 = multiplyAdd(s10, x1, b0);
+    s11 = multiplyAdd(s11, x1, b1);
+    const x2 = v128.load32_splat(a2);
+    s20 = multiplyAdd(s20, x2, b0);
+    s21 = multiplyAdd(s21, x2, b1);
+    const x3 = v128.load32_splat(a3);
+    s30 = multiplyAdd(s30, x3, b0);
+    s31 = multiplyAdd(s31, x3, b1);
+    a0 += 4;
+    a1 += 4;
+    a2 += 4;
+    a3 += 4;
+    b += 16 * size;
+  }
+  putBlock(out, s00, s01, v128.load32_splat(scale), starts);
+  scale += scaleStride;
+  out += outStride;
+  putBlock(out, s10, s11, v128.load32_splat(scale), starts);
+  scale += scaleStride;
+  out += outStride;
+  putBlock(out, s20, s21, v128.load32_splat(scale), starts);
+  putBlock(out + outStride, s30, s31, v128.load32_splat(scale + scaleStride), starts);
+}
+
+/** A tile of 16-bit numbers on both sides; the rows' scales lie together. */
+export function tileWords(
+  a: usize,
+  aStride: usize,
+  b: usize,
+  bytes: usize,
+  out: usize,
+  outStride: usize,
+  scales: usize,
+  starts: bool,
+): void {
+  tile(2, a, aStride, b, bytes, out, outStride, scales, 4, starts);
+}
+
 // @ts-ignore: decorator
 @inline
 function gemm(
@@ -58,54 +133,12 @@ function gemm(
     let row = params;
     let target = out;
     for (let r = 0; r < rows; r += 4) {
-      const rowEnd = a0 + inputStride;
-      let a1 = rowEnd;
-      let a2 = a1 + inputStride;
-      let a3 = a2 + inputStride;
       let b = panel;
       let block = row;
-      while (a0 < rowEnd) {
-        const end = min(rowEnd, a0 + blockBytes);
-        let s00 = i32x4.splat(0);
-        let s01 = i32x4.splat(0);
-        let s10 = i32x4.splat(0);
-        let s11 = i32x4.splat(0);
-        let s20 = i32x4.splat(0);
-        let s21 = i32x4.splat(0);
-        let s30 = i32x4.splat(0);
-        let s31 = i32x4.splat(0);
-        while (a0 < end) {
-          const b0 = loadWeights(size, b);
-          const b1 = loadWeights(size, b + 8 * size);
-          const x0 = v128.load32_splat(a0);
-          s00 = multiplyAdd(s00, x0, b0);
-          s01 = multiplyAdd(s01, x0, b1);
-          const x1 = v128.load32_splat(a1);
-          s10 = multiplyAdd(s10, x1, b0);
-          s11 = multiplyAdd(s11, x1, b1);
-          const x2 = v128.load32_splat(a2);
-          s20 = multiplyAdd(s20, x2, b0);
-          s21 = multiplyAdd(s21, x2, b1);
-          const x3 = v128.load32_splat(a3);
-          s30 = multiplyAdd(s30, x3, b0);
-          s31 = multiplyAdd(s31, x3, b1);
-          a0 += 4;
-          a1 += 4;
-          a2 += 4;
-          a3 += 4;
-          b += 16 * size;
-        }
-        const starts = block == row;
-        let scale = block;
-        let to = target;
-        putBlock(to, s00, s01, v128.load32_splat(scale), starts);
-        scale += paramStride;
-        to += rowStride;
-        putBlock(to, s10, s11, v128.load32_splat(scale), starts);
-        scale += paramStride;
-        to += rowStride;
-        putBlock(to, s20, s21, v128.load32_splat(scale), starts);
-        putBlock(to + rowStride, s30, s31, v128.load32_splat(scale + paramStride), starts);
+      for (let at: usize = 0; at < inputStride; at += blockBytes) {
+        const bytes = min(blockBytes, inputStride - at);
+        tile(size, a0 + at, inputStride, b, bytes, target, rowStride, block, paramStride, at == 0);
+        b += bytes * 4 * size;
         block += 8;
       }
       const w0 = v128.load(columns);
@@ -118,7 +151,7 @@ function gemm(
         target += rowStride;
       }
       row += paramStride << 2;
-      a0 = a3;
+      a0 += inputStride << 2;
     }
     panel += panelBytes;
     columns += 64;

@@ -35,6 +35,21 @@ export const TWO_LOG2_E = 448;
 export const TWO = 464;
 export const TANH_INNER = 480;
 export const TANH_CUBE = 496;
+/** |x| (1 - Phi(|x|)) on [0, TAIL_LIMIT], absolute error 1e-4. */
+export const TAIL_LIMIT = 512;
+export const TAIL_7 = 528;
+export const TAIL_6 = 544;
+export const TAIL_5 = 560;
+export const TAIL_4 = 576;
+export const TAIL_3 = 592;
+export const TAIL_2 = 608;
+export const TAIL_1 = 624;
+export const TAIL_0 = 640;
+/** 2^x on [-0.5, 0.5], relative error 8e-5. */
+export const ROUGH_EXP2_3 = 656;
+export const ROUGH_EXP2_2 = 672;
+export const ROUGH_EXP2_1 = 688;
+export const ROUGH_EXP2_0 = 704;
 
 // A packed linear: panels of 8 output columns.
 export const LINEAR_WEIGHTS = 0;
@@ -106,3 +121,10 @@ export const ACTIVATION_TANH = 4;
 
 /** Queries that attention takes at a time. */
 export const QUERY_ROWS = 16;
+
+// Attention in 16-bit numbers: 2^WEIGHT_BITS * VALUE_LIMIT * VALUE_TOKENS stays below 2^31.
+/** The largest weight of a row is 2 to this power. */
+export const WEIGHT_BITS = 13;
+export const VALUE_LIMIT = 4095;
+/** Tokens whose weighted values are added up as whole numbers. */
+export const VALUE_TOKENS = 64;
