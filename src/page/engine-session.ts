@@ -5,6 +5,7 @@
 import { wrap } from 'comlink';
 import { VecinityError } from '../errors.js';
 import type { EngineWorkerApi } from '../protocol.js';
+import { NoScript } from '../wire/engine-line.js';
 
 /** What the session needs of a `Worker`; tests give a `MessageChannel` in this shape. */
 export interface EngineWorker extends EventTarget {
@@ -90,7 +91,7 @@ export class EngineSession {
   readonly #onError = (event: Event) => {
     // A script that cannot be fetched gives a bare event without a message.
     const message = 'message' in event && typeof event.message === 'string' ? event.message : '';
-    this.end(died(message || 'its script could not be loaded'));
+    this.end(message ? died(message) : died('its script could not be loaded', new NoScript()));
   };
 
   readonly #onMessageError = () => this.end(died('a message to or from it could not be read'));
@@ -127,6 +128,7 @@ export class EngineSession {
   }
 }
 
-function died(reason: string): VecinityError {
-  return new VecinityError('worker_died', `The engine worker died: ${reason}. The next call starts a new one.`);
+function died(reason: string, cause?: Error): VecinityError {
+  const message = `The engine worker died: ${reason}. The next call starts a new one.`;
+  return new VecinityError('worker_died', message, { cause });
 }

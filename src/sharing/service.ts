@@ -5,7 +5,7 @@
  */
 
 import { toErrorData, toVecinityError } from '../errors.js';
-import type { CallLife, EngineCall, EngineLine } from '../wire/engine-line.js';
+import { type CallLife, type EngineCall, type EngineLine, NoScript } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
 import type { ToFollower, ToLeader } from './messages.js';
 
@@ -164,7 +164,7 @@ export class Service {
         const error = toVecinityError(thrown);
         if (error.code !== 'worker_died') throw error;
         died += 1;
-        if (died >= maxDeaths) throw poisonError(died, error);
+        if (died >= maxDeaths) throw error.cause instanceof NoScript ? error : poisonError(died, error);
         onDeath();
       }
     }

@@ -40,6 +40,9 @@ export interface CallLife {
   onProgress?(progress: LoadProgress | JobProgress): void;
 }
 
+/** The cause of a `worker_died` whose script never came: what the worker was asked for is not to blame. */
+export class NoScript extends Error {}
+
 export interface EngineLine {
   /** Settles as the engine's work does; throws `aborted` when the signal fires and `disposed` after the end. */
   run<O extends Operation>(call: EngineCall<O>, life?: CallLife): Promise<EngineResult<O>>;

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { VecinityError } from '../../src/errors.js';
 import type { ToFollower } from '../../src/sharing/messages.js';
 import { Service } from '../../src/sharing/service.js';
-import type { EngineCall, EngineLine } from '../../src/wire/engine-line.js';
+import { type EngineCall, type EngineLine, NoScript } from '../../src/wire/engine-line.js';
 import { macrotask } from './virtual-runner.js';
 
 const epoch = '1';
@@ -151,4 +151,14 @@ it('goes on with requests when a model turns out to be what the engines die of',
   expect(calls()).toEqual([embed('text')]);
   await finish();
   expect(calls()).toEqual([]);
+});
+
+it('blames no request for a worker whose script never came', async () => {
+  const { ask, fail, ends } = setUp();
+  ask(load('first'));
+  const cause = new NoScript();
+  const error = new VecinityError('worker_died', 'The engine worker died: its script could not be loaded.', { cause });
+  await fail(error);
+  await fail(error);
+  expect(ends()).toMatchObject([{ type: 'error', error: { code: 'worker_died', message: error.message } }]);
 });
