@@ -91,3 +91,13 @@ export const defaultApiConfig: ApiConfig = {
   keepAliveMs: null,
   corsOrigin: null,
 };
+
+/** The defaults with what the caller gave; members that are `undefined` count as not given. */
+export function withDefaults<T extends object>(defaults: T, given: Partial<T>): T {
+  const config = { ...defaults };
+  for (const key of Object.keys(defaults) as (keyof T)[]) {
+    const value = given[key];
+    if (value !== undefined) config[key] = value;
+  }
+  return config;
+}

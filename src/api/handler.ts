@@ -4,7 +4,7 @@
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { type ApiConfig, defaultApiConfig } from '../config.js';
+import type { ApiConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
 import { toVecinityError, VecinityError } from '../errors.js';
 import { readJson } from './body.js';
@@ -17,7 +17,7 @@ import { correlationHeaders, traceHeaders } from './ids.js';
 import { shareUses } from './keep-alive.js';
 import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
-import { checkApiConfig } from './options.js';
+import { completeApiConfig } from './options.js';
 import { nameAsAsked } from './params.js';
 import { withoutPrefix } from './paths.js';
 import type { RemoteModels } from './remote/models.js';
@@ -52,14 +52,12 @@ export function createHandler({
   ...options
 }: HandlerOptions): Handler {
   const metrics = options.metrics ?? new Metrics();
-  const config = { ...defaultApiConfig, ...api };
   const context: ApiContext = {
     engine: options.metrics ? engine : shareUses(engine, metrics.watch(engine)),
-    api: config,
+    api: completeApiConfig(api),
     awaited: new Set(awaited),
     ...(remote && { remote }),
   };
-  checkApiConfig(context.api);
   const app = createApp(context, metrics, clientOf);
   return async (request) => {
     const response = await app.fetch(request);

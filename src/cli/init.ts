@@ -64,11 +64,12 @@ export async function installAssets(source: string, folder: string): Promise<num
   await requireInside(target, subfolder);
   for (const [path, { source: file }] of assets) {
     await requireInside(target, dirname(path));
-    await replace(file, join(target, path));
+    await replace(join(target, path), (partial) => copyFile(file, partial));
   }
   for (const path of Object.keys(earlier)) if (!assets.has(path)) await remove(target, path);
   const files = Object.fromEntries([...assets].map(([path, { sha256 }]) => [path, sha256]));
-  await writeFile(join(target, manifestFile), `${JSON.stringify({ files }, null, 2)}\n`);
+  const manifest = `${JSON.stringify({ files }, null, 2)}\n`;
+  await replace(join(target, manifestFile), (partial) => writeFile(partial, manifest));
   return assets.size;
 }
 
@@ -114,11 +115,14 @@ function referencesOf(bytes: Buffer, path: string): string[] {
   return found.map((reference) => posix.join(posix.dirname(path), reference));
 }
 
-/** A server that answers at the same time sends the old file or the new one, never half of it. */
-async function replace(from: string, to: string): Promise<void> {
+/**
+ * A server that answers at the same time sends the old file or the new one, never half of it. A link that lies there is
+ * replaced, not followed.
+ */
+async function replace(to: string, write: (partial: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
   const partial = `${to}.${process.pid}.partial`;
-  await copyFile(from, partial);
+  await write(partial);
   await rename(partial, to);
 }
 

@@ -5,7 +5,7 @@ import { resolve, sep } from 'node:path';
 import { assembleEngine } from '../assemble-engine.js';
 import { createComputeBackend } from '../backend/compute-client.js';
 import { supportsModel } from '../backend/wasm/supports.js';
-import { defaultEngineConfig, type EngineConfig } from '../config.js';
+import { defaultEngineConfig, type EngineConfig, withDefaults } from '../config.js';
 import { setDeadline } from '../core/deadline.js';
 import type { Engine } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
@@ -30,11 +30,11 @@ export async function createNodeEngine({
   if (modelsDir !== null) await checkFolder(modelsDir);
   setFolderOpener(openFolder);
   setDeadline(withDeadline);
+  // Beside the built modules; the default of a page is an address, which Node's `fetch` could not read.
+  const assetsUrl = new URL('./assets/', import.meta.url).href;
+  const defaults: EngineConfig = { ...defaultEngineConfig, assetsUrl };
   const config: EngineConfig = {
-    ...defaultEngineConfig,
-    // Beside the built modules; the default of a page is an address, which Node's `fetch` could not read.
-    assetsUrl: new URL('./assets/', import.meta.url).href,
-    ...options,
+    ...withDefaults(defaults, options),
     threads: options.threads || availableParallelism(),
     modelsUrl: toFolderUrl(modelsDir),
   };

@@ -54,7 +54,8 @@ export function toListener(handler: (request: Request) => Response | Promise<Res
     keepAddress(request, incoming.socket.remoteAddress);
     return handler(request);
   };
-  return getRequestListener(fromSocket, { overrideGlobalObjects: false, errorHandler: explain });
+  // HTTP/1.0 needs no `host`, and the health checks of some load balancers send none.
+  return getRequestListener(fromSocket, { hostname: 'localhost', overrideGlobalObjects: false, errorHandler: explain });
 }
 
 /** What Node lets through and no `Request` can be made of, such as a `host` that is none. */

@@ -7,7 +7,7 @@ import { assembleEngine } from '../assemble-engine.js';
 import { type CompiledKernels, setKernels } from '../backend/wasm/assets.js';
 import { loadWasmBackend } from '../backend/wasm/index.js';
 import { supportsModel } from '../backend/wasm/supports.js';
-import { defaultEngineConfig, type EngineConfig } from '../config.js';
+import { defaultEngineConfig, type EngineConfig, withDefaults } from '../config.js';
 import type { Engine } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import { setFolderOpener } from '../models/open-files.js';
@@ -45,7 +45,8 @@ export function createEdgeEngine({ kernels, modelsUrl, fetch: read, ...options }
   setFolderOpener(
     (location) => new UrlFiles({ ...location, kind: 'url', base: base + location.base.slice(mount.length) }, fetchFile),
   );
-  const config = { ...defaultEngineConfig, maxBatchTokens, ...options, device: 'wasm', threads: 1 } as const;
+  const defaults: EngineConfig = { ...defaultEngineConfig, maxBatchTokens };
+  const config: EngineConfig = { ...withDefaults(defaults, options), device: 'wasm', threads: 1 };
   return assembleEngine(
     { ...config, modelsUrl: mount },
     {

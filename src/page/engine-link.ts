@@ -70,8 +70,9 @@ export class EngineLink {
     try {
       return await loading;
     } catch (error) {
-      if (former) this.#models.set(model, former);
-      else this.#models.delete(model);
+      // One that was unloaded, or asked for anew, meanwhile stays as it is.
+      if (this.#models.get(model) === kept && former) this.#models.set(model, former);
+      else if (this.#models.get(model) === kept) this.#models.delete(model);
       throw error;
     }
   }

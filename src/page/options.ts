@@ -1,5 +1,5 @@
 /** What a page can say to `createVecinity`, and how it becomes the engine's and the API's configuration. */
-import { type ApiConfig, defaultApiConfig, defaultEngineConfig, type EngineConfig } from '../config.js';
+import { type ApiConfig, defaultApiConfig, defaultEngineConfig, type EngineConfig, withDefaults } from '../config.js';
 import type { JobProgress, LoadProgress } from '../core/engine.js';
 
 /** A model's files or a long job, as far as it is. */
@@ -33,7 +33,7 @@ export interface VecinityOptions extends Partial<EngineConfig>, Partial<Omit<Api
 
 /** Relative addresses are resolved here, against the page: a worker would resolve them against its own script. */
 export function toEngineConfig(options: VecinityOptions, pageUrl: string): EngineConfig {
-  const config = pick(defaultEngineConfig, options);
+  const config = withDefaults(defaultEngineConfig, options);
   const resolve = (url: string) => new URL(url, pageUrl).href;
   return {
     ...config,
@@ -44,15 +44,5 @@ export function toEngineConfig(options: VecinityOptions, pageUrl: string): Engin
 }
 
 export function toApiConfig(options: VecinityOptions): ApiConfig {
-  return pick(defaultApiConfig, options);
-}
-
-/** The defaults with what the caller gave; members that are `undefined` count as not given. */
-function pick<T extends object>(defaults: T, given: Partial<T>): T {
-  const config = { ...defaults };
-  for (const key of Object.keys(defaults) as (keyof T)[]) {
-    const value = given[key];
-    if (value !== undefined) config[key] = value;
-  }
-  return config;
+  return withDefaults(defaultApiConfig, options);
 }

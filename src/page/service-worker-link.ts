@@ -60,8 +60,9 @@ export class ServiceWorkerLink {
   async register({ url = '/vecinity-sw.js', scope }: RegisterOptions = {}): Promise<Registration> {
     const container = this.#container;
     if (!container) throw unavailable(absenceReason());
-    const script = new URL(url, document.baseURI);
-    if (this.#options.routePrefix) script.searchParams.set('prefix', this.#options.routePrefix);
+    const wanted = new URL(url, document.baseURI);
+    if (this.#options.routePrefix) wanted.searchParams.set('prefix', this.#options.routePrefix);
+    const script = await runningAddress(container, wanted, scope);
     const registration = await registerScript(container, script, scope);
     if (!location.href.startsWith(registration.scope)) {
       throw unavailable(`its scope ${registration.scope} does not include this page; serve it from the root`);
@@ -74,7 +75,7 @@ export class ServiceWorkerLink {
       version = await askVersion(worker);
     }
     const outdated = version !== buildId;
-    const controlled = await control(container, worker);
+    const controlled = await control(container, worker, (address) => isSame(address, worker.scriptURL));
     // Another build may not know the question whether it is reached; a site's own script is the site's to replace.
     const isReplaceable = !outdated && new URL(worker.scriptURL).pathname.endsWith('/vecinity-sw.js');
     if (!controlled || !isReplaceable || (await isReached(registration.scope)))
@@ -207,14 +208,21 @@ async function askVersion(worker: ServiceWorker): Promise<string> {
 }
 
 /** An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. */
-async function control(container: ServiceWorkerContainer, worker: ServiceWorker): Promise<boolean> {
-  const isOurs = () => container.controller?.scriptURL === worker.scriptURL;
-  for (let claim = 0; claim < claims && !isOurs(); claim += 1) {
+async function control(
+  container: ServiceWorkerContainer,
+  worker: ServiceWorker,
+  isOurs: (address: string) => boolean,
+): Promise<boolean> {
+  const isControlled = () => container.controller !== null && isOurs(container.controller.scriptURL);
+  for (let claim = 0; claim < claims && !isControlled(); claim += 1) {
     worker.postMessage({ vecinity: protocolVersion, type: 'claim' } satisfies ToServiceWorker);
-    await until(container, 'controllerchange', isOurs, controlMs);
+    await until(container, 'controllerchange', isControlled, controlMs);
   }
-  return isOurs();
+  return isControlled();
 }
+
+/** Counts the takeovers in a script's address, so that tabs that need one at the same time agree on it. */
+const turnName = 'again';
 
 /**
  * Chromium 156 gives a page whose load met the end of the worker that worker as its controller, and yet its requests pass
@@ -222,15 +230,34 @@ async function control(container: ServiceWorkerContainer, worker: ServiceWorker)
  */
 async function takeOver(container: ServiceWorkerContainer, script: URL, scope: string | undefined): Promise<boolean> {
   const other = new URL(script);
-  other.searchParams.set('again', crypto.randomUUID());
+  other.searchParams.set(turnName, String(Number(script.searchParams.get(turnName)) + 1));
   const registration = await registerScript(container, other, scope);
-  const isControlled = await control(container, await activeWorker(registration));
+  const worker = await activeWorker(registration);
+  const isControlled = await control(container, worker, (address) => address === worker.scriptURL);
   return isControlled && (await isReached(registration.scope));
+}
+
+/** The address that a takeover gave to the script: the wanted one would replace it for all tabs, and needs the network. */
+async function runningAddress(container: ServiceWorkerContainer, wanted: URL, scope: string | undefined): Promise<URL> {
+  // Where this is refused, so is `register`, whose words say why.
+  const registration = await container.getRegistration(scope ?? new URL('.', wanted)).catch(() => undefined);
+  const running = registration?.active?.scriptURL;
+  return running !== undefined && isSame(running, wanted.href) ? new URL(running) : wanted;
+}
+
+function isSame(address: string, other: string): boolean {
+  const [plain, otherPlain] = [address, other].map((href) => {
+    const url = new URL(href);
+    url.searchParams.delete(turnName);
+    return url.href;
+  });
+  return plain === otherPlain;
 }
 
 /** Asks for what only the worker has, and no cache: where it does not answer, nobody is asked. */
 async function isReached(scope: string): Promise<boolean> {
-  const asked = fetch(controlUrl(scope), { cache: 'only-if-cached', mode: 'same-origin' });
+  const limit = AbortSignal.timeout(controlMs);
+  const asked = fetch(controlUrl(scope), { cache: 'only-if-cached', mode: 'same-origin', signal: limit });
   return await asked.then(
     ({ ok }) => ok,
     () => false,

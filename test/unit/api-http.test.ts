@@ -291,8 +291,10 @@ describe('the API key', () => {
     expect((await createApi(api).get('/health')).status).toBe(200);
   });
 
-  it('cannot be empty', () => {
-    expect(() => createHandler({ engine: new FakeEngine(), api: { apiKey: '' } })).toThrow(/`apiKey` must be/);
+  it.each(['', undefined])('cannot be %o', (apiKey) => {
+    // The cast is the point: a variable of the environment that is not set is `undefined`.
+    const api = { apiKey } as { apiKey: string };
+    expect(() => createHandler({ engine: new FakeEngine(), api })).toThrow(/`apiKey` must be/);
   });
 });
 

@@ -219,6 +219,29 @@ describe('a worker that dies', () => {
     expect(loads).toEqual(['0:a']);
   });
 
+  it('does not load a model again that was unloaded while it was asked for anew', async () => {
+    const loads: string[] = [];
+    let refuse = (_: VecinityError) => {};
+    const refused = new Promise<ModelStatus>((_, reject) => {
+      refuse = reject;
+    });
+    const { link, workers } = createLink((start) => ({
+      load: async (model) => {
+        loads.push(`${start}:${model}`);
+        return loads.length === 1 ? loaded(model) : await refused;
+      },
+      unload: async () => refuse(new VecinityError('disposed', 'The model was unloaded.')),
+      status: async () => status,
+    }));
+    await link.load('a', {});
+    const loading = codeOf(link.load('a', { dtype: 'f32' }));
+    await link.unload('a');
+    expect(await loading).toBe('disposed');
+    workers[0]?.crash('boom');
+    await link.call((api) => api.status());
+    expect(loads).toEqual(['0:a', '0:a']);
+  });
+
   it('counts as dead when its heartbeat stops while calls wait', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const asked = deferred();

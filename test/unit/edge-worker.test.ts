@@ -1,6 +1,7 @@
 /** The engine of edge workers: what it takes, and where it reads. The runtime itself is driven by the examples' tests. */
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { createNodeEngine } from '../../src/edge/engine.js';
 import { enableRelaxedSimd } from '../../src/edge/relaxed-simd.js';
 import { createEdgeEngine } from '../../src/edge/worker.js';
 
@@ -25,6 +26,16 @@ it('reads a model below its address and embeds in one thread', async () => {
   const [status] = engine.status().models;
   expect(status?.backend).toMatchObject({ backend: 'wasm', threads: 1, details: { memory: 'private' } });
   await engine.dispose();
+});
+
+it('takes an option that is undefined as one that was not given', async () => {
+  // The casts are the point: a variable of the environment that is not set is `undefined`.
+  const options = { hubToken: undefined, maxQueue: undefined } as unknown as { hubToken: null };
+  const engine = createEdgeEngine({ kernels, modelsUrl: 'https://cdn.example/my/models', ...options });
+  expect(engine.status().queue).toMatchObject({ maxInputs: 8_192, maxBatchTokens: 2_048 });
+  const onNode = await createNodeEngine(options);
+  expect(onNode.status().queue).toMatchObject({ maxInputs: 8_192, maxBatchTokens: 16_384 });
+  await Promise.all([engine.dispose(), onNode.dispose()]);
 });
 
 it('refuses an address that is none', () => {

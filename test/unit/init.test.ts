@@ -95,6 +95,17 @@ describe('the files that a site serves itself', () => {
     expect(await readdir(elsewhere)).toEqual(['index.js']);
   });
 
+  it('take the place of links, and leave what those lead to', async () => {
+    const mine = path.join(path.dirname(site), 'mine.json');
+    await writeFile(mine, 'mine');
+    await mkdir(path.join(site, 'vecinity'), { recursive: true });
+    for (const name of ['manifest.json', 'index.js'])
+      await symlink('../../mine.json', path.join(site, 'vecinity', name));
+    await installAssets(source, site);
+    expect(await readFile(mine, 'utf8')).toBe('mine');
+    expect(await siteFiles()).toEqual(expect.arrayContaining(['vecinity/index.js', 'vecinity/manifest.json']));
+  });
+
   it('are refused when the package is not whole', async () => {
     await rm(path.join(source, 'assets/simd.wasm'));
     await expect(installAssets(source, site)).rejects.toThrow(/The package is not whole: .*simd\.wasm/);

@@ -1,7 +1,8 @@
 /** Node's HTTP server around a handler: its life and whom it answers, without an engine. */
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { json } from 'node:stream/consumers';
+import { connect } from 'node:net';
+import { json, text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ListenOptions, listen } from '../../src/edge/server.js';
 import { deferred } from './deferred.js';
@@ -51,6 +52,13 @@ describe('a server on Node', () => {
     await expect(asked).rejects.toThrow(/abort/);
     await gone.promise;
     await server.close();
+  });
+
+  it('answers HTTP/1.0 without a host, as the health checks of load balancers ask', async () => {
+    const server = await listen(() => new Response('fine'));
+    onTestFinished(() => server.close());
+    const socket = connect(server.port, '127.0.0.1').end('GET /health HTTP/1.0\r\n\r\n');
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 OK\r\n.*fine$/s);
   });
 
   it('rejects with Node’s own error when its port is taken', async () => {
