@@ -15,8 +15,11 @@ const maxUnigramChars = 128;
 /** Hundreds are usual. The library looks for each additional special token among all others. */
 const maxAddedTokens = 100_000;
 const maxAdditionalTokens = 2_000;
-/** Three are usual: of a letter to its bytes, or with a space on either side of it. */
-const maxGrowth = 16;
+/**
+ * Three are usual: of a letter to its bytes, or with a space on either side of it. Steps that each put a word for a sign
+ * count as if they fed each other, so there is room for some; what the library is given at once is limited by it.
+ */
+const maxGrowth = 128;
 
 const affixes = ['continuing_subword_prefix', 'continuing_subword_suffix', 'end_of_word_suffix'];
 

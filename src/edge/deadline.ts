@@ -4,7 +4,8 @@ import { type Deadline, DeadlineError } from '../core/deadline.js';
 import { fieldOf } from '../json-object.js';
 
 /** What the script calls. The work belongs to this program: it is watched here, not kept in a sandbox. */
-const scope = { work: () => {} };
+const idle = (): void => {};
+const scope = { work: idle };
 const context = createContext(scope);
 const script = new Script('work()');
 
@@ -20,6 +21,9 @@ export const withDeadline: Deadline = <Value>(work: () => Value, limitMs: number
     // An error of the context's own realm, so that it is no `Error` of this one.
     const isLate = fieldOf(cause, 'code') === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
     throw isLate ? new DeadlineError(`it had not ended after ${Math.ceil(limitMs)} ms`, { cause }) : cause;
+  } finally {
+    // Else the last text would keep its tokenizer in memory when the model is unloaded.
+    scope.work = idle;
   }
   // What ends without an error has given its value.
   return outcome.value as Value;

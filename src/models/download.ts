@@ -37,6 +37,8 @@ const longestSilenceMs = 60_000;
 export const retryDelaysMs: readonly number[] = [0, 500, 1_000, 2_000, 4_000, 8_000];
 /** No try begins later than this after the first one: each may take a minute of silence. */
 const patienceMs = 60_000;
+/** The longest of these waits for a device that says itself that it has no network: it changes networks, or is offline. */
+const longestOfflineDelayMs = 1_000;
 
 /** Statuses below 500 that say "later": too slow, too early, too many. */
 const laterStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -64,6 +66,7 @@ export async function tryAgain<Result>(
       return await operation();
     } catch (error) {
       if (!(error instanceof TransientError) || (delayMs > 0 && isLate(begunMs))) throw error;
+      if (delayMs > longestOfflineDelayMs && isOffline()) throw error;
     }
     await pause(delayMs, signal);
   }
@@ -72,6 +75,11 @@ export async function tryAgain<Result>(
 
 function isLate(begunMs: number): boolean {
   return performance.now() - begunMs > patienceMs;
+}
+
+/** True is sure, false is not. Node says neither. */
+function isOffline(): boolean {
+  return globalThis.navigator?.onLine === false;
 }
 
 async function readWhole(request: DownloadRequest): Promise<Uint8Array<ArrayBuffer> | null> {

@@ -28,7 +28,7 @@ export type StorageFull = 'error' | 'evict' | 'memory';
 export interface ReadOptions {
   signal?: AbortSignal;
   onProgress?: (progress: FileProgress) => void;
-  /** Asks only whether the file is there, and goes elsewhere when nobody answers: an outage is not waited for. */
+  /** For who goes elsewhere when nobody answers: an outage is not waited for. */
   isProbe?: boolean;
 }
 

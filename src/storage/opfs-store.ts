@@ -43,9 +43,11 @@ class OpfsStore implements FileStore {
     const name = `probe-${crypto.randomUUID()}`;
     try {
       await writeText(folder, name, '');
-      await folder.removeEntry(name);
     } catch (error) {
       if (!hasName(error, 'QuotaExceededError')) throw error;
+    } finally {
+      // The file may be there although nothing could be written into it.
+      await folder.removeEntry(name).catch(() => {});
     }
     return true;
   }

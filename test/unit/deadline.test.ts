@@ -1,9 +1,12 @@
 /** The end of work that blocks its thread: on Node, and for the tokenizer whose patterns come from a model's file. */
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DeadlineError, setDeadline } from '../../src/core/deadline.js';
 import { HubTokenizer } from '../../src/core/hub-tokenizer.js';
 import { withDeadline } from '../../src/edge/deadline.js';
+import { nextTask } from '../../src/pause.js';
 import { fixtureFolder } from './model-folder.js';
 
 const plenty = 60_000;
@@ -31,6 +34,20 @@ describe('work with a deadline', () => {
     expect(() => withDeadline(loop, 50)).toThrow('it had not ended after 50 ms');
     expect(withDeadline(() => 'next', plenty)).toBe('next');
   });
+});
+
+it('what has ended under a deadline is not kept in memory', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const run = (): WeakRef<object> => {
+    const tokenizer = { name: 'unloaded' };
+    withDeadline(() => tokenizer.name, plenty);
+    return new WeakRef(tokenizer);
+  };
+  const left = run();
+  await nextTask();
+  collect();
+  expect(left.deref()).toBeUndefined();
 });
 
 describe('a tokenizer whose pattern has no end for some texts', () => {

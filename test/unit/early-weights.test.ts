@@ -7,8 +7,8 @@ const place: ModelLocation = { kind: 'url', base: 'https://app.example/models/a/
 const other: ModelLocation = { ...place, base: 'https://app.example/models/b/' };
 const address = `${place.base}model.safetensors`;
 
-function safetensors(): Uint8Array<ArrayBuffer> {
-  const header = new TextEncoder().encode('{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}');
+function safetensors(name = 'w'): Uint8Array<ArrayBuffer> {
+  const header = new TextEncoder().encode(`{"${name}":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`);
   const file = new Uint8Array(8 + header.length + 8);
   new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
   file.set(header, 8);
@@ -61,9 +61,27 @@ it('weights that no load takes are let go after a while', async () => {
   expect(await takeWeights(place, {})).toBeNull();
 });
 
-it('what goes wrong with expected weights is left to the load that asks again', async () => {
-  const broken = { [address]: [new TypeError('offline'), new TypeError('offline')] };
-  vi.stubGlobal('fetch', memoryServer(broken).fetch);
+it('what goes wrong with expected weights is left to the load that asks again, and waits for a server', async () => {
+  vi.useFakeTimers();
+  const server = memoryServer({ [address]: () => new Response('', { status: 503 }) });
+  vi.stubGlobal('fetch', server.fetch);
   expectWeights(place);
   expect(await takeWeights(place, {})).toBeNull();
+  expect(server.requests).toHaveLength(2);
+});
+
+it('a load is told what expected weights of several files have said before it came', async () => {
+  const shards = { a: 'model-1.safetensors', b: 'model-2.safetensors' };
+  const server = memoryServer({
+    [`${place.base}model.safetensors.index.json`]: JSON.stringify({ weight_map: shards }),
+    [`${place.base}${shards.a}`]: safetensors('a'),
+    [`${place.base}${shards.b}`]: safetensors('b'),
+  });
+  vi.stubGlobal('fetch', server.fetch);
+  expectWeights(place);
+  await vi.waitFor(() => expect(server.requests.filter(({ url }) => url.endsWith(shards.b))).toHaveLength(2));
+  const told = new Map<string, number | null>();
+  await takeWeights(place, { onProgress: ({ file, totalBytes }) => told.set(file, totalBytes) });
+  const size = safetensors('a').length;
+  expect([told.get(shards.a), told.get(shards.b)]).toEqual([size, size]);
 });

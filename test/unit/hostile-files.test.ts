@@ -254,6 +254,12 @@ it.each([
   await expect(nearestToGolden(family)).rejects.toMatchObject(error);
 });
 
+it('a normalizer that puts a word for each of a few signs is no hostile one', async () => {
+  const { normalizer } = jsonOf('tokenizer.json');
+  hub.files.set('tokenizer.json', normalizers(normalizer, replace('\n', ' line '), replace('\t', ' tab ')));
+  expect(await nearestToGolden(family)).toBeGreaterThan(0.99999);
+});
+
 it('a billion layers are refused before they are counted', async () => {
   hub.files.set('config.json', changed('config.json', { num_hidden_layers: 1e9 }));
   await expect(nearestToGolden(family)).rejects.toBeInstanceOf(VecinityError);

@@ -118,6 +118,22 @@ describe('an outage', () => {
     expect(hubServer.asksFor('config.json')).toBe(7);
   });
 
+  it('of the device itself is told after a moment, and outlasted when it is only a change of networks', async () => {
+    vi.stubGlobal('navigator', { storage: disk.storage, onLine: false });
+    for (const cache of [true, false]) {
+      waits = [];
+      onWait = () => {};
+      hubServer.fault = offline;
+      await expect(open({ cache }).readJson('config.json')).rejects.toMatchObject({ code: 'download_failed' });
+      expect(waitedMs()).toBe(1_500);
+      waits = [];
+      onWait = () => {
+        if (waitedMs() >= 1_500) hubServer.fault = null;
+      };
+      expect(await open({ cache }).readJson('config.json')).toEqual({ model_type: 'bert' });
+    }
+  });
+
   it('in silence is given up after two tries, each of which takes a minute', async () => {
     fallSilent();
     const told = expect(open().readJson('config.json')).rejects.toThrow('nothing came for 60 s');
@@ -197,6 +213,22 @@ describe('a disk without room', () => {
     disk.quotaBytes = 0;
     expect(await open().readJson('config.json')).toEqual({ model_type: 'bert' });
     expect(await listStoredModels()).toEqual([]);
+  });
+
+  it('keeps nothing of the try whether there is some', async () => {
+    const root = await disk.storage.getDirectory();
+    const folder = await root.getDirectoryHandle('vecinity-files-v1', { create: true });
+    const make = folder.getFileHandle.bind(folder);
+    const tries: string[] = [];
+    folder.getFileHandle = async (name, options) => {
+      tries.push(name);
+      const handle = await make(name, options);
+      const full = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
+      return Object.assign(handle, { createSyncAccessHandle: full });
+    };
+    await open().readJson('config.json');
+    expect(tries).toHaveLength(1);
+    expect(tries.flatMap((name) => disk.find(name))).toEqual([]);
   });
 });
 

@@ -4,6 +4,7 @@
  */
 import type { ModelLocation, ReadOptions } from '../../models/files.js';
 import { openModelFiles } from '../../models/open-files.js';
+import type { FileProgress } from '../../models/progress.js';
 import { openSafetensorsStream, type Safetensors } from '../../models/safetensors.js';
 
 /** Far above what the small files take; a connection should not be held for a load that failed over them. */
@@ -13,8 +14,10 @@ interface EarlyWeights {
   location: ModelLocation;
   /** Null also for what went wrong: the load asks again and tells. */
   opened: Promise<Safetensors | null>;
+  /** The last word on each file. */
+  told: Map<string, FileProgress>;
   /** Whom progress is told, from the time of the load on. */
-  reader: ReadOptions;
+  reader: Pick<ReadOptions, 'onProgress'>;
   timer: ReturnType<typeof setTimeout>;
 }
 
@@ -23,15 +26,23 @@ let early: EarlyWeights | null = null;
 /** Opens the weights at a place of which a load is likely to come. */
 export function expectWeights(location: ModelLocation): void {
   dropWeights();
-  const reader: ReadOptions = {};
-  const opened = openSafetensorsStream(openModelFiles(location), {
-    onProgress: (progress) => reader.onProgress?.(progress),
-  }).catch(() => null);
-  early = { location, opened, reader, timer: setTimeout(dropWeights, unusedMs) };
+  const told: EarlyWeights['told'] = new Map();
+  const reader: EarlyWeights['reader'] = {};
+  const onProgress = (progress: FileProgress): void => {
+    told.set(progress.file, progress);
+    reader.onProgress?.(progress);
+  };
+  // A load that finds nothing here asks again, and is the one to wait for a server that is away.
+  const options = { onProgress, isProbe: true };
+  const opened = openSafetensorsStream(openModelFiles(location), options).catch(() => null);
+  early = { location, opened, told, reader, timer: setTimeout(dropWeights, unusedMs) };
 }
 
 /** The weights of this place when they were expected, else null. The caller closes them. */
-export async function takeWeights(location: ModelLocation, options: ReadOptions): Promise<Safetensors | null> {
+export async function takeWeights(
+  location: ModelLocation,
+  { onProgress }: Pick<ReadOptions, 'onProgress'>,
+): Promise<Safetensors | null> {
   const taken = early;
   if (taken?.location.base !== location.base) {
     dropWeights();
@@ -39,7 +50,10 @@ export async function takeWeights(location: ModelLocation, options: ReadOptions)
   }
   early = null;
   clearTimeout(taken.timer);
-  Object.assign(taken.reader, options);
+  if (onProgress) {
+    for (const progress of taken.told.values()) onProgress(progress);
+    taken.reader.onProgress = onProgress;
+  }
   return await taken.opened;
 }
 
