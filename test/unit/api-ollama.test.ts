@@ -87,6 +87,17 @@ describe('POST /api/embed', () => {
 });
 
 describe('keep_alive', () => {
+  it.each([undefined, 2, 9])(
+    'of 0 lets the model go until the next request, also one for %j dimensions',
+    async (dimensions) => {
+      const { post, engine } = createApi();
+      await post('/api/embed', { input: 'a', keep_alive: 0 });
+      expect((await post('/api/embed', { input: 'a', dimensions })).status).toBe(200);
+      expect(engine.loads).toEqual(['all-MiniLM-L6-v2']);
+      expect(engine.embedRequests[1]).toMatchObject({ dimensions: dimensions === 2 ? 2 : null });
+    },
+  );
+
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
   const id = 'all-MiniLM-L6-v2';

@@ -17,11 +17,11 @@ import {
   versionAnswer,
 } from '../model-answers.js';
 import { toRemoteStatus } from '../models.js';
-import { findModel, presentModels, resolveModel, unknownModel } from '../names.js';
+import { findModel, presentModels, resolveModel, specOf, unknownModel } from '../names.js';
 import { namedRemote, remoteNameOf } from '../remote/remote.js';
 import { rerankBody, rerankBodyDocuments } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
-import type { ApiContext, Call, Dialect, Route } from '../route.js';
+import type { ApiContext, Call, CallContext, Dialect, Route } from '../route.js';
 import { count, invalidField, parseBody } from '../validate.js';
 import { toJsonRows, writeJson } from '../vectors/embeddings-json.js';
 import { lineType, pull, pullBody } from './ollama-pull.js';
@@ -112,7 +112,7 @@ async function embed({ body, context }: Call): Promise<Response> {
       inputs,
       normalize: true,
       truncate: parsed.truncate ?? true,
-      dimensions: toDimensions(parsed.dimensions, model, context),
+      dimensions: await toDimensions(parsed.dimensions, model, context),
       maxTokens: parsed.options?.num_ctx || null,
     },
     context,
@@ -260,10 +260,14 @@ function toName(model: string | null | undefined): string | null {
 }
 
 /** A width above the model's own is the model's own; that of a model of another server is not known here. */
-function toDimensions(asked: number | null | undefined, name: string | null, context: ApiContext): number | null {
-  if (remoteNameOf(name, context) !== null) return asked ?? null;
-  const own = resolveModel(name, 'embedding', context).spec?.dimensions ?? null;
-  return asked == null || (own !== null && asked >= own) ? null : asked;
+async function toDimensions(
+  asked: number | null | undefined,
+  name: string | null,
+  context: CallContext,
+): Promise<number | null> {
+  if (asked == null || remoteNameOf(name, context) !== null) return asked ?? null;
+  const spec = await useModel(name, { task: 'embedding', context }, (model) => specOf(model, context));
+  return spec !== null && asked >= spec.dimensions ? null : asked;
 }
 
 const unitMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
