@@ -69,12 +69,19 @@ export class KeptFiles implements ModelFiles {
   }
 
   async sizeOf(path: string, options: ReadOptions = {}): Promise<number | null> {
-    return (await this.#expected(path, options))?.sizeBytes ?? null;
+    // What is kept is its own witness: a start without the network must not wait for a list of files.
+    const known = (await this.#kept(path)) ?? (await this.#expected(path, options));
+    return known?.sizeBytes ?? null;
   }
 
   async purge(path: string): Promise<boolean> {
     if (this.#opened.get(path)?.isVerified) return false;
     return await this.#drop(path);
+  }
+
+  async #kept(path: string): Promise<KeptFile | null> {
+    const store = await this.#store;
+    return this.#opened.get(path) ?? (await store?.read(this.#direct.request(path, {}).url)) ?? null;
   }
 
   async #drop(path: string): Promise<boolean> {

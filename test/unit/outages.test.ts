@@ -163,6 +163,17 @@ describe('an outage', () => {
   });
 });
 
+it('a file that is kept tells its size without the network, and one that is not by the list of its publisher', async () => {
+  hubServer.files.set('model-1.safetensors', 'weights');
+  hubServer.listed = ['model-1.safetensors', 'model-2.safetensors'];
+  await open().readBytes('model-1.safetensors');
+  const fetchFile = vi.fn(hubServer.fetch);
+  const files = openModelFiles(location, { fetch: fetchFile });
+  expect(await files.sizeOf?.('model-1.safetensors')).toBe('weights'.length);
+  expect(fetchFile).not.toHaveBeenCalled();
+  expect(await files.sizeOf?.('model-2.safetensors')).toBe(2);
+});
+
 describe('a file that its server does not have', () => {
   it('is known to be absent at a later visit without the network, at once', async () => {
     expect(await open().readJson('modules.json')).toBeNull();
