@@ -1,13 +1,14 @@
 /** What an engine worker can be asked: the typed calls of a page, and whole HTTP requests on ports. One engine, one API. */
 import { createEmbeddings } from './api/embeddings.js';
 import type { createHandler, Handler } from './api/handler.js';
-import { loadModel, shareUses, unloadModel } from './api/keep-alive.js';
+import { loadModel, unloadModel } from './api/keep-alive.js';
 import { measureOf } from './api/measure.js';
 import { Metrics } from './api/metrics.js';
 import { listModels } from './api/models.js';
 import { checkApiConfig } from './api/options.js';
 import { createRerank } from './api/rerank.js';
 import type { ApiContext } from './api/route.js';
+import { shareUses } from './api/uses.js';
 import { assembleEngine, type OpenBackend, type RuntimeParts } from './assemble-engine.js';
 import { supportsModel } from './backend/wasm/supports.js';
 import { VecinityError, wordsOf } from './errors.js';

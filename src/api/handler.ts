@@ -14,7 +14,6 @@ import { corsOptions } from './cors.js';
 import { dialects } from './dialects/all.js';
 import { errorResponse } from './error-response.js';
 import { correlationHeaders, traceHeaders } from './ids.js';
-import { shareUses } from './keep-alive.js';
 import { checkKey } from './key.js';
 import { Metrics } from './metrics.js';
 import { completeApiConfig } from './options.js';
@@ -22,6 +21,7 @@ import { nameAsAsked } from './params.js';
 import { withoutPrefix } from './paths.js';
 import type { RemoteModels } from './remote/models.js';
 import type { ApiContext, Call, Route } from './route.js';
+import { shareUses } from './uses.js';
 
 export type Handler = (request: Request) => Promise<Response>;
 

@@ -4,29 +4,12 @@
  */
 import { isUnknown, type WantedTask } from '../core/default-model.js';
 import type { Engine, LoadOptions, ModelStatus } from '../core/engine.js';
-import { type LoadChoice, pickChoice } from '../core/load-choice.js';
+import { pickChoice } from '../core/load-choice.js';
 import { abortError } from '../errors.js';
 import { modelIdOf } from '../models/resolve.js';
 import { findModel, resolveModel } from './names.js';
 import type { ApiContext, CallContext } from './route.js';
-
-/** What is known of one model by its id. */
-interface Use {
-  /** Requests that are under way. */
-  running: number;
-  /** The running clock and when it ends, in ms since 1970. */
-  timer: ReturnType<typeof setTimeout> | null;
-  end: number | null;
-  /** True when the model goes as soon as nothing runs. */
-  due: boolean;
-  asleep: boolean;
-  /** How the model was asked for, so that it comes back as it was. */
-  chosen: LoadChoice;
-  /** A request has said how long the model stays. */
-  isChosen: boolean;
-}
-
-const usesOf = new WeakMap<Engine, Map<string, Use>>();
+import { findUse, sleepers, type Use, useOf } from './uses.js';
 
 /** Timers hold 31 bits of milliseconds; whoever wants longer wants always. */
 const longestMs = 2 ** 31 - 1;
@@ -79,17 +62,9 @@ export async function loadModel(name: string, options: LoadOptions, context: Api
 /** Starts the option's clock anew, unless a request chose its own or is under way. */
 function startIdleClock(id: string, { engine, api }: ApiContext): void {
   const use = useOf(engine, id);
-  use.asleep = false;
+  use.asleep = null;
   if (use.isChosen || use.running > 0 || api.keepAliveMs === null) return;
   startClock(id, api.keepAliveMs, engine);
-}
-
-/** Lets a wrapper of an engine know its uses: a model must not go through one door while it is used through the other. */
-export function shareUses(engine: Engine, wrapper: Engine): Engine {
-  const uses = usesOf.get(engine) ?? new Map<string, Use>();
-  usesOf.set(engine, uses);
-  usesOf.set(wrapper, uses);
-  return wrapper;
 }
 
 /** Unloads the model this long after now, or after the next call of this; 0 when it is idle, a negative number never. */
@@ -119,26 +94,30 @@ async function sleepWhenIdle(id: string, engine: Engine): Promise<void> {
 /** Unloads a model for good: no request brings it back, also when it is asleep. Rejects as the engine does. */
 export async function unloadModel(name: string, context: ApiContext): Promise<void> {
   const { engine } = context;
-  const present = findModel(name, context);
-  const asleep = findAsleep(name, context);
-  const id = present?.id ?? asleep;
-  if (id !== undefined) Object.assign(useOf(engine, id), { asleep: false, chosen: {} });
-  if (present || asleep === undefined) await engine.unload(name);
+  const id = findModel(name, context)?.id ?? findAsleep(name, context);
+  const isAway = id !== undefined && isAsleep(engine, id) && !statusOf(engine, id);
+  if (id !== undefined) Object.assign(useOf(engine, id), { asleep: null, chosen: {} });
+  if (!isAway) await engine.unload(name);
 }
 
 /** When the model goes, or null when it stays. */
 export function expiryOf(id: string, { engine }: ApiContext): Date | null {
-  const end = usesOf.get(engine)?.get(id)?.end ?? null;
+  const end = findUse(engine, id)?.end ?? null;
   return end === null ? null : new Date(end);
 }
 
 async function goToSleep(engine: Engine, id: string): Promise<void> {
   const use = useOf(engine, id);
   stopClock(use);
+  const status = statusOf(engine, id);
   // One that was unloaded by hand in the meantime stays away.
-  if (!engine.status().models.some((model) => model.id === id)) return;
-  use.asleep = true;
+  if (!status) return;
+  use.asleep = { ...status, state: 'unloaded', backend: null, progress: null };
   await engine.unload(id);
+}
+
+function statusOf(engine: Engine, id: string): ModelStatus | undefined {
+  return engine.status().models.find((model) => model.id === id);
 }
 
 function stopClock(use: Use): void {
@@ -153,7 +132,7 @@ async function wakeModel(name: string | null, context: CallContext): Promise<voi
   if (id === undefined) return;
   const use = useOf(engine, id);
   await engine.load(id, { ...use.chosen, ...(signal ? { signal } : {}) });
-  use.asleep = false;
+  use.asleep = null;
 }
 
 /** The model of that name, while it is asleep; it is until it is ready again. */
@@ -162,33 +141,17 @@ function findAsleep(name: string, context: ApiContext): string | undefined {
   const own = findModel(name, context)?.id;
   if (own !== undefined) return isAsleep(engine, own) ? own : undefined;
   const target = Object.hasOwn(api.aliases, name) ? (api.aliases[name] ?? name) : name;
-  return sleepers(engine).find((id) => id === modelIdOf(target));
+  return sleepers(engine).find(({ id }) => id === modelIdOf(target))?.id;
 }
 
 /** Any model that is asleep, where no other model is present. */
 function findLonelySleeper({ engine }: ApiContext): string | undefined {
   const hasOther = engine.status().models.some(({ id }) => !isAsleep(engine, id));
-  return hasOther ? undefined : sleepers(engine)[0];
-}
-
-function sleepers(engine: Engine): string[] {
-  return [...(usesOf.get(engine)?.keys() ?? [])].filter((id) => isAsleep(engine, id));
+  return hasOther ? undefined : sleepers(engine)[0]?.id;
 }
 
 function isAsleep(engine: Engine, id: string): boolean {
-  return usesOf.get(engine)?.get(id)?.asleep ?? false;
-}
-
-function useOf(engine: Engine, id: string): Use {
-  const uses = usesOf.get(engine) ?? new Map<string, Use>();
-  usesOf.set(engine, uses);
-  const use = uses.get(id) ?? newUse();
-  uses.set(id, use);
-  return use;
-}
-
-function newUse(): Use {
-  return { running: 0, timer: null, end: null, due: false, asleep: false, chosen: {}, isChosen: false };
+  return findUse(engine, id)?.asleep != null;
 }
 
 /** On Node a clock does not keep the process alive; in a browser a timer is a number. */

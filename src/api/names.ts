@@ -5,6 +5,7 @@ import { VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 import { notHere, remoteNameOf } from './remote/remote.js';
 import type { ApiContext, CallContext } from './route.js';
+import { sleepers } from './uses.js';
 
 /**
  * The model that answers `name`, as far as is known now: `useModel` waits until that is certain. A model's own name
@@ -23,8 +24,9 @@ export function resolveModel(name: string | null, task: WantedTask, context: Api
 }
 
 /** The model of that id, repository or alias, or null. */
-export function findModel(name: string, { engine, api }: ApiContext): ModelStatus | null {
-  const { models } = engine.status();
+export function findModel(name: string, context: ApiContext): ModelStatus | null {
+  const { api } = context;
+  const models = presentModels(context);
   const own = models.find((model) => isOwnName(model, name));
   if (own || !Object.hasOwn(api.aliases, name)) return own ?? null;
   return models.find((model) => isOwnName(model, api.aliases[name] ?? '')) ?? null;
@@ -32,7 +34,8 @@ export function findModel(name: string, { engine, api }: ApiContext): ModelStatu
 
 /** Models that are loaded, loading, failed to load, or went and come back with the next request for them. */
 export function presentModels({ engine }: ApiContext): ModelStatus[] {
-  return engine.status().models;
+  const { models } = engine.status();
+  return [...models, ...sleepers(engine).filter((asleep) => !models.some(({ id }) => id === asleep.id))];
 }
 
 /** Aliases whose model is present, with that model. */

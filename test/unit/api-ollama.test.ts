@@ -110,6 +110,22 @@ describe('keep_alive', () => {
     expect(engine.loads).toEqual([id]);
   });
 
+  it('takes the model out of the memory, and neither from the lists nor from what is healthy', async () => {
+    const { post, get } = createApi({ aliases: { short: id } });
+    await post('/api/embed', { input: 'a', keep_alive: 0 });
+    expect(await (await get('/health')).json()).toMatchObject({ status: 'ok', model: id });
+    const { data } = await (await get('/v1/models')).json();
+    expect(data).toMatchObject([
+      { id, state: 'unloaded', backend: null, dimensions: 4 },
+      { id: 'short', parent: id },
+    ]);
+    expect((await get(`/v1/models/${id}`)).status).toBe(200);
+    expect((await (await get('/api/tags')).json()).models).toHaveLength(1);
+    expect((await (await get('/api/ps')).json()).models).toEqual([]);
+    await post('/v1/embeddings', { input: 'a' });
+    expect((await (await get('/v1/models')).json()).data).toMatchObject([{ id, state: 'ready' }, { id: 'short' }]);
+  });
+
   it('unloads when its time is over, which every request begins anew', async () => {
     const { post, get, engine } = createApi();
     await post('/api/embed', { input: 'a', keep_alive: '5m' });

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createEmbeddings } from '../../src/api/embeddings.js';
 import { expiryOf, keepAlive, loadModel, unloadModel } from '../../src/api/keep-alive.js';
+import { presentModels } from '../../src/api/names.js';
 import { defaultApiConfig } from '../../src/config.js';
 import type { LoadOptions } from '../../src/core/engine.js';
 import { FakeEngine, fakeModel } from './api-engine.js';
@@ -25,6 +26,14 @@ test('a model that was loaded again by hand and then unloaded by hand stays away
   await loadModel('model', {}, context);
   await unloadModel('model', context);
   await expect(embed()).rejects.toMatchObject({ code: 'model_not_loaded' });
+});
+
+test('a model that went and was unloaded by hand then is not listed any more', async () => {
+  const { context } = setUp();
+  await keepAlive('model', 0, context);
+  expect(presentModels(context)).toMatchObject([{ id: 'model', state: 'unloaded' }]);
+  await unloadModel('model', context);
+  expect(presentModels(context)).toEqual([]);
 });
 
 test('what a request chose holds for the requests after it that say nothing', async () => {
