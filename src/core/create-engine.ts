@@ -24,7 +24,7 @@ import { isOther, pickChoice } from './load-choice.js';
 import type { LoadedModel } from './loaded-model.js';
 import { ModelEntry } from './model-entry.js';
 import type { EngineParts } from './model-loader.js';
-import { checkModelName } from './options.js';
+import { checkLoadChoice, checkModelName } from './options.js';
 
 export type { EngineParts } from './model-loader.js';
 
@@ -51,11 +51,13 @@ class ModelEngine implements Engine {
    * replaces it. Rejects with the load's error or the caller's abort.
    */
   async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
+    const choice = pickChoice(options);
     checkModelName(model);
+    checkLoadChoice(choice);
     this.#requireLife();
     const id = this.#parts.modelIdOf(model);
     let entry = this.#entries.get(id);
-    if (!entry?.usable || isOther(pickChoice(options), entry.options)) entry = this.#replace(id, model, options);
+    if (!entry?.usable || isOther(choice, entry.options)) entry = this.#replace(id, model, options);
     await entry.wait({ signal: options.signal, onProgress: options.onProgress });
     return entry.status;
   }

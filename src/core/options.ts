@@ -1,6 +1,7 @@
 /** Whether the engine's options can work; told before anything is loaded, in a page's worker, on Node and at the edge. */
 import type { EngineConfig } from '../config.js';
 import { VecinityError } from '../errors.js';
+import type { LoadChoice } from './load-choice.js';
 
 type Check = (value: unknown) => boolean;
 /** What an option must be, in words, and whether a value is that. */
@@ -34,6 +35,14 @@ export function checkEngineConfig(config: EngineConfig): void {
 /** Throws `invalid_request` for what cannot be the name of a model. */
 export function checkModelName(model: unknown): void {
   if (!isText(model)) throw wrongOption('model', "a model's name, hub id or address", model);
+}
+
+/** Throws `invalid_request` for a device or dtype that no load can have. */
+export function checkLoadChoice(choice: LoadChoice): void {
+  for (const name of ['device', 'dtype'] as const) {
+    const [[allowed, check], value] = [rules[name], choice[name]];
+    if (value !== undefined && !check(value)) throw wrongOption(name, allowed, value);
+  }
 }
 
 function wrongOption(name: string, allowed: string, value: unknown): VecinityError {

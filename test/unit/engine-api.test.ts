@@ -1,6 +1,7 @@
 /** Ports of an engine worker, without a worker and without a model. */
 import { describe, expect, it } from 'vitest';
 import { type ApiConfig, defaultApiConfig, defaultEngineConfig, type EngineConfig } from '../../src/config.js';
+import type { LoadOptions } from '../../src/core/engine.js';
 import { createEngineApi } from '../../src/engine-api.js';
 import { EnginePort } from '../../src/wire/engine-port.js';
 import { fromWireResponse, toWireRequest } from '../../src/wire/http.js';
@@ -26,6 +27,17 @@ describe('an engine', () => {
     const config = { ...defaultEngineConfig, ...wrong } as EngineConfig;
     const refusal = { code: 'invalid_request', message, param: Object.keys(wrong)[0] };
     await expect(engine.configure(config, defaultApiConfig)).rejects.toMatchObject(refusal);
+  });
+
+  it.each([
+    [{ device: 'gpu' }, '`device` must be one of auto, webgpu, wasm; got "gpu".'],
+    [{ dtype: null }, '`dtype` must be one of auto, f32, f16, q8; got null.'],
+  ])('refuses to load a model under %o', async (wrong, message) => {
+    const engine = await openEngine();
+    // The cast is the point: plain JavaScript gives anything.
+    const loading = engine.load('all-MiniLM-L6-v2', wrong as LoadOptions);
+    await expect(loading).rejects.toMatchObject({ code: 'invalid_request', message, param: Object.keys(wrong)[0] });
+    expect((await engine.status()).models).toEqual([]);
   });
 
   it('refuses a model that is no name', async () => {
