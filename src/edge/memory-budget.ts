@@ -5,6 +5,7 @@
  */
 import type { Engine, EngineStatus, LoadOptions, ModelStatus, RequestOptions } from '../core/engine.js';
 import { isOther, type LoadChoice, pickChoice } from '../core/load-choice.js';
+import { checkLoadChoice, checkModelName } from '../core/options.js';
 import { toVecinityError, VecinityError } from '../errors.js';
 import { modelIdOf } from '../models/resolve.js';
 import { type Loadable, LoadTurns } from './load-turns.js';
@@ -52,8 +53,11 @@ class BudgetEngine implements Engine {
   readonly decode: Engine['decode'] = (request) => this.#use(request, (own) => this.#engine.decode(own));
 
   async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
-    const member = this.#memberOf(model);
     const choice = pickChoice(options);
+    // Before it is written down: a model that is there must not come back under what no load can have.
+    checkModelName(model);
+    checkLoadChoice(choice);
+    const member = this.#memberOf(model);
     if (isOther(choice, member.choice)) {
       Object.assign(member, { choice: { ...member.choice, ...choice }, awake: false, sizeBytes: null });
     }

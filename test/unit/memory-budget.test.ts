@@ -11,8 +11,11 @@ class SizedEngine {
   readonly loaded = new Map<string, ModelStatus>();
   readonly gates = new Map<string, Promise<void>>();
 
-  async load(id: string): Promise<ModelStatus> {
+  readonly choices: LoadOptions[] = [];
+
+  async load(id: string, options: LoadOptions = {}): Promise<ModelStatus> {
     this.notes.push(`load ${id}`);
+    this.choices.push(options);
     const backend = { backend: 'wasm', device: 'wasm', dtype: 'f32', threads: 1, details: {} } as const;
     const memoryBytes = Number(id.split('-')[1]);
     const status = { id, state: 'ready', spec: null, backend: { ...backend, memoryBytes } } as const;
@@ -57,6 +60,17 @@ describe('a memory budget', () => {
     expect(loadedIds(inner)).toEqual(['a-4', 'c-4']);
     expect(await embed('b-4')).toBe('b-4');
     expect(loadedIds(inner)).toEqual(['c-4', 'b-4']);
+  });
+
+  it('brings a model back as it was after somebody asked for it under a dtype that there is not', async () => {
+    const { inner, engine, embed } = start(5);
+    await engine.load('a-4', { dtype: 'q8' });
+    // The cast is the point: plain JavaScript gives anything.
+    const wrong = { dtype: 'int8' } as unknown as LoadOptions;
+    await expect(engine.load('a-4', wrong)).rejects.toMatchObject({ code: 'invalid_request', param: 'dtype' });
+    await engine.load('b-4');
+    expect(await embed('a-4')).toBe('a-4');
+    expect(inner.choices.at(-1)).toMatchObject({ dtype: 'q8' });
   });
 
   it('makes room before a model comes back', async () => {
