@@ -138,8 +138,12 @@ test('a request is answered although the Service Worker is updated in between, a
   const update = page.evaluate(() => window.vecinity.serviceWorker.register({ url: '/vecinity-sw.js?deployed=later' }));
   expect(await page.evaluate(() => window.pending)).toBe(200);
   expect(await update).toMatchObject({ controlled: true });
-  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
-  await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.includes('deployed=later'));
+  // The browser changes workers between two events, at a time of its own choice.
+  const servedBy = async () => {
+    expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+    return await page.evaluate(() => navigator.serviceWorker.controller?.scriptURL);
+  };
+  await expect.poll(servedBy, { timeout: 30_000 }).toContain('deployed=later');
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 

@@ -73,7 +73,8 @@ const refusals: [string, Answer, string][] = [
     (response) => response.setHeader('content-type', 'text/html').end('<!doctype html><html></html>'),
     'model_file_invalid',
   ],
-  ['404', (response) => response.writeHead(404).end(), 'model_file_missing'],
+  // The hub's list has the file, so the model does not lack it.
+  ['404', (response) => response.writeHead(404).end(), 'download_failed'],
   ['500', (response) => response.writeHead(500).end(), 'download_failed'],
 ];
 
