@@ -232,7 +232,10 @@ async function takeOver(container: ServiceWorkerContainer, script: URL, scope: s
   const other = new URL(script);
   other.searchParams.set(turnName, String(Number(script.searchParams.get(turnName)) + 1));
   const registration = await registerScript(container, other, scope);
-  const worker = await activeWorker(registration);
+  const worker = registration.installing ?? registration.waiting ?? registration.active;
+  if (!worker) return false;
+  // The one before it serves until then, and would be taken for it.
+  await until(worker, 'statechange', () => /^(activated|redundant)$/.test(worker.state), activationMs);
   const isControlled = await control(container, worker, (address) => address === worker.scriptURL);
   return isControlled && (await isReached(registration.scope));
 }

@@ -17,21 +17,27 @@ class FakeContainer extends EventTarget {
 
   readonly registered: string[] = [];
 
-  readonly worker = {
+  readonly worker = Object.assign(new EventTarget(), {
     scriptURL: `${scope}vecinity-sw.js`,
+    state: 'activated',
     postMessage: (message: { type: string }, [port]: MessagePort[] = []) => {
       port?.postMessage({ vecinity: protocolVersion, type: 'pong', build: this.build });
       if (message.type !== 'claim') return;
       this.claims += 1;
       this.onClaim(this.claims);
     },
-  };
+  });
+  /** Set where a script of another address is installed first; null while it takes over at once. */
+  next: (EventTarget & { scriptURL: string; state: string }) | null = null;
 
   startMessages(): void {}
 
-  /** A script of another address takes over at once, as one that is installed does. */
   async register(script: URL | string) {
     this.registered.push(String(script));
+    if (this.registered.length > 1 && this.next) {
+      this.next.scriptURL = String(script);
+      return { scope, active: this.worker, installing: this.next, waiting: null, update: async () => {} };
+    }
     if (this.registered.length > 1) {
       this.worker.scriptURL = String(script);
       this.onReplaced();
@@ -103,6 +109,26 @@ it('has a page taken over by another worker when its requests pass by the one th
   };
   expect(await register()).toMatchObject({ controlled: true });
   expect(container.registered).toEqual([`${scope}vecinity-sw.js`, `${scope}vecinity-sw.js?again=1`]);
+});
+
+it('lets the worker that takes a page over begin before it looks whether the page is reached', async () => {
+  container.controller = container.worker;
+  isReached = false;
+  const next = Object.assign(new EventTarget(), { scriptURL: '', state: 'installing' });
+  container.next = next;
+  const become = (state: string) => {
+    next.state = state;
+    next.dispatchEvent(new Event('statechange'));
+  };
+  const registering = register();
+  await vi.waitFor(() => expect(next.scriptURL).not.toBe(''), { timeout: 20_000 });
+  become('installed');
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(asked).toHaveBeenCalledTimes(1);
+  container.controller = next;
+  isReached = true;
+  become('activated');
+  expect(await registering).toMatchObject({ controlled: true });
 });
 
 it('says it again when the Service Worker was stopped before it heard of the claim', async () => {
