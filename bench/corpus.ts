@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { UsageError } from '../scripts/command-line.js';
+import { wordsOf } from '../src/errors.js';
 
 const goldensSchema = z.object({
   model: z.string().default('all-MiniLM-L6-v2'),
@@ -57,7 +58,7 @@ async function readJson<T>(file: string, schema: z.ZodType<T>, what: string): Pr
   try {
     data = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new UsageError(`${file} cannot be read as JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${file} cannot be read as JSON: ${wordsOf(error)}`);
   }
   const parsed = schema.safeParse(data);
   if (parsed.success) return parsed.data;

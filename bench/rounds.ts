@@ -3,6 +3,7 @@
  * then they take turns, every turn in a fresh page, so that a drift of the machine hits all of them alike.
  */
 import type { Page } from '@playwright/test';
+import { wordsOf } from '../src/errors.js';
 import type { BenchBrowser, ProcessMemory } from './browser.js';
 import type { Goldens, KnownItem } from './corpus.js';
 import type { PackedVectors } from './page/subject.js';
@@ -113,7 +114,7 @@ async function guard(result: SystemResult, context: RunContext, step: () => Prom
 
 /** Errors of the page come with Playwright's prefix and a stack of minified code; the first line says it all. */
 function describeFailure(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = wordsOf(error);
   return message.replace(/^page\.evaluate: /, '').split('\n', 1)[0] ?? '';
 }
 

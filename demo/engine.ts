@@ -8,6 +8,7 @@ import {
   type StorageFull,
   type Vecinity,
 } from 'vecinity';
+import { messageOf } from './failure.js';
 import { serviceWorkerUrl, startOffline } from './offline.js';
 
 export interface EngineChoice {
@@ -65,7 +66,7 @@ async function findRoute(vecinity: Vecinity): Promise<Route> {
     if (controlled) return { kind: 'service-worker' };
     return { kind: 'client', reason: 'the Service Worker does not control this page yet' };
   } catch (error) {
-    return { kind: 'client', reason: error instanceof Error ? error.message : String(error) };
+    return { kind: 'client', reason: messageOf(error) };
   }
 }
 

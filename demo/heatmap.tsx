@@ -1,5 +1,6 @@
 /** The map: a Plot drawing for the eye and, exactly over its cells, an ARIA grid for pointer, keys and screen readers. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { messageOf } from './failure.js';
 import { type Geometry, layOut, moveBy, type Place, placeAt } from './geometry.js';
 import { cellId, GridRows } from './grid.js';
 import type { MapView } from './plot.js';
@@ -50,9 +51,7 @@ function useDrawing(draw: (plot: Awaited<typeof plotting>) => void, inputs: read
   const [failure, setFailure] = useState<string | null>(null);
   useEffect(() => {
     let current = true;
-    plotting
-      .then((plot) => current && draw(plot))
-      .catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)));
+    plotting.then((plot) => current && draw(plot)).catch((error: unknown) => setFailure(messageOf(error)));
     return () => {
       current = false;
     };

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type LoadProgress, VecinityError } from 'vecinity';
 import { type EngineChoice, openSession, type Session } from './engine.js';
+import { messageOf } from './failure.js';
 
 export type EngineState =
   | { phase: 'loading'; progress: LoadProgress | null }
@@ -50,7 +51,7 @@ export function useEngine(choice: EngineChoice): EngineHandle {
 
 function toFailure(error: unknown): EngineState {
   const isStorageFull = error instanceof VecinityError && error.code === 'storage_full';
-  return { phase: 'failed', message: error instanceof Error ? error.message : String(error), isStorageFull };
+  return { phase: 'failed', message: messageOf(error), isStorageFull };
 }
 
 /** Ends once the session is gone; one that never opened has cleaned up behind itself. */

@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { isReranker, type Session } from './engine.js';
 import { type Exchange, RequestError, requestEmbeddings } from './exchange.js';
+import { messageOf } from './failure.js';
 import { cosineMatrix } from './matrix.js';
 
 const pauseMs = 200;
@@ -81,5 +82,5 @@ async function compare(
 
 function toRequestError(error: unknown): RequestError {
   if (error instanceof RequestError) return error;
-  return new RequestError(error instanceof Error ? error.message : String(error), 0, null);
+  return new RequestError(messageOf(error), 0, null);
 }

@@ -1,6 +1,7 @@
 /** What the browser keeps of models, read when the panel opens and again after every change. Needs no loaded model. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { createVecinity, type StorageUsage, type StoredModel, type Vecinity } from 'vecinity';
+import { messageOf } from './failure.js';
 
 export interface Stored {
   models: readonly StoredModel[];
@@ -29,7 +30,7 @@ export function useStorage(open: boolean, changed: unknown): StorageHandle {
       setMessage(await work());
       await refresh();
     } catch (error) {
-      setMessage(error instanceof Error ? error.message : String(error));
+      setMessage(messageOf(error));
     }
   };
 

@@ -1,5 +1,6 @@
 /** Puts the map on the clipboard or into a file, and remembers for a moment what was taken, or why it failed. */
 import { useEffect, useState } from 'preact/hooks';
+import { messageOf } from './failure.js';
 import type { MapView } from './plot.js';
 import { toPng } from './png.js';
 import { type SimilarityTable, toCsv, toJson } from './table.js';
@@ -46,7 +47,7 @@ export function useTakeAway(): TakeAwayHandle {
   const take = (what: TakeAway, source: TakeAwaySource) => {
     perform(what, source).then(
       () => setOutcome({ what, error: null }),
-      (error: unknown) => setOutcome({ what, error: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => setOutcome({ what, error: messageOf(error) }),
     );
   };
   const failed = outcome !== null && outcome.error !== null;

@@ -17,9 +17,12 @@ import { installTransferHandlers } from '../src/wire/calls.js';
 const openBackend: OpenBackend = (config, request, options) =>
   createComputeBackend({ ...options, createWorker: takeComputeWorker, request, runTimeoutMs: config.runTimeoutMs });
 
+/** False where everything shall run on the GPU: nothing is made ready for the engine's own kernels then. */
+let mayUseKernels = true;
+
 /** Weights of our own site are asked for while the model's small files are read; kept ones are there at once. */
 const onFound = ({ location, config }: ResolvedModel): void => {
-  if (!location.cache && supportsConfig(config)) prepareSpare({ type: 'expect', location });
+  if (mayUseKernels && !location.cache && supportsConfig(config)) prepareSpare({ type: 'expect', location });
 };
 
 const api = createEngineApi(openBackend, onFound);
@@ -29,7 +32,8 @@ expose({
   ...api,
   configure(...options: Parameters<typeof api.configure>) {
     const [{ device, threads, assetsUrl }] = options;
-    if (device !== 'webgpu') prepareSpare({ type: 'prepare', options: { threads, assetsUrl } });
+    mayUseKernels = device !== 'webgpu';
+    if (mayUseKernels) prepareSpare({ type: 'prepare', options: { threads, assetsUrl } });
     return api.configure(...options);
   },
 });

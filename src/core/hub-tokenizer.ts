@@ -47,7 +47,7 @@ export class HubTokenizer {
     if (text.length > this.#maxChars)
       throw tooMuch(`takes texts of up to ${this.#maxChars} characters, got ${text.length}`);
     const encode = () => this.#library.encode(text, { add_special_tokens: false });
-    const { ids } = this.#call(`cannot tokenize a text of ${text.length} characters`, encode, timeFor(text.length));
+    const { ids } = this.#convert(`cannot tokenize a text of ${text.length} characters`, encode, text.length);
     // A vocabulary without an unknown token yields undefined for what it lacks; such characters have no token.
     return ids.filter((id) => id !== undefined);
   }
@@ -56,7 +56,7 @@ export class HubTokenizer {
   decode(ids: ArrayLike<number>, skipSpecialTokens: boolean): string {
     if (ids.length === 0) return '';
     const decode = () => this.#library.decode(Array.from(ids), { skip_special_tokens: skipSpecialTokens });
-    return this.#call(`cannot decode ${ids.length} tokens`, decode, timeFor(ids.length));
+    return this.#convert(`cannot decode ${ids.length} tokens`, decode, ids.length);
   }
 
   /** A token as the vocabulary writes it; '' for an id that it does not have. */
@@ -64,20 +64,27 @@ export class HubTokenizer {
     return this.#library.id_to_token(id) ?? '';
   }
 
+  /** A call whose input of so many characters or tokens may be more than the library can take. */
+  #convert<Value>(failing: string, work: () => Value, length: number): Value {
+    const convert = () => {
+      try {
+        return work();
+      } catch (cause) {
+        throw cause instanceof RangeError ? tooMuch(`${failing}: ${cause.message}`, cause) : cause;
+      }
+    };
+    return this.#call(failing, convert, callMs + length * callMsPerChar);
+  }
+
   #call<Value>(failing: string, work: () => Value, limitMs: number): Value {
     try {
       return inTime(work, limitMs);
     } catch (cause) {
       if (cause instanceof VecinityError) throw cause;
-      if (cause instanceof RangeError && limitMs !== loadMs) throw tooMuch(`${failing}: ${cause.message}`, cause);
       const message = `The tokenizer.json of ${this.#model} ${failing}: ${wordsOf(cause)}.`;
       throw new VecinityError('model_file_invalid', message, { cause });
     }
   }
-}
-
-function timeFor(length: number): number {
-  return callMs + length * callMsPerChar;
 }
 
 /** More tokens than the stack holds, or more characters than a string: that is up to the length of the text. */

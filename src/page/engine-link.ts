@@ -6,6 +6,7 @@ import { transfer } from 'comlink';
 import type { ApiConfig, EngineConfig } from '../config.js';
 import type { LoadOptions, ModelStatus } from '../core/engine.js';
 import { abortError, toVecinityError, VecinityError, wordsOf } from '../errors.js';
+import { untilAbort } from '../pause.js';
 import type { WireRequest, WireResponse } from '../protocol.js';
 import { installTransferHandlers, releaseCall } from '../wire/calls.js';
 import { EnginePort } from '../wire/engine-port.js';
@@ -41,8 +42,10 @@ export class EngineLink {
   }
 
   /** Runs one call on the worker. Throws the worker's own errors, `aborted`, `worker_died` or `disposed`. */
-  call<T>(work: (api: RemoteEngine) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return unlessAborted(signal, async () => await this.#open().wait(work).catch(rethrowClearly));
+  async call<T>(work: (api: RemoteEngine) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (signal?.aborted) throw abortError(signal);
+    const answer = this.#open().wait(work).catch(rethrowClearly);
+    return await (signal ? untilAbort(answer, signal) : answer);
   }
 
   /** `call` for methods that take a signal and a progress callback; `options` is what the method is given. */
@@ -192,21 +195,6 @@ function rethrowClearly(thrown: unknown): never {
   if (!(thrown instanceof DOMException && thrown.name === 'DataCloneError')) throw thrown;
   const message = `The request holds something that cannot be posted to the engine worker: ${thrown.message}`;
   throw new VecinityError('invalid_request', message, { cause: thrown });
-}
-
-async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  if (!signal) return await work();
-  if (signal.aborted) throw abortError(signal);
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(abortError(signal));
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 function disposedError(): VecinityError {

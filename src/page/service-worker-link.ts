@@ -183,13 +183,14 @@ async function activeWorker(registration: ServiceWorkerRegistration): Promise<Se
 }
 
 async function activated(worker: ServiceWorker, registration: ServiceWorkerRegistration): Promise<void> {
-  const done = () =>
-    worker.state === 'activated' ||
-    worker.state === 'redundant' ||
-    (worker.state === 'installed' && registration.active);
+  const done = () => isSettled(worker) || (worker.state === 'installed' && registration.active);
   if (!(await until(worker, 'statechange', () => Boolean(done()), activationMs))) {
     throw unavailable(`it was not active after ${activationMs / 1000} s`);
   }
+}
+
+function isSettled({ state }: ServiceWorker): boolean {
+  return state === 'activated' || state === 'redundant';
 }
 
 async function askVersion(worker: ServiceWorker): Promise<string> {
@@ -235,7 +236,7 @@ async function takeOver(container: ServiceWorkerContainer, script: URL, scope: s
   const worker = registration.installing ?? registration.waiting ?? registration.active;
   if (!worker) return false;
   // The one before it serves until then, and would be taken for it.
-  await until(worker, 'statechange', () => /^(activated|redundant)$/.test(worker.state), activationMs);
+  await until(worker, 'statechange', () => isSettled(worker), activationMs);
   const isControlled = await control(container, worker, (address) => address === worker.scriptURL);
   return isControlled && (await isReached(registration.scope));
 }
