@@ -2,9 +2,10 @@
 import { VecinityError } from '../errors.js';
 import { isObject, type JsonObject } from '../json-object.js';
 import { parseJson } from '../models/content.js';
-import { download, HttpStatusError } from '../models/download.js';
+import { download } from '../models/download.js';
 import { type HubPlace, toHubBase, toHubHeaders, toHubPage } from '../models/hub.js';
 import { objectField, stringField } from '../models/json-fields.js';
+import { isRefusal } from '../models/optional-files.js';
 
 export interface HubSource {
   /** Without a trailing slash. */
@@ -50,6 +51,7 @@ async function fetchJson(url: string, request: ListingRequest): Promise<JsonObje
   const { repository, revision, signal, hubToken } = request;
   const asked = { url, path: listingName, headers: toHubHeaders(hubToken), fetch, signal };
   const bytes = await download(asked).catch((error: unknown) => {
+    // The hub answers so for repositories that do not exist as well as for those that one may not read.
     if (isRefusal(error)) return null;
     throw error;
   });
@@ -60,13 +62,6 @@ async function fetchJson(url: string, request: ListingRequest): Promise<JsonObje
   const body = parseJson(bytes, listingName, url);
   if (isObject(body)) return body;
   throw notAListing(url);
-}
-
-/** The hub answers so for repositories that do not exist as well as for those that one may not read. */
-function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof VecinityError && error.cause instanceof HttpStatusError && [401, 403].includes(error.cause.status)
-  );
 }
 
 function toFile(sibling: unknown, { url, base }: { url: string; base: string }): HubFile {

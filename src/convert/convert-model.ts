@@ -69,11 +69,11 @@ async function calibrationBatch({ files, spec, texts }: ConvertRequest): Promise
 }
 
 async function copyFiles(files: ModelFiles): Promise<Map<string, Uint8Array>> {
-  const modules = await files.readJson('modules.json');
+  const modules = await files.readJson('modules.json', { isOptional: true });
   const folders = Array.isArray(modules) ? modules.map((module) => module?.path).filter(Boolean) : [];
   const copied = new Map<string, Uint8Array>();
   for (const path of [...copiedFiles, ...folders.map((folder) => `${folder}/config.json`)]) {
-    const bytes = await files.readBytes(path);
+    const bytes = await files.readBytes(path, { isOptional: true });
     if (!bytes) continue;
     // In a folder from elsewhere a name may be a link to any file; what is no JSON is nothing to pass on.
     parseJson(bytes, path, files.location.base);

@@ -4,8 +4,8 @@
  */
 import { VecinityError } from '../errors.js';
 import type { ModelFiles, ReadOptions } from '../models/files.js';
+import { readOptionalJson } from '../models/optional-files.js';
 import type { ModelSpec } from '../models/spec.js';
-import { readOptionalJson } from '../models/spec-files.js';
 import type { EngineInput, Token } from './engine.js';
 import { HubTokenizer } from './hub-tokenizer.js';
 import { checkChars, type TokenizedPart, tokenizeEnough } from './long-text.js';

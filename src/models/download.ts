@@ -14,6 +14,11 @@ export class HttpStatusError extends Error {
   constructor(readonly status: number) {
     super(`HTTP status ${status}`);
   }
+
+  /** The server would not give the file to this reader, or not tell that it has none. */
+  get isRefusal(): boolean {
+    return this.status === 401 || this.status === 403;
+  }
 }
 
 export interface DownloadRequest extends ReadOptions {
@@ -26,6 +31,8 @@ export interface DownloadRequest extends ReadOptions {
   range?: { start: number; end: number };
   /** After this long without a word a server is given up; left out: a minute. */
   silenceMs?: number;
+  /** A file that everyone may read who may read any beside it: while this one can be had, a refusal means absence. */
+  witnessUrl?: string;
   /** See `openBody`; for readers that are through with a piece when they ask for the next. */
   pieceBytes?: number;
 }
@@ -111,9 +118,17 @@ export async function connect(request: DownloadRequest): Promise<Response | null
   const { status } = response;
   if (status === 404 || status === 410) return null;
   const cause = new HttpStatusError(status);
+  if (cause.isRefusal && (await isWitnessed(request))) return null;
   const reason = `the server answered ${status} ${response.statusText}`.trimEnd();
   if (status >= 500 || laterStatuses.has(status)) throw new TransientError(request.url, reason, cause);
   throw new VecinityError('download_failed', `${request.url} could not be downloaded: ${reason}`, { cause });
+}
+
+async function isWitnessed({ witnessUrl, ...request }: DownloadRequest): Promise<boolean> {
+  if (witnessUrl === undefined) return false;
+  const response = await send({ ...request, url: witnessUrl });
+  await response.body?.cancel();
+  return response.ok;
 }
 
 async function send(request: DownloadRequest): Promise<Response> {

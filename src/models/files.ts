@@ -30,6 +30,8 @@ export interface ReadOptions {
   onProgress?: (progress: FileProgress) => void;
   /** For who goes elsewhere when nobody answers: an outage is not waited for. */
   isProbe?: boolean;
+  /** For a file that models may lack: a server that may not tell what it lacks refuses it, and that counts as absence. */
+  isOptional?: boolean;
 }
 
 /** Reads one model's files. Null means "not there"; anything wrong with a file that is there throws. */

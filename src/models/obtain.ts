@@ -8,10 +8,10 @@ import { type FilePart, type FileStore, type KeptFile, unknownVersion } from '..
 import { availableBytes, evict, evictOne } from '../storage/room.js';
 import { StorageError } from '../storage/storage-error.js';
 import { isKnownAbsent, noteAbsence } from './absences.js';
-import { HtmlPageError } from './content.js';
 import type { DownloadRequest } from './download.js';
 import type { StorageFull } from './files.js';
 import type { TreeEntry } from './hub-tree.js';
+import { isPage } from './optional-files.js';
 import { createReporter } from './progress.js';
 import { ChangedError, openTransfer } from './transfer.js';
 
@@ -116,7 +116,7 @@ class WithheldError extends VecinityError {
   constructor(url: string) {
     super(
       'download_failed',
-      `${url} could not be downloaded: the server does not have it, but its list of files does.`,
+      `${url} could not be downloaded: the server does not give it, but its list of files has it.`,
     );
   }
 }
@@ -129,10 +129,6 @@ function mayPass(error: unknown): boolean {
 /** In the place of a file that is known to exist a page does not mean that there is none. */
 function asDefect(error: unknown): unknown {
   return isPage(error) ? new VecinityError('model_file_invalid', error.message) : error;
-}
-
-function isPage(error: unknown): error is Error {
-  return error instanceof Error && error.cause instanceof HtmlPageError;
 }
 
 async function fill(part: FilePart, { order, expected, tell }: Filling): Promise<boolean> {

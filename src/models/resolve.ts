@@ -5,11 +5,10 @@
 import type { EngineConfig } from '../config.js';
 import { VecinityError } from '../errors.js';
 import { type CatalogueEntry, catalogue, findEntry } from './catalogue.js';
-import { HtmlPageError } from './content.js';
-import { HttpStatusError } from './download.js';
 import type { ModelLocation, StorageFull } from './files.js';
 import { toHubBase, toHubHeaders } from './hub.js';
 import { hasFolders, openModelFiles } from './open-files.js';
+import { isPage, isRefusal } from './optional-files.js';
 
 export interface ResolveOptions {
   /** Branch, tag or commit on the hub. */
@@ -137,9 +136,7 @@ async function readConfig(
 
 /** A page of HTML or a failed request where models may be mounted means that none is; the hub is asked next. */
 function rethrowUnlessAbsent(error: unknown): null {
-  const absent =
-    error instanceof VecinityError && (error.code === 'download_failed' || error.cause instanceof HtmlPageError);
-  if (absent) return null;
+  if (isPage(error) || (error instanceof VecinityError && error.code === 'download_failed')) return null;
   throw error;
 }
 
@@ -165,8 +162,7 @@ async function resolveOnHub(
 
 /** The hub answers 401 for repositories that do not exist as well as for those that one may not read. */
 function explainHub(error: unknown, location: ModelLocation, config: ModelSources): never {
-  const status = error instanceof VecinityError && error.cause instanceof HttpStatusError ? error.cause.status : null;
-  if (status === 401 || status === 403) throw notOnHub(location, config, error);
+  if (isRefusal(error)) throw notOnHub(location, config, error);
   throw error;
 }
 

@@ -8,6 +8,7 @@ import { isObject } from '../json-object.js';
 import { type ByteSource, openBytes, StreamSource } from './byte-source.js';
 import type { ModelFiles, ReadOptions } from './files.js';
 import { withFreshFiles } from './fresh-files.js';
+import { isRefusal, mayBeAbsent, readOptionalJson } from './optional-files.js';
 import { maxHeaderBytes, parseSafetensorsHeader, type TensorInfo, unreadable } from './safetensors-header.js';
 import { decodeTensor, type TensorData } from './tensor-data.js';
 
@@ -37,8 +38,10 @@ export interface StreamOptions extends ReadOptions {
  * Throws `model_file_invalid` for a broken header or index, `model_file_missing` for a shard that is not there.
  */
 export async function openSafetensors(files: ModelFiles, options: ReadOptions = {}): Promise<Safetensors | null> {
-  const header = await readFreshHeader(files, singleFile, options);
-  return header === null ? await openShards(files, options) : new Safetensors(files, [header]);
+  return await openEither(files, options, async () => {
+    const header = await readFreshHeader(files, singleFile, options);
+    return header && new Safetensors(files, [header]);
+  });
 }
 
 /**
@@ -47,12 +50,29 @@ export async function openSafetensors(files: ModelFiles, options: ReadOptions = 
  */
 export async function openSafetensorsStream(files: ModelFiles, options: ReadOptions = {}): Promise<Safetensors | null> {
   if (!files.readStream) return await openSafetensors(files, options);
-  const single = await withFreshFiles(
-    files,
-    () => [singleFile],
-    () => openStreamed(files, options),
-  );
-  return single ?? (await openShards(files, options));
+  const paths = () => [singleFile];
+  return await openEither(files, options, () => withFreshFiles(files, paths, () => openStreamed(files, options)));
+}
+
+/** The single file, else shards; where there are none either, the reason why the single file could not be had. */
+async function openEither(
+  files: ModelFiles,
+  options: ReadOptions,
+  openSingle: () => Promise<Safetensors | null>,
+): Promise<Safetensors | null> {
+  let denial: unknown = null;
+  const single = await openSingle().catch((error: unknown) => {
+    if (!mayBeAbsent(error)) throw error;
+    denial = error;
+    return null;
+  });
+  if (single) return single;
+  const index = await readOptionalJson(files, indexFile, options).catch((error: unknown) => {
+    throw isRefusal(error) ? (denial ?? error) : error;
+  });
+  if (index !== null && index !== undefined) return await openShards(files, index, options);
+  if (denial !== null) throw denial;
+  return null;
 }
 
 async function openStreamed(files: ModelFiles, options: ReadOptions): Promise<Safetensors | null> {
@@ -69,9 +89,7 @@ async function openStreamed(files: ModelFiles, options: ReadOptions): Promise<Sa
   }
 }
 
-async function openShards(files: ModelFiles, options: ReadOptions): Promise<Safetensors | null> {
-  const index = await files.readJson(indexFile, options);
-  if (index === null || index === undefined) return null;
+async function openShards(files: ModelFiles, index: unknown, options: ReadOptions): Promise<Safetensors> {
   const headers: FileHeader[] = [];
   const shards = shardsOf(index);
   for (const file of shards) announce(file, (await files.sizeOf?.(file, options)) ?? null, options);

@@ -2,9 +2,9 @@
 import { VecinityError } from '../errors.js';
 import { isObject, type JsonObject } from '../json-object.js';
 import { type CatalogueEntry, findCanary } from './catalogue.js';
-import { HtmlPageError } from './content.js';
 import type { ModelFiles, ReadOptions } from './files.js';
 import { asObject, booleanField, countField, objectField, stringField } from './json-fields.js';
+import { readOptionalJson } from './optional-files.js';
 import { type Modules, type PoolingConfig, parseModules, parsePooling, parsePrompts } from './sentence-transformers.js';
 import type { ModelSpec, Task } from './spec.js';
 
@@ -98,16 +98,6 @@ async function readPooling(
   const value = await files.readJson(path, options);
   if (value !== null) return parsePooling(value, path);
   throw new VecinityError('model_file_missing', `The file ${path}, named by modules.json, does not exist.`);
-}
-
-/** A file that a model may lack. Servers of single-page apps answer with HTML for what they lack, so that counts too. */
-export async function readOptionalJson(files: ModelFiles, path: string, options: ReadOptions): Promise<unknown> {
-  try {
-    return await files.readJson(path, options);
-  } catch (error) {
-    if (error instanceof VecinityError && error.cause instanceof HtmlPageError) return null;
-    throw error;
-  }
 }
 
 function taskOf(config: JsonObject, entry: CatalogueEntry | null): Task {

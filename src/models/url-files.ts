@@ -4,6 +4,7 @@ import { unknownVersion } from '../storage/file-store.js';
 import { parseJson } from './content.js';
 import { type DownloadRequest, download } from './download.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
+import { parseHubBase } from './hub.js';
 import { createReporter } from './progress.js';
 import { openTransfer, type Transfer } from './transfer.js';
 
@@ -43,7 +44,10 @@ export class UrlFiles implements ModelFiles {
 
   /** What a download of the file takes. Throws `model_file_invalid` for a path that leads out of the model's own folder. */
   request(path: string, options: ReadOptions): DownloadRequest {
-    return { ...options, url: this.#url(path), path, headers: this.location.headers, fetch: this.#fetch };
+    const { base, headers } = this.location;
+    // A hub says of what it does not have that it does not, so there a refusal is one.
+    const witness = options.isOptional && parseHubBase(base) === null ? { witnessUrl: `${base}config.json` } : {};
+    return { ...options, ...witness, url: this.#url(path), path, headers, fetch: this.#fetch };
   }
 
   #url(path: string): string {

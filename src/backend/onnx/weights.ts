@@ -1,8 +1,8 @@
 /** Which ONNX file a request means, and its bytes with the external data that it names. */
 import { VecinityError } from '../../errors.js';
-import { HtmlPageError } from '../../models/content.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from '../../models/files.js';
 import { openModelFiles } from '../../models/open-files.js';
+import { mayBeAbsent } from '../../models/optional-files.js';
 import type { BackendRequest, Device, Dtype, DtypePreference } from '../backend.js';
 
 export interface OnnxWeights {
@@ -30,7 +30,7 @@ export async function readWeights(
 ): Promise<OnnxWeights> {
   const stem = request.spec.task === 'clip' ? 'onnx/text_model' : 'onnx/model';
   const looked: string[] = [];
-  let htmlPage: unknown = null;
+  let denial: unknown = null;
   for (const dtype of dtypesFor(request.dtype, request.device, hasF16)) {
     const path = `${stem}${suffixes[dtype]}.onnx`;
     for (const files of placesOf(request.location)) {
@@ -39,12 +39,12 @@ export async function readWeights(
         const weights = await readFrom(files, path, dtype, options);
         if (weights) return weights;
       } catch (error) {
-        if (!(error instanceof VecinityError && error.cause instanceof HtmlPageError)) throw error;
-        htmlPage ??= error;
+        if (!mayBeAbsent(error)) throw error;
+        denial ??= error;
       }
     }
   }
-  if (htmlPage !== null) throw htmlPage;
+  if (denial !== null) throw denial;
   throw new VecinityError(
     'model_file_missing',
     `The model ${request.spec.id} has no ONNX file; looked for ${looked.join(', ')}.`,
