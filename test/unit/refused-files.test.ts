@@ -95,7 +95,7 @@ describe('a file that models may lack', () => {
 });
 
 describe('weights', () => {
-  const shard = writeSafetensors([{ name: 'a', dtype: 'F32', shape: [1], data: Float32Array.of(2) }]);
+  const shard = new Uint8Array(writeSafetensors([{ name: 'a', dtype: 'F32', shape: [1], data: Float32Array.of(2) }]));
   const index = JSON.stringify({ weight_map: { a: 'one.safetensors' } });
   const ways = { 'by range': openSafetensors, 'in a stream': openSafetensorsStream };
 
