@@ -10,6 +10,7 @@ import {
   bundleLibrary,
   bundleServiceWorker,
   hashSources,
+  lazyEntries,
   nodeEntries,
   repositoryRoot,
 } from '../src/vite/bundle.js';
@@ -27,6 +28,7 @@ async function browserEntries(): Promise<[name: string, file: string][]> {
   return [
     ['index', 'src/index.ts'],
     ['edge', 'src/edge/worker.ts'],
+    ...Object.entries(lazyEntries),
     ...workers.map((name): [string, string] => [name.slice(0, -3), `worker/${name}`]),
   ];
 }

@@ -16,4 +16,4 @@ export {
 } from './page/client.js';
 export type { ModelStorage } from './page/model-storage.js';
 export type { Progress, VecinityOptions } from './page/options.js';
-export type { RegisterOptions, Registration } from './page/service-worker-link.js';
+export type { RegisterOptions, Registration } from './page/registration.js';

@@ -17,7 +17,8 @@ import { createFetch } from './fetch.js';
 import { askPersistence, type ModelStorage } from './model-storage.js';
 import { type Progress, toApiConfig, toEngineConfig, type VecinityOptions } from './options.js';
 import { OwnEngine } from './own-engine.js';
-import { type RegisterOptions, type Registration, ServiceWorkerLink } from './service-worker-link.js';
+import type { RegisterOptions, Registration } from './registration.js';
+import { ServiceWorkerLink } from './service-worker-link.js';
 
 export interface RankedDocument {
   /** Position in the list that was given. */

@@ -1,36 +1,16 @@
 /**
- * The page's side of the Service Worker: lends it ports to the engine, keeps it awake while the engine works for it,
- * tells it when an engine died, and registers it. Never reloads the page.
+ * The page's side of the Service Worker: lends it ports to the engine, keeps it awake while the engine works for it, and
+ * tells it when an engine died. How it is registered is in `registration.ts`, which is loaded when a page asks for it.
  */
 
 import { VecinityError, wordsOf } from '../errors.js';
 import type { ToPage, ToServiceWorker } from '../protocol.js';
-import { buildId } from '../wire/build-id.js';
 import { parsePeer, protocolVersion, requestLimitMs } from '../wire/engine-port.js';
-import { controlUrl } from '../wire/routes.js';
 import { trustScript } from '../wire/trusted-scripts.js';
+import type { RegisterOptions, Registration } from './registration.js';
 
 /** Firefox stops a Service Worker 30 s after its last event, whatever it waits for. */
 const keepaliveMs = 15_000;
-const activationMs = 20_000;
-const controlMs = 5_000;
-/** The browser may stop the worker before it has read what we say. */
-const claims = 4;
-const pongMs = 5_000;
-
-export interface RegisterOptions {
-  /** Where the script is served; default `/vecinity-sw.js`. Its folder is the widest scope it can have. */
-  url?: string | URL;
-  scope?: string;
-}
-
-export interface Registration {
-  /** True when plain `fetch` calls of this page are answered from now on. */
-  controlled: boolean;
-  /** The build of the script that runs; another one than ours means that an old copy is served. */
-  version: string;
-  outdated: boolean;
-}
 
 export interface ServiceWorkerLinkOptions {
   connect(port: MessagePort): Promise<void>;
@@ -57,30 +37,9 @@ export class ServiceWorkerLink {
    * Registers the script, waits until it is active and controls this page, also after a hard reload.
    * Throws `service_worker_unavailable` with the reason; `vecinity.fetch` works in every such case.
    */
-  async register({ url = '/vecinity-sw.js', scope }: RegisterOptions = {}): Promise<Registration> {
-    const container = this.#container;
-    if (!container) throw unavailable(absenceReason());
-    const wanted = new URL(url, document.baseURI);
-    if (this.#options.routePrefix) wanted.searchParams.set('prefix', this.#options.routePrefix);
-    const script = await runningAddress(container, wanted, scope);
-    const registration = await registerScript(container, script, scope);
-    if (!location.href.startsWith(registration.scope)) {
-      throw unavailable(`its scope ${registration.scope} does not include this page; serve it from the root`);
-    }
-    let worker = await activeWorker(registration);
-    let version = await askVersion(worker);
-    if (version !== buildId) {
-      await registration.update().catch(ignoreOffline);
-      worker = await activeWorker(registration);
-      version = await askVersion(worker);
-    }
-    const outdated = version !== buildId;
-    const controlled = await control(container, worker, (address) => isSame(address, worker.scriptURL));
-    // Another build may not know the question whether it is reached; a site's own script is the site's to replace.
-    const isReplaceable = !outdated && new URL(worker.scriptURL).pathname.endsWith('/vecinity-sw.js');
-    if (!controlled || !isReplaceable || (await isReached(registration.scope)))
-      return { controlled, version, outdated };
-    return { controlled: await takeOver(container, script, scope), version, outdated };
+  async register(options: RegisterOptions = {}): Promise<Registration> {
+    const { register } = await import('./registration.js').catch(notLoaded);
+    return await register(options, { container: this.#container, routePrefix: this.#options.routePrefix, trustScript });
   }
 
   /** What the engine had accepted is lost: the Service Worker gives it to another tab, or to our next engine. */
@@ -143,144 +102,8 @@ function serviceWorkerContainer(): ServiceWorkerContainer | undefined {
   }
 }
 
-function absenceReason(): string {
-  return isSecureContext
-    ? 'this browser or window offers none (a private window, or a web view)'
-    : `the page at ${location.origin} is not secure (https, or http on localhost)`;
-}
-
-function unavailable(reason: string, cause?: unknown): VecinityError {
-  const message = `The Service Worker cannot be used: ${reason}. vecinity.fetch and the client work without it.`;
-  return new VecinityError('service_worker_unavailable', message, { cause });
-}
-
-/** Offline, the copy that is installed is as good as it gets. */
-function ignoreOffline(): void {}
-
-async function registerScript(
-  container: ServiceWorkerContainer,
-  script: URL,
-  scope: string | undefined,
-): Promise<ServiceWorkerRegistration> {
-  try {
-    return await container.register(trustScript(script), {
-      updateViaCache: 'none',
-      ...(scope === undefined ? {} : { scope }),
-    });
-  } catch (cause) {
-    const reason = wordsOf(cause);
-    const advice = 'where the site has it elsewhere, give its address to register({ url })';
-    throw unavailable(`${script.pathname} could not be registered (${reason}); ${advice}`, cause);
-  }
-}
-
-/** The newest worker of the registration, once it is active; a site's own one may wait for its tabs to close. */
-async function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceWorker> {
-  const worker = registration.installing ?? (registration.active ? null : registration.waiting);
-  if (worker) await activated(worker, registration);
-  if (!registration.active) throw unavailable('its installation failed');
-  return registration.active;
-}
-
-async function activated(worker: ServiceWorker, registration: ServiceWorkerRegistration): Promise<void> {
-  const done = () => isSettled(worker) || (worker.state === 'installed' && registration.active);
-  if (!(await until(worker, 'statechange', () => Boolean(done()), activationMs))) {
-    throw unavailable(`it was not active after ${activationMs / 1000} s`);
-  }
-}
-
-function isSettled({ state }: ServiceWorker): boolean {
-  return state === 'activated' || state === 'redundant';
-}
-
-async function askVersion(worker: ServiceWorker): Promise<string> {
-  const { port1, port2 } = new MessageChannel();
-  let version: string | null = null;
-  port1.addEventListener('message', (event: MessageEvent) => {
-    const pong = parsePeer<ToPage>(event.data);
-    if (pong?.type === 'pong') version = pong.build;
-  });
-  port1.start();
-  worker.postMessage({ vecinity: protocolVersion, type: 'ping' } satisfies ToServiceWorker, [port2]);
-  await until(port1, 'message', () => version !== null, pongMs);
-  port1.close();
-  if (version === null) throw unavailable(`${worker.scriptURL} did not answer; it is not, or does not import, ours`);
-  return version;
-}
-
-/** An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. */
-async function control(
-  container: ServiceWorkerContainer,
-  worker: ServiceWorker,
-  isOurs: (address: string) => boolean,
-): Promise<boolean> {
-  const isControlled = () => container.controller !== null && isOurs(container.controller.scriptURL);
-  for (let claim = 0; claim < claims && !isControlled(); claim += 1) {
-    worker.postMessage({ vecinity: protocolVersion, type: 'claim' } satisfies ToServiceWorker);
-    await until(container, 'controllerchange', isControlled, controlMs);
-  }
-  return isControlled();
-}
-
-/** Counts the takeovers in a script's address, so that tabs that need one at the same time agree on it. */
-const turnName = 'again';
-
-/**
- * Chromium 156 gives a page whose load met the end of the worker that worker as its controller, and yet its requests pass
- * it by, whatever is claimed; a worker of another address gets them.
- */
-async function takeOver(container: ServiceWorkerContainer, script: URL, scope: string | undefined): Promise<boolean> {
-  const other = new URL(script);
-  other.searchParams.set(turnName, String(Number(script.searchParams.get(turnName)) + 1));
-  const registration = await registerScript(container, other, scope);
-  const worker = registration.installing ?? registration.waiting ?? registration.active;
-  if (!worker) return false;
-  // The one before it serves until then, and would be taken for it.
-  await until(worker, 'statechange', () => isSettled(worker), activationMs);
-  const isControlled = await control(container, worker, (address) => address === worker.scriptURL);
-  return isControlled && (await isReached(registration.scope));
-}
-
-/** The address that a takeover gave to the script: the wanted one would replace it for all tabs, and needs the network. */
-async function runningAddress(container: ServiceWorkerContainer, wanted: URL, scope: string | undefined): Promise<URL> {
-  // Where this is refused, so is `register`, whose words say why.
-  const registration = await container.getRegistration(scope ?? new URL('.', wanted)).catch(() => undefined);
-  const running = registration?.active?.scriptURL;
-  return running !== undefined && isSame(running, wanted.href) ? new URL(running) : wanted;
-}
-
-function isSame(address: string, other: string): boolean {
-  const [plain, otherPlain] = [address, other].map((href) => {
-    const url = new URL(href);
-    url.searchParams.delete(turnName);
-    return url.href;
-  });
-  return plain === otherPlain;
-}
-
-/** Asks for what only the worker has, and no cache: where it does not answer, nobody is asked. */
-async function isReached(scope: string): Promise<boolean> {
-  const limit = AbortSignal.timeout(controlMs);
-  const asked = fetch(controlUrl(scope), { cache: 'only-if-cached', mode: 'same-origin', signal: limit });
-  return await asked.then(
-    ({ ok }) => ok,
-    () => false,
-  );
-}
-
-/** Waits for events of one type until the condition holds; false when it did not within `limitMs`. */
-function until(target: EventTarget, type: string, condition: () => boolean, limitMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer);
-      target.removeEventListener(type, check);
-      resolve(condition());
-    };
-    const check = () => {
-      if (condition()) finish();
-    };
-    const timer = setTimeout(finish, limitMs);
-    target.addEventListener(type, check);
-    check();
-  });
+/** A part of the package is missing: the site was deployed anew meanwhile, or this device is offline. */
+function notLoaded(cause: unknown): never {
+  const message = `The part of vecinity that registers the Service Worker could not be loaded: ${wordsOf(cause)}`;
+  throw new VecinityError('service_worker_unavailable', message, { cause });
 }

@@ -43,6 +43,11 @@ export interface LibraryOptions {
   external?: RegExp;
 }
 
+/** Parts of the page that it loads when they are asked for, by the names that they are imported by. */
+export const lazyEntries: Readonly<Record<string, string>> = {
+  registration: 'src/page/registration.ts',
+};
+
 /** What runs on Node: the server's parts, and the threads that it starts by these names. */
 export const nodeEntries: Readonly<Record<string, string>> = {
   node: 'src/edge/index.ts',
@@ -73,7 +78,7 @@ export async function bundleLibrary(options: LibraryOptions): Promise<string[]> 
     platform,
     cwd: repositoryRoot,
     transform: { define: defineBuild(buildId), target: 'es2022' },
-    plugins: platform === 'browser' ? [emittedFiles(), builtWorkers(), quietRuntime()] : [],
+    plugins: platform === 'browser' ? [emittedFiles(), builtWorkers(), builtParts(), quietRuntime()] : [],
     // No chunk may import an entry: under another address than it was started by, a worker's would run twice.
     preserveEntrySignatures: 'strict',
     ...(external ? { external } : {}),
@@ -134,6 +139,18 @@ function builtWorkers(): Plugin {
         ),
         map: null,
       }),
+    },
+  };
+}
+
+/** A lazy entry is left to be loaded as it is: in one bundle with the page, it would move what both need to a third file. */
+function builtParts(): Plugin {
+  return {
+    name: 'vecinity:built-parts',
+    resolveId(specifier, _importer, { kind }) {
+      const name = path.basename(specifier);
+      if (kind !== 'dynamic-import' || !(path.parse(name).name in lazyEntries)) return null;
+      return { id: `./${name}`, external: true };
     },
   };
 }

@@ -246,6 +246,23 @@ test('a script that is not there is said so, and vecinity.fetch works all the sa
   expect(status).toBe(200);
 });
 
+test('the part that registers is loaded when it is asked for; where it does not come, this is said', async ({
+  page,
+}) => {
+  const asked: string[] = [];
+  await page.route(/\/registration[^/]*\.js$/, async (route) => {
+    asked.push(route.request().url());
+    await route.abort();
+  });
+  await openEngine(page);
+  expect(asked).toEqual([]);
+  const refused = await page.evaluate(() =>
+    window.vecinity.serviceWorker.register().catch(({ code, message }) => `${code}: ${message}`),
+  );
+  expect(refused).toContain('service_worker_unavailable: The part of vecinity that registers the Service Worker');
+  expect(asked).toHaveLength(1);
+});
+
 test('a prefix mounts the API elsewhere, for the Service Worker and for vecinity.fetch alike', async ({ page }) => {
   await openEngine(page, { routePrefix: '/ai' });
   await registerServiceWorker(page);

@@ -1,0 +1,218 @@
+/**
+ * Registers the Service Worker and sees to it that plain `fetch` calls of this page arrive there. An entry of its own:
+ * a page loads it when it registers, and most of what is said here is said to few. Never reloads the page.
+ */
+import { VecinityError, wordsOf } from '../errors.js';
+import type { ToPage, ToServiceWorker } from '../protocol.js';
+import { buildId } from '../wire/build-id.js';
+import { parsePeer, protocolVersion } from '../wire/engine-port.js';
+import { controlUrl } from '../wire/routes.js';
+
+const activationMs = 20_000;
+const controlMs = 5_000;
+/** The browser may stop the worker before it has read what we say. */
+const claims = 4;
+const pongMs = 5_000;
+
+export interface RegisterOptions {
+  /** Where the script is served; default `/vecinity-sw.js`. Its folder is the widest scope it can have. */
+  url?: string | URL;
+  scope?: string;
+}
+
+export interface Registration {
+  /** True when plain `fetch` calls of this page are answered from now on. */
+  controlled: boolean;
+  /** The build of the script that runs; another one than ours means that an old copy is served. */
+  version: string;
+  outdated: boolean;
+}
+
+/** What comes from the page, whose copy of the package is the only one that has it. */
+export interface Surroundings {
+  /** Absent without https, in a sandboxed frame and in some private windows. */
+  container: ServiceWorkerContainer | undefined;
+  routePrefix: string;
+  /** The page's policy for scripts, whose name a site may let be taken once only. */
+  trustScript(url: URL): string;
+}
+
+/** Where a script is registered. */
+interface Place extends Pick<Surroundings, 'trustScript'> {
+  container: ServiceWorkerContainer;
+  scope: string | undefined;
+}
+
+/**
+ * Registers the script, waits until it is active and controls this page, also after a hard reload.
+ * Throws `service_worker_unavailable` with the reason; `vecinity.fetch` works in every such case.
+ */
+export async function register(
+  { url = '/vecinity-sw.js', scope }: RegisterOptions,
+  { container, routePrefix, trustScript }: Surroundings,
+): Promise<Registration> {
+  if (!container) throw unavailable(absenceReason());
+  const wanted = new URL(url, document.baseURI);
+  if (routePrefix) wanted.searchParams.set('prefix', routePrefix);
+  const place: Place = { container, scope, trustScript };
+  const script = await runningAddress(place, wanted);
+  const registration = await registerScript(place, script);
+  if (!location.href.startsWith(registration.scope)) {
+    throw unavailable(`its scope ${registration.scope} does not include this page; serve it from the root`);
+  }
+  let worker = await activeWorker(registration);
+  let version = await askVersion(worker);
+  if (version !== buildId) {
+    await registration.update().catch(ignoreOffline);
+    worker = await activeWorker(registration);
+    version = await askVersion(worker);
+  }
+  const outdated = version !== buildId;
+  const controlled = await control(container, worker, (address) => isSame(address, worker.scriptURL));
+  // Another build may not know the question whether it is reached; a site's own script is the site's to replace.
+  const isReplaceable = !outdated && new URL(worker.scriptURL).pathname.endsWith('/vecinity-sw.js');
+  if (!controlled || !isReplaceable || (await isReached(registration.scope))) return { controlled, version, outdated };
+  return { controlled: await takeOver(place, script), version, outdated };
+}
+
+function absenceReason(): string {
+  return isSecureContext
+    ? 'this browser or window offers none (a private window, or a web view)'
+    : `the page at ${location.origin} is not secure (https, or http on localhost)`;
+}
+
+function unavailable(reason: string, cause?: unknown): VecinityError {
+  const message = `The Service Worker cannot be used: ${reason}. vecinity.fetch and the client work without it.`;
+  return new VecinityError('service_worker_unavailable', message, { cause });
+}
+
+/** Offline, the copy that is installed is as good as it gets. */
+function ignoreOffline(): void {}
+
+async function registerScript(
+  { container, scope, trustScript }: Place,
+  script: URL,
+): Promise<ServiceWorkerRegistration> {
+  try {
+    return await container.register(trustScript(script), {
+      updateViaCache: 'none',
+      ...(scope === undefined ? {} : { scope }),
+    });
+  } catch (cause) {
+    const reason = wordsOf(cause);
+    const advice = 'where the site has it elsewhere, give its address to register({ url })';
+    throw unavailable(`${script.pathname} could not be registered (${reason}); ${advice}`, cause);
+  }
+}
+
+/** The newest worker of the registration, once it is active; a site's own one may wait for its tabs to close. */
+async function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceWorker> {
+  const worker = registration.installing ?? (registration.active ? null : registration.waiting);
+  if (worker) await activated(worker, registration);
+  if (!registration.active) throw unavailable('its installation failed');
+  return registration.active;
+}
+
+async function activated(worker: ServiceWorker, registration: ServiceWorkerRegistration): Promise<void> {
+  const done = () => isSettled(worker) || (worker.state === 'installed' && registration.active);
+  if (!(await until(worker, 'statechange', () => Boolean(done()), activationMs))) {
+    throw unavailable(`it was not active after ${activationMs / 1000} s`);
+  }
+}
+
+function isSettled({ state }: ServiceWorker): boolean {
+  return state === 'activated' || state === 'redundant';
+}
+
+async function askVersion(worker: ServiceWorker): Promise<string> {
+  const { port1, port2 } = new MessageChannel();
+  let version: string | null = null;
+  port1.addEventListener('message', (event: MessageEvent) => {
+    const pong = parsePeer<ToPage>(event.data);
+    if (pong?.type === 'pong') version = pong.build;
+  });
+  port1.start();
+  worker.postMessage({ vecinity: protocolVersion, type: 'ping' } satisfies ToServiceWorker, [port2]);
+  await until(port1, 'message', () => version !== null, pongMs);
+  port1.close();
+  if (version === null) throw unavailable(`${worker.scriptURL} did not answer; it is not, or does not import, ours`);
+  return version;
+}
+
+/** An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. */
+async function control(
+  container: ServiceWorkerContainer,
+  worker: ServiceWorker,
+  isOurs: (address: string) => boolean,
+): Promise<boolean> {
+  const isControlled = () => container.controller !== null && isOurs(container.controller.scriptURL);
+  for (let claim = 0; claim < claims && !isControlled(); claim += 1) {
+    worker.postMessage({ vecinity: protocolVersion, type: 'claim' } satisfies ToServiceWorker);
+    await until(container, 'controllerchange', isControlled, controlMs);
+  }
+  return isControlled();
+}
+
+/** Counts the takeovers in a script's address, so that tabs that need one at the same time agree on it. */
+const turnName = 'again';
+
+/**
+ * Chromium 156 gives a page whose load met the end of the worker that worker as its controller, and yet its requests pass
+ * it by, whatever is claimed; a worker of another address gets them.
+ */
+async function takeOver(place: Place, script: URL): Promise<boolean> {
+  const { container } = place;
+  const other = new URL(script);
+  other.searchParams.set(turnName, String(Number(script.searchParams.get(turnName)) + 1));
+  const registration = await registerScript(place, other);
+  const worker = registration.installing ?? registration.waiting ?? registration.active;
+  if (!worker) return false;
+  // The one before it serves until then, and would be taken for it.
+  await until(worker, 'statechange', () => isSettled(worker), activationMs);
+  const isControlled = await control(container, worker, (address) => address === worker.scriptURL);
+  return isControlled && (await isReached(registration.scope));
+}
+
+/** The address that a takeover gave to the script: the wanted one would replace it for all tabs, and needs the network. */
+async function runningAddress({ container, scope }: Place, wanted: URL): Promise<URL> {
+  // Where this is refused, so is `register`, whose words say why.
+  const registration = await container.getRegistration(scope ?? new URL('.', wanted)).catch(() => undefined);
+  const running = registration?.active?.scriptURL;
+  return running !== undefined && isSame(running, wanted.href) ? new URL(running) : wanted;
+}
+
+function isSame(address: string, other: string): boolean {
+  const [plain, otherPlain] = [address, other].map((href) => {
+    const url = new URL(href);
+    url.searchParams.delete(turnName);
+    return url.href;
+  });
+  return plain === otherPlain;
+}
+
+/** Asks for what only the worker has, and no cache: where it does not answer, nobody is asked. */
+async function isReached(scope: string): Promise<boolean> {
+  const limit = AbortSignal.timeout(controlMs);
+  const asked = fetch(controlUrl(scope), { cache: 'only-if-cached', mode: 'same-origin', signal: limit });
+  return await asked.then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
+/** Waits for events of one type until the condition holds; false when it did not within `limitMs`. */
+function until(target: EventTarget, type: string, condition: () => boolean, limitMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer);
+      target.removeEventListener(type, check);
+      resolve(condition());
+    };
+    const check = () => {
+      if (condition()) finish();
+    };
+    const timer = setTimeout(finish, limitMs);
+    target.addEventListener(type, check);
+    check();
+  });
+}
