@@ -24,7 +24,8 @@ import { isOther, pickChoice } from './load-choice.js';
 import type { LoadedModel } from './loaded-model.js';
 import { ModelEntry } from './model-entry.js';
 import type { EngineParts } from './model-loader.js';
-import { checkLoadChoice, checkModelName } from './options.js';
+import { checkLoadChoice, checkModelName, checkObject } from './options.js';
+import { checkRequest, type RequestKind } from './request-check.js';
 
 export type { EngineParts } from './model-loader.js';
 
@@ -51,8 +52,9 @@ class ModelEngine implements Engine {
    * replaces it. Rejects with the load's error or the caller's abort.
    */
   async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
-    const choice = pickChoice(options);
     checkModelName(model);
+    checkObject(options, 'options');
+    const choice = pickChoice(options);
     checkLoadChoice(choice);
     this.#requireLife();
     const id = this.#parts.modelIdOf(model);
@@ -63,17 +65,18 @@ class ModelEngine implements Engine {
   }
 
   async unload(model: string): Promise<void> {
+    checkModelName(model);
     const entry = this.#find(model);
     this.#entries.delete(entry.options.id);
     await entry.dispose();
   }
 
   embed(request: EmbedRequest): Promise<EmbedResult> {
-    return this.#run(request, 'embedding', (model) => model.embed(request));
+    return this.#run(request, 'embed', (model) => model.embed(request));
   }
 
   embedTokens(request: EmbedTokensRequest): Promise<EmbedTokensResult> {
-    return this.#run(request, 'embedding', (model) => model.embedTokens(request));
+    return this.#run(request, 'embedTokens', (model) => model.embedTokens(request));
   }
 
   rerank(request: RerankRequest): Promise<RerankResult> {
@@ -81,15 +84,15 @@ class ModelEngine implements Engine {
   }
 
   classify(request: ClassifyRequest): Promise<ClassifyResult> {
-    return this.#run(request, 'rerank', (model) => model.classify(request));
+    return this.#run(request, 'classify', (model) => model.classify(request));
   }
 
   tokenize(request: TokenizeRequest): Promise<TokenizeResult> {
-    return this.#run(request, 'embedding', (model) => model.tokenize(request));
+    return this.#run(request, 'tokenize', (model) => model.tokenize(request));
   }
 
   decode(request: DecodeRequest): Promise<DecodeResult> {
-    return this.#run(request, 'embedding', (model) => model.decode(request));
+    return this.#run(request, 'decode', (model) => model.decode(request));
   }
 
   status(): EngineStatus {
@@ -117,9 +120,11 @@ class ModelEngine implements Engine {
   /** Works on the model of a request, and on the one that took its place when that went meanwhile. */
   async #run<Result>(
     request: Asked,
-    task: WantedTask,
+    kind: RequestKind,
     work: (model: LoadedModel) => Result | Promise<Result>,
   ): Promise<Result> {
+    checkRequest(kind, request);
+    const task = kind === 'rerank' || kind === 'classify' ? 'rerank' : 'embedding';
     for (;;) {
       const entry = await this.#entryOf(request, task);
       try {

@@ -27,7 +27,7 @@ import type {
   TokenizeRequest,
   TokenizeResult,
 } from './engine.js';
-import { chooseDimensions, requireRoom, requireSome } from './request-limits.js';
+import { chooseDimensions, requireRoom } from './request-limits.js';
 import { cosine } from './similarity.js';
 import type { Encoding, Tokenizer } from './tokenizer.js';
 import { inTurns } from './turns.js';
@@ -67,7 +67,6 @@ export class LoadedModel {
   async embed(request: EmbedRequest): Promise<EmbedResult> {
     const { inputs } = request;
     this.#requireEmbeddings();
-    requireSome(inputs.length, 'input');
     const dimensions = chooseDimensions(request.dimensions, this.spec);
     const prompt = resolvePrompt(this.spec, request);
     const computed = request.lateChunking
@@ -82,7 +81,6 @@ export class LoadedModel {
   /** Throws `invalid_request` for more tokens than can be answered at once. */
   async embedTokens({ inputs, ...request }: EmbedTokensRequest): Promise<EmbedTokensResult> {
     this.#requireEmbeddings();
-    requireSome(inputs.length, 'input');
     const { signal, client, onProgress, maxTotalTokens } = request;
     const options = { ...cutOf(request), prompt: resolvePrompt(this.spec, request) };
     const offsets = new Int32Array(inputs.length + 1);
@@ -109,7 +107,6 @@ export class LoadedModel {
   }
 
   async rerank(request: RerankRequest): Promise<RerankResult> {
-    requireSome(request.documents.length, 'documents');
     if (this.spec.task !== 'rerank') return await this.#rerankByCosine(request);
     if (this.backend.width !== 1) throw this.#unsupported(`it has ${this.backend.width} labels and a reranker has one`);
     const { query, documents, truncate, maxTokensPerDocument, maxTokens = null } = request;
@@ -126,7 +123,6 @@ export class LoadedModel {
   async classify(request: ClassifyRequest): Promise<ClassifyResult> {
     const { inputs, activation, truncate, truncateSide, maxTokens = null, ...options } = request;
     if (this.spec.task !== 'rerank') throw this.#unsupported('it makes embeddings and has no labels');
-    requireSome(inputs.length, 'input');
     const encode = (index: number) => {
       const input = inputs[index] ?? '';
       if (typeof input === 'string') return this.#tokenizer.encode(input, { truncate, truncateSide, maxTokens, index });

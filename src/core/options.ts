@@ -3,11 +3,11 @@ import type { EngineConfig } from '../config.js';
 import { VecinityError } from '../errors.js';
 import type { LoadChoice } from './load-choice.js';
 
-type Check = (value: unknown) => boolean;
+export type Check = (value: unknown) => boolean;
 /** What an option must be, in words, and whether a value is that. */
 type Rule = readonly [allowed: string, check: Check];
 
-const isText: Check = (value) => typeof value === 'string' && value !== '';
+export const isText: Check = (value) => typeof value === 'string' && value !== '';
 const isTextOrNull: Check = (value) => value === null || typeof value === 'string';
 
 const rules: Readonly<Record<keyof EngineConfig, Rule>> = {
@@ -45,9 +45,22 @@ export function checkLoadChoice(choice: LoadChoice): void {
   }
 }
 
-function wrongOption(name: string, allowed: string, value: unknown): VecinityError {
-  const came = typeof value === 'object' && value !== null ? 'an object' : (JSON.stringify(value) ?? String(value));
-  return new VecinityError('invalid_request', `\`${name}\` must be ${allowed}; got ${came}.`, { param: name });
+/** Throws `invalid_request` for what has no members to read. */
+export function checkObject(value: unknown, param: string): void {
+  if (typeof value !== 'object' || value === null) throw wrongOption(param, 'an object', value);
+}
+
+/** The error of an option or a request's field; `allowed` completes the sentence "`name` must be …". */
+export function wrongOption(name: string, allowed: string, value: unknown): VecinityError {
+  return new VecinityError('invalid_request', `\`${name}\` must be ${allowed}; got ${describe(value)}.`, {
+    param: name,
+  });
+}
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (typeof value === 'function') return 'a function';
+  return typeof value === 'object' && value !== null ? 'an object' : (JSON.stringify(value) ?? String(value));
 }
 
 function oneOf(words: readonly string[]): Rule {

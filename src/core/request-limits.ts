@@ -1,15 +1,9 @@
-/** What a ready model refuses, and in which words: empty lists, more tokens than it may take, widths it cannot have. */
+/** What a ready model refuses, and in which words: more tokens than it may take, widths it cannot have. */
 import { VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 
 /** Token vectors of one answer, in values: 32 MiB of floats, several times that as text. */
 const maxTokenValues = 2 ** 23;
-
-/** Throws `invalid_request` for an empty list. */
-export function requireSome(count: number, param: 'input' | 'documents'): void {
-  if (count > 0) return;
-  throw new VecinityError('invalid_request', `${param} is an empty list; it must hold one text at least.`, { param });
-}
 
 /** Throws `invalid_request` in OpenAI's words for more tokens than one request may have; some may not be counted yet. */
 export function requireFewer(tokens: number, most: number | null | undefined): void {

@@ -8,6 +8,7 @@ import { supportsModel } from '../backend/wasm/supports.js';
 import { defaultEngineConfig, type EngineConfig, withDefaults } from '../config.js';
 import { setDeadline } from '../core/deadline.js';
 import type { Engine } from '../core/engine.js';
+import { checkObject, isText, wrongOption } from '../core/options.js';
 import { VecinityError } from '../errors.js';
 import { openFolder } from '../models/folder.node.js';
 import { setFolderOpener } from '../models/open-files.js';
@@ -22,11 +23,12 @@ export interface NodeEngineOptions extends Partial<Omit<EngineConfig, 'modelsUrl
 }
 
 /** Makes an engine without a model; `dispose` ends its threads. Throws `invalid_request` for a `modelsDir` that is no folder. */
-export async function createNodeEngine({
-  modelsDir = null,
-  pulledDir = null,
-  ...options
-}: NodeEngineOptions = {}): Promise<Engine> {
+export async function createNodeEngine(given: NodeEngineOptions = {}): Promise<Engine> {
+  checkObject(given, 'options');
+  const { modelsDir = null, pulledDir = null, ...options } = given;
+  for (const [name, folder] of Object.entries({ modelsDir, pulledDir })) {
+    if (folder !== null && !isText(folder)) throw wrongOption(name, 'the path of a folder or null', folder);
+  }
   if (modelsDir !== null) await checkFolder(modelsDir);
   setFolderOpener(openFolder);
   setDeadline(withDeadline);

@@ -4,6 +4,7 @@ import {
   createHandler as createApiHandler,
   type Handler,
 } from '../api/handler.js';
+import { checkObject, wrongOption } from '../core/options.js';
 import { toRemoteModels, type Upstream } from './upstream.js';
 
 export interface HandlerOptions extends Omit<ApiHandlerOptions, 'remote' | 'metrics'> {
@@ -12,7 +13,11 @@ export interface HandlerOptions extends Omit<ApiHandlerOptions, 'remote' | 'metr
 }
 
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
-export function createHandler({ upstream = [], ...options }: HandlerOptions): Handler {
+export function createHandler(options: HandlerOptions): Handler {
+  checkObject(options, 'options');
+  const { upstream = [], ...given } = options;
+  if (typeof given.engine?.onRun !== 'function')
+    throw wrongOption('engine', 'an engine, as `createNodeEngine` and `createEdgeEngine` make it', given.engine);
   const upstreams = [upstream].flat();
-  return createApiHandler(upstreams.length > 0 ? { ...options, remote: toRemoteModels(upstreams) } : options);
+  return createApiHandler(upstreams.length > 0 ? { ...given, remote: toRemoteModels(upstreams) } : given);
 }

@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { errorResponse } from '../api/error-response.js';
+import { checkObject, wrongOption } from '../core/options.js';
 import { VecinityError } from '../errors.js';
 import { keepAddress } from './clients.js';
 import { isLoopback, onlyFor } from './hosts.js';
@@ -32,8 +33,11 @@ const keepAliveMs = 75_000;
 /** Listens until it is closed. Rejects with Node's own error when the address cannot be taken. */
 export async function listen(
   handler: (request: Request) => Response | Promise<Response>,
-  { hostname = '127.0.0.1', port = 0, hosts = isLoopback(hostname) ? [] : null }: ListenOptions = {},
+  options: ListenOptions = {},
 ): Promise<RunningServer> {
+  checkHandler(handler);
+  checkObject(options, 'options');
+  const { hostname = '127.0.0.1', port = 0, hosts = isLoopback(hostname) ? [] : null } = options;
   const checked = hosts === null ? handler : onlyFor(hosts, handler);
   const server = createServer({ keepAliveTimeout: keepAliveMs }, toListener(checked));
   server.headersTimeout = keepAliveMs + 1_000;
@@ -50,12 +54,17 @@ export async function listen(
 
 /** The handler as a listener of `node:http`, for servers and frameworks that bring their own. */
 export function toListener(handler: (request: Request) => Response | Promise<Response>) {
+  checkHandler(handler);
   const fromSocket = (request: Request, { incoming }: { incoming: { socket: { remoteAddress?: string } } }) => {
     keepAddress(request, incoming.socket.remoteAddress);
     return handler(request);
   };
   // HTTP/1.0 needs no `host`, and the health checks of some load balancers send none.
   return getRequestListener(fromSocket, { hostname: 'localhost', overrideGlobalObjects: false, errorHandler: explain });
+}
+
+function checkHandler(handler: unknown): void {
+  if (typeof handler !== 'function') throw wrongOption('handler', 'a function, as `createHandler` makes it', handler);
 }
 
 /** What Node lets through and no `Request` can be made of, such as a `host` that is none. */

@@ -9,6 +9,7 @@ import { loadWasmBackend } from '../backend/wasm/index.js';
 import { supportsModel } from '../backend/wasm/supports.js';
 import { defaultEngineConfig, type EngineConfig, withDefaults } from '../config.js';
 import type { Engine } from '../core/engine.js';
+import { checkObject } from '../core/options.js';
 import { VecinityError } from '../errors.js';
 import { setFolderOpener } from '../models/open-files.js';
 import { UrlFiles } from '../models/url-files.js';
@@ -38,7 +39,11 @@ const mount = 'file:///models/';
 const maxBatchTokens = 2_048;
 
 /** Makes an engine without a model. Throws `invalid_request` for an address that is none. */
-export function createEdgeEngine({ kernels, modelsUrl, fetch: read, ...options }: EdgeEngineOptions): Engine {
+export function createEdgeEngine(given: EdgeEngineOptions): Engine {
+  checkObject(given, 'options');
+  const { kernels, modelsUrl, fetch: read, ...options } = given;
+  checkObject(kernels, 'kernels');
+  for (const level of ['relaxed', 'simd'] as const) checkObject(kernels[level], `kernels.${level}`);
   const base = toBase(modelsUrl);
   const fetchFile: typeof fetch = read ?? ((input, init) => fetch(input, init));
   setKernels(kernels);
@@ -62,7 +67,7 @@ export function createEdgeEngine({ kernels, modelsUrl, fetch: read, ...options }
 
 function toBase(modelsUrl: string): string {
   if (!URL.canParse(modelsUrl)) {
-    const message = `\`modelsUrl\` must be an absolute address, got ${JSON.stringify(modelsUrl)}.`;
+    const message = `\`modelsUrl\` must be an absolute address; got ${JSON.stringify(modelsUrl)}.`;
     throw new VecinityError('invalid_request', message, { param: 'modelsUrl' });
   }
   const { href } = new URL(modelsUrl);

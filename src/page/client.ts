@@ -37,12 +37,9 @@ export interface VecinityEventMap {
 
 /** Loads a model in a worker, unless `model` is null. Rejects with the reason when that fails, and leaves no worker behind. */
 export async function createVecinity(options: VecinityOptions = {}): Promise<Vecinity> {
-  if (typeof options !== 'object') {
-    const example = "{ model: 'all-MiniLM-L6-v2' }";
-    throw new VecinityError(
-      'invalid_request',
-      `The options must be an object such as ${example}; got ${typeof options}.`,
-    );
+  if (typeof options !== 'object' || options === null) {
+    const message = `\`options\` must be an object such as { model: '${defaultModel}' }; got ${String(options)}.`;
+    throw new VecinityError('invalid_request', message, { param: 'options' });
   }
   const vecinity = new Vecinity(options);
   try {
@@ -282,15 +279,15 @@ function firstOf(vectors: readonly Float32Array[]): Float32Array {
   return first;
 }
 
-function isOne(value: Comparable | readonly Comparable[]): value is Comparable {
-  return typeof value === 'string' || value instanceof Float32Array || typeof value[0] === 'number';
+/** Null is no value of the types, and comes from plain JavaScript all the same. */
+function isOne(value: Comparable | readonly Comparable[] | null): value is Comparable {
+  return typeof value === 'string' || typeof value?.[0] === 'number';
 }
 
 /** Throws `invalid_request` for what plain JavaScript may give instead. */
 function toList(value: Comparable | readonly Comparable[], param: string): readonly Comparable[] {
-  if (typeof value !== 'string' && !(value instanceof Float32Array) && !Array.isArray(value)) {
-    const message = `\`${param}\` must be a text, a vector, or a list of them; got ${typeof value}.`;
-    throw new VecinityError('invalid_request', message, { param });
-  }
-  return isOne(value) ? [value] : value;
+  const list: unknown = isOne(value) ? [value] : value;
+  if (Array.isArray(list) && list.every(isOne)) return list;
+  const message = `\`${param}\` must be a text, a vector, or a list of them; got ${value === null ? value : typeof value}.`;
+  throw new VecinityError('invalid_request', message, { param });
 }

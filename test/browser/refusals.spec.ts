@@ -68,6 +68,61 @@ test.describe('a bad request', () => {
     ]);
   });
 
+  test('of plain JavaScript is refused by the name of what is wrong, with what came and what is allowed', async ({
+    page,
+  }) => {
+    await openEngine(page);
+    const told = await page.evaluate(async () => {
+      const { vecinity } = window;
+      // No type allows what is tried here.
+      const create = window.subject.createVecinity as (options: unknown) => Promise<unknown>;
+      const client = vecinity as unknown as Record<string, (...values: unknown[]) => Promise<unknown>>;
+      const tell = (call: Promise<unknown> | undefined) =>
+        (call ?? Promise.resolve()).then(
+          () => 'resolved',
+          (error) => `${error.name} ${error.code} ${error.param}: ${error.message}`,
+        );
+      return {
+        'create null': await tell(create(null)),
+        'create 7': await tell(create(7)),
+        'create model 7': await tell(create({ model: 7 })),
+        'embed []': await tell(client.embed?.([])),
+        'embed null': await tell(client.embed?.(null)),
+        'embed 7': await tell(client.embed?.(7)),
+        'embed [null]': await tell(client.embed?.([null])),
+        'rerank []': await tell(client.rerank?.('q', [])),
+        'rerank null': await tell(client.rerank?.('q', null)),
+        'rerank without a query': await tell(client.rerank?.(null, ['a'])),
+        'similarity null': await tell(client.similarity?.(null, 'a')),
+        'similarity [null]': await tell(client.similarity?.('a', [null])),
+        'load null': await tell(client.load?.(null)),
+        'unload 7': await tell(client.unload?.(7)),
+        'what is right': await tell(vecinity.embed('a')),
+      };
+    });
+    const refusal = (param: string, came: string) =>
+      expect.stringMatching(
+        new RegExp(`^VecinityError invalid_request ${param}: \`${param}\` must be .*; got ${came}\\.$`),
+      );
+    expect(told).toEqual({
+      'create null': refusal('options', 'null'),
+      'create 7': refusal('options', '7'),
+      'create model 7': refusal('model', '7'),
+      'embed []': refusal('input', 'an empty array'),
+      'embed null': refusal('input', 'null'),
+      'embed 7': refusal('input', 'number 7'),
+      'embed [null]': refusal('input\\[0\\]', 'null'),
+      'rerank []': refusal('documents', 'an empty array'),
+      'rerank null': refusal('documents', 'null'),
+      'rerank without a query': refusal('query', 'null'),
+      'similarity null': refusal('a', 'null'),
+      'similarity [null]': refusal('b', 'object'),
+      'load null': refusal('model', 'null'),
+      'unload 7': refusal('model', '7'),
+      'what is right': 'resolved',
+    });
+  });
+
   test('without the key is 401, with it 200', async ({ page }) => {
     await openEngine(page, { apiKey: 'secret' });
     const body = '{"input": "a"}';

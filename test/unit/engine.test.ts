@@ -107,7 +107,7 @@ test('a long input is cut on the chosen side and counted, or refused', async () 
 
 test('empty lists are refused with the name of the parameter', async () => {
   const { engine } = await loaded();
-  expect(await codeOf(engine.embed(embedRequest({ inputs: [] })))).toBe('invalid_request input');
+  expect(await codeOf(engine.embed(embedRequest({ inputs: [] })))).toBe('invalid_request inputs');
   expect(await codeOf(engine.embed(embedRequest({ inputs: ['a', []] })))).toBe('invalid_request input');
   expect(await codeOf(engine.rerank(rerankRequest({ documents: [] })))).toBe('invalid_request documents');
 });
