@@ -16,7 +16,7 @@ export type OpenBackend = (
   options: BackendLoadOptions,
 ) => Promise<Backend>;
 
-export interface RuntimeParts extends Pick<EngineParts, 'wasmSupports'> {
+export interface RuntimeParts extends Pick<EngineParts, 'wasmSupports' | 'past'> {
   openBackend: OpenBackend;
   /** Models that were downloaded before; looked at after `modelsUrl`. */
   pulledUrl?: string | null;
@@ -27,7 +27,7 @@ export interface RuntimeParts extends Pick<EngineParts, 'wasmSupports'> {
 /** Makes an engine without a model. Throws `invalid_request` for an option that cannot work. */
 export function assembleEngine(
   config: EngineConfig,
-  { openBackend, wasmSupports, pulledUrl = null, onFound }: RuntimeParts,
+  { openBackend, wasmSupports, past, pulledUrl = null, onFound }: RuntimeParts,
 ): Engine {
   checkEngineConfig(config);
   return createEngine({
@@ -37,6 +37,7 @@ export function assembleEngine(
     openBackend: (request, options) => openBackend(config, request, options),
     probeWebGpu,
     wasmSupports,
+    past,
     verdicts: openVerdicts(),
     modelIdOf,
   });

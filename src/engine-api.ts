@@ -38,9 +38,9 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
   });
 
   return {
-    async configure(config, api) {
+    async configure(config, api, past) {
       const engine = assembleEngine(config, {
-        ...{ openBackend, wasmSupports: supportsModel },
+        ...{ openBackend, wasmSupports: supportsModel, past },
         ...(onFound ? { onFound } : {}),
       });
       configure({ engine: shareUses(engine, metrics.watch(engine)), api });

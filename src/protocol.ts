@@ -7,6 +7,7 @@ import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } 
 import type { BackendInfo, BackendRequest, TokenBatch } from './backend/backend.js';
 import type { ApiConfig, EngineConfig } from './config.js';
 import type { EngineStatus, LoadOptions, ModelStatus } from './core/engine.js';
+import type { EnginePast } from './core/past.js';
 import type { ErrorData } from './errors.js';
 import type { ModelLocation } from './models/files.js';
 import type { FileProgress } from './models/progress.js';
@@ -88,7 +89,7 @@ export interface WorkerCallOptions extends CallOptions {
 /** What the engine worker exposes through Comlink: OpenAI-shaped calls with bodies as they would be sent by HTTP. */
 export interface EngineWorkerApi {
   /** Comes first and once: every other call waits for it. */
-  configure(engine: EngineConfig, api: ApiConfig): Promise<void>;
+  configure(engine: EngineConfig, api: ApiConfig, past?: EnginePast): Promise<void>;
   embeddings: { create(body: unknown, options?: WorkerCallOptions): Promise<EmbeddingsResponse> };
   rerank: { create(body: unknown, options?: WorkerCallOptions): Promise<RerankResponse> };
   models: { list(): Promise<ModelsResponse> };

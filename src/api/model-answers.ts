@@ -115,6 +115,7 @@ export const infoAnswer = z.strictObject({
   sha: z.optional(z.null()),
   docker_label: z.optional(z.null()),
   queue: z.strictObject({ inputs: z.int(), tokens: z.int(), max_inputs: z.int() }),
+  former_engines: z.array(z.strictObject({ at: z.string(), reason: z.string() })),
   models: z.array(z.strictObject(modelInfo)),
 });
 

@@ -1,5 +1,5 @@
 /** The engine: which models are loaded or loading, which one answers a request, and the end of all of them. */
-import { abortError, VecinityError } from '../errors.js';
+import { abortError, fromErrorData, VecinityError } from '../errors.js';
 import { bestModel, isUnknown, type WantedTask } from './default-model.js';
 import type {
   ClassifyRequest,
@@ -20,9 +20,9 @@ import type {
   TokenizeRequest,
   TokenizeResult,
 } from './engine.js';
-import { isOther, pickChoice } from './load-choice.js';
+import { isOther, type LoadChoice, pickChoice } from './load-choice.js';
 import type { LoadedModel } from './loaded-model.js';
-import { ModelEntry } from './model-entry.js';
+import { type EntryOptions, ModelEntry } from './model-entry.js';
 import type { EngineParts } from './model-loader.js';
 import { checkLoadChoice, checkModelName, checkObject } from './options.js';
 import { checkRequest, type RequestKind } from './request-check.js';
@@ -45,6 +45,7 @@ class ModelEngine implements Engine {
 
   constructor(parts: EngineParts) {
     this.#parts = { ...parts, onRun: (run) => this.#runListeners.forEach((listen) => void listen(run)) };
+    for (const { model, error } of parts.past?.failed ?? []) this.#remember(model, fromErrorData(error));
   }
 
   /**
@@ -103,7 +104,9 @@ class ModelEngine implements Engine {
       queue.inputs += entry.queue.inputs;
       queue.tokens += entry.queue.tokens;
     }
-    return { models: entries.map((entry) => entry.status), defaultModel: this.#default()?.options.id ?? null, queue };
+    const models = entries.map((entry) => entry.status);
+    const formerEngines = [...(this.#parts.past?.ended ?? [])];
+    return { models, defaultModel: this.#default()?.options.id ?? null, queue, formerEngines };
   }
 
   onRun(listener: RunListener): void {
@@ -176,14 +179,23 @@ class ModelEngine implements Engine {
 
   /** Starts a load in the old entry's place, which ends at once: two copies of a model may not fit into memory. */
   #replace(id: string, name: string, options: LoadOptions): ModelEntry {
-    const { device, dtype } = this.#parts.config;
     // Whether the old copy goes cleanly is not the concern of the one who loads the new.
     this.#entries
       .get(id)
       ?.dispose()
       .catch(() => {});
-    const entry = new ModelEntry(this.#parts, { id, name, device, dtype, revision: undefined, ...pickChoice(options) });
-    this.#entries.set(id, entry);
+    return this.#enter({ id, name, ...pickChoice(options) });
+  }
+
+  /** Whoever asks for a model that an earlier engine could not load hears why. */
+  #remember(name: string, error: VecinityError): void {
+    this.#enter({ id: this.#parts.modelIdOf(name), name }, error);
+  }
+
+  #enter(options: Pick<EntryOptions, 'id' | 'name'> & LoadChoice, failure?: VecinityError): ModelEntry {
+    const { device, dtype } = this.#parts.config;
+    const entry = new ModelEntry(this.#parts, { device, dtype, revision: undefined, ...options }, failure);
+    this.#entries.set(options.id, entry);
     return entry;
   }
 

@@ -213,10 +213,22 @@ export interface ModelStatus {
   error: { code: ErrorCode; message: string } | null;
 }
 
+/** An engine that ended and was replaced by another one. */
+export interface FormerEngine {
+  /** When that was seen, in ISO 8601. */
+  at: string;
+  reason: string;
+}
+
 export interface EngineStatus {
   models: ModelStatus[];
   defaultModel: string | null;
   queue: { inputs: number; tokens: number; maxInputs: number; maxBatchTokens: number };
+  /**
+   * Whose place this engine took, in the order of time and of a long record the end: engine workers that died, and tabs
+   * that had the engine before, as far as this engine's tab saw it. Requests went on; counts began anew.
+   */
+  formerEngines: FormerEngine[];
 }
 
 export interface LoadOptions {

@@ -40,13 +40,15 @@ export class ModelEntry {
   #error: VecinityError | null = null;
   #tried: () => Attempt[] = () => [];
 
-  constructor(parts: EngineParts, options: EntryOptions) {
+  /** Begins to load the model, or is one of which it is known that it could not be loaded. */
+  constructor(parts: EngineParts, options: EntryOptions, failure?: VecinityError) {
     this.options = options;
     const tellAll = (progress: LoadProgress): void => {
       for (const listener of this.#listeners) listener(progress);
     };
     this.#tracker = new LoadTracker(options.id, tellAll, parts.now);
-    this.#loaded = this.#load(parts);
+    if (failure) this.#stop(failure);
+    this.#loaded = failure ? Promise.reject(failure) : this.#load(parts);
     // Whoever waits gets the error; a load that nobody waits for any more is not an unhandled rejection.
     this.#loaded.catch(() => {});
   }

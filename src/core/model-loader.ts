@@ -25,6 +25,7 @@ import type { Attempt, RunListener } from './engine.js';
 import type { LoadTracker } from './load-progress.js';
 import { LoadedModel } from './loaded-model.js';
 import { packBatch } from './packing.js';
+import type { EnginePast } from './past.js';
 import { cosine } from './similarity.js';
 import type { Encoding, Tokenizer } from './tokenizer.js';
 
@@ -56,6 +57,8 @@ export interface EngineParts {
   verdicts: VerdictStore;
   /** The same id for every spelling of a model's name. */
   modelIdOf: (name: string) => string;
+  /** The engines before this one. */
+  past?: EnginePast | undefined;
   /** Told of every run of every model. */
   onRun?: RunListener;
   /** Monotonic milliseconds. */
@@ -148,6 +151,7 @@ function createLadder(parts: EngineParts, { opened, webgpu }: Start, request: Lo
       ...(signal ? { signal } : {}),
     });
   const openReference = () => openCpu(selection.candidates, open);
+  const passed = new Map<string, readonly number[]>();
   return new Ladder({
     selection,
     open,
@@ -155,7 +159,7 @@ function createLadder(parts: EngineParts, { opened, webgpu }: Start, request: Lo
       const tokenizer = await opened.tokenizer;
       tracker.check();
       const batch = () => packBatch([encodeCanary(spec, tokenizer), encodeCanary(spec, tokenizer, otherText)]);
-      await checkCanary(backend, { spec, batch, cosine, store: parts.verdicts, openReference });
+      await checkCanary(backend, { spec, batch, cosine, store: parts.verdicts, openReference, passed });
     },
     measure: async (backend) => {
       const tokens = packBatch([encodeCanary(spec, await opened.tokenizer)]).inputIds;

@@ -6,6 +6,7 @@ import { type EmbedOptions, type RerankOptions, toEmbeddingsBody, toRerankBody }
 import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from '../api/responses.js';
 import { defaultModel, maxInputs } from '../config.js';
 import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from '../core/engine.js';
+import type { EnginePast } from '../core/past.js';
 import { similarity } from '../core/similarity.js';
 import { VecinityError } from '../errors.js';
 import { canShare } from '../sharing/browser-tab.js';
@@ -253,12 +254,12 @@ function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
   const { share = true, model = defaultModel, revision = null } = options;
   const engine = toEngineConfig(options, document.baseURI);
   const api = toApiConfig(options);
-  const open = (onEnd: () => void) =>
-    new OwnEngine(new EngineLink({ startWorker: () => startWorker(options), engine, api, onEnd }));
+  const open = (onEnd: () => void, ended?: EnginePast['ended']) =>
+    new OwnEngine(new EngineLink({ startWorker: () => startWorker(options), engine, api, onEnd, ended }));
   if (!share || model === null || !canShare()) return open(onEnd);
   // The model belongs to the setup: requests that name none are answered by the first one that was loaded.
   const setup = { engine, api, model, revision };
-  return new SharedEngine({ setup, startEngine: () => open(() => {}), startOwnEngine: () => open(onEnd) });
+  return new SharedEngine({ setup, startEngine: (ended) => open(() => {}, ended), startOwnEngine: () => open(onEnd) });
 }
 
 function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {

@@ -5,10 +5,12 @@
 import { transfer } from 'comlink';
 import type { ApiConfig, EngineConfig } from '../config.js';
 import type { LoadOptions, ModelStatus } from '../core/engine.js';
-import { abortError, toVecinityError, VecinityError, wordsOf } from '../errors.js';
+import type { EnginePast } from '../core/past.js';
+import { abortError, toErrorData, toVecinityError, VecinityError, wordsOf } from '../errors.js';
 import { untilAbort } from '../pause.js';
 import type { WireRequest, WireResponse } from '../protocol.js';
 import { installTransferHandlers, releaseCall } from '../wire/calls.js';
+import { withEnd } from '../wire/ended.js';
 import { EnginePort } from '../wire/engine-port.js';
 import { EngineSession, type EngineWorker, type RemoteEngine } from './engine-session.js';
 
@@ -22,6 +24,8 @@ export interface EngineLinkOptions {
   startWorker(): EngineWorker;
   engine: EngineConfig;
   api: ApiConfig;
+  /** Engines of other tabs that had this one's place. */
+  ended?: EnginePast['ended'] | undefined;
   /** Called when a worker is gone, whatever the reason; what it had accepted is lost. */
   onEnd(error: VecinityError): void;
 }
@@ -31,6 +35,9 @@ export class EngineLink {
   readonly #models = new Map<string, LoadOptions>();
   /** Of those, what this session's worker could not load again, with the time of it. */
   readonly #missing = new Map<string, number>();
+  /** What could not be loaded at all: the next worker tells those who ask for it why. */
+  readonly #failed = new Map<string, VecinityError>();
+  #ended: EnginePast['ended'];
   #session: EngineSession | null = null;
   /** To the engine of this session, for all whole requests; opened by the first. */
   #port: EnginePort | null = null;
@@ -39,6 +46,7 @@ export class EngineLink {
   constructor(options: EngineLinkOptions) {
     installTransferHandlers();
     this.#options = options;
+    this.#ended = options.ended ?? [];
   }
 
   /** Runs one call on the worker. Throws the worker's own errors, `aborted`, `worker_died` or `disposed`. */
@@ -70,19 +78,27 @@ export class EngineLink {
     const { signal: _, ...kept } = options;
     // After the call: a worker that it has started would be asked for the model twice.
     this.#models.set(model, kept);
+    this.#failed.delete(model);
     try {
       return await loading;
     } catch (error) {
       // One that was unloaded, or asked for anew, meanwhile stays as it is.
       if (this.#models.get(model) === kept && former) this.#models.set(model, former);
-      else if (this.#models.get(model) === kept) this.#models.delete(model);
+      else if (this.#models.get(model) === kept) this.#giveUp(model, toVecinityError(error));
       throw error;
     }
+  }
+
+  #giveUp(model: string, error: VecinityError): void {
+    this.#models.delete(model);
+    // Who called it off knows why it is not there.
+    if (error.code !== 'aborted') this.#failed.set(model, whyNot(model, error));
   }
 
   async unload(model: string): Promise<void> {
     this.#models.delete(model);
     this.#missing.delete(model);
+    this.#failed.delete(model);
     await this.call((api) => api.unload(model));
   }
 
@@ -134,6 +150,7 @@ export class EngineLink {
       onEnd: (error) => {
         this.#session = null;
         this.#missing.clear();
+        this.#ended = withEnd(this.#ended, error.message, Date.now());
         this.#closePort(error);
         this.#options.onEnd(error);
       },
@@ -149,7 +166,9 @@ export class EngineLink {
    */
   async #prepare(session: EngineSession): Promise<void> {
     const { engine, api } = this.#options;
-    const configured = session.wait((remote) => remote.configure(engine, api));
+    const failed = [...this.#failed].map(([model, error]) => ({ model, error: toErrorData(error) }));
+    const past = { ended: this.#ended, failed };
+    const configured = session.wait((remote) => remote.configure(engine, api, past));
     const loads = [...this.#models].map(([model, kept]) => this.#loadAgain(session, model, kept));
     await configured;
     const failures = (await Promise.all(loads)).filter((failure) => failure !== null);
@@ -195,6 +214,12 @@ function rethrowClearly(thrown: unknown): never {
   if (!(thrown instanceof DOMException && thrown.name === 'DataCloneError')) throw thrown;
   const message = `The request holds something that cannot be posted to the engine worker: ${thrown.message}`;
   throw new VecinityError('invalid_request', message, { cause: thrown });
+}
+
+/** A worker that died over a model is gone; the next one only knows that it was so. */
+function whyNot(model: string, error: VecinityError): VecinityError {
+  if (error.code !== 'worker_died') return error;
+  return new VecinityError('engine_crashed', `The model ${model} could not be loaded: ${error.message}`);
 }
 
 function disposedError(): VecinityError {

@@ -2,7 +2,6 @@
  * A tab's surroundings in a browser: Web Locks say who leads and who is gone, BroadcastChannels carry the messages. A
  * conversation has a channel of its own, so that a tab never receives what is meant for another.
  */
-import type { EngineLine } from '../wire/engine-line.js';
 import type { Announcement } from './messages.js';
 import type { Candidacy, Conversation, Surroundings } from './surroundings.js';
 
@@ -22,7 +21,7 @@ export interface TabOptions {
   family: string;
   /** The name of those that share an engine. */
   group: Promise<string>;
-  startEngine(): EngineLine;
+  startEngine: Surroundings['startEngine'];
 }
 
 /**

@@ -3,7 +3,9 @@
  * timers come from its `Surroundings`, so that a test can run thousands of tabs in virtual time.
  */
 
+import type { EnginePast } from '../core/past.js';
 import { toVecinityError, type VecinityError } from '../errors.js';
+import { withEnd } from '../wire/ended.js';
 import type { CallLife, EngineCall } from '../wire/engine-line.js';
 import type { Announcement, ToFollower, ToLeader } from './messages.js';
 import { pureOperations, Requests } from './requests.js';
@@ -37,6 +39,8 @@ export class Member {
   #service: Service | null = null;
   #epoch: string | null = null;
   #latestEpoch = '';
+  /** Of tabs that led before, as far as we saw it. */
+  #endedEngines: EnginePast['ended'] = [];
   #withdraw: () => void = () => {};
   #stopLooks: (() => void) | null = null;
   /** While the leader loads our models. */
@@ -162,13 +166,23 @@ export class Member {
   #lead(stolen: boolean): void {
     const { id } = this.#around;
     this.#leave({ inPeace: stolen });
+    this.#noteEnd(stolen);
     const epoch = nextEpoch(this.#latestEpoch, this.#around);
-    const service = new Service({ epoch, engine: this.#around.startEngine(), elapsed: this.#around.elapsed });
+    const engine = this.#around.startEngine(this.#endedEngines);
+    const service = new Service({ epoch, engine, elapsed: this.#around.elapsed });
     this.#service = service;
     this.#quiet = 0;
     service.join(id, { visible: false, isOwn: true, send: (message) => this.#hear(message) });
     this.#openWay(service);
     this.#around.announce({ type: 'leader', from: id, epoch, stolen });
+  }
+
+  #noteEnd(stolen: boolean): void {
+    if (this.#latestEpoch === '') return;
+    const reason = stolen
+      ? 'Another tab took over from the one that had the engine, which was silent, or hidden and idle.'
+      : 'The tab that had the engine was closed, crashed, or gave it up.';
+    this.#endedEngines = withEnd(this.#endedEngines, reason, this.#around.now());
   }
 
   /** From this tab to itself, as messages of other tabs come: who skips them gets more of the engine than its share. */
@@ -242,6 +256,7 @@ export class Member {
   /** Another tab has begun to lead. */
   #expect({ epoch, stolen }: { epoch: string; stolen: boolean }): void {
     if (epoch === this.#epoch) return;
+    this.#noteEnd(stolen);
     this.#latestEpoch = epoch;
     this.#leave({ inPeace: stolen });
     this.#greet();

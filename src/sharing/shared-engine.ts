@@ -3,6 +3,7 @@
  * tabs turn out to be unable to find each other it is the line to an engine of this tab's own.
  */
 
+import type { EnginePast } from '../core/past.js';
 import { VecinityError } from '../errors.js';
 import { sha256Hex } from '../hex.js';
 import { Answers } from '../wire/answers.js';
@@ -17,8 +18,8 @@ import { Member } from './member.js';
 export interface SharedEngineOptions {
   /** Plain data; tabs share an engine only where all of it is equal. */
   setup: unknown;
-  /** The engine of this tab while it leads; its deaths are our business. */
-  startEngine(): EngineLine;
+  /** The engine of this tab while it leads, after those that `ended` in other tabs; its deaths are our business. */
+  startEngine(ended: EnginePast['ended']): EngineLine;
   /** The engine of this tab where it stays alone. */
   startOwnEngine(): EngineLine;
 }

@@ -2,6 +2,7 @@
  * What a tab that shares an engine needs of the platform: locks, channels, timers and a name. In a browser they are in
  * `browser-tab.ts`, in tests in virtual time.
  */
+import type { EnginePast } from '../core/past.js';
 import type { EngineLine } from '../wire/engine-line.js';
 import type { Announcement, ToFollower, ToLeader } from './messages.js';
 
@@ -44,5 +45,6 @@ export interface Surroundings {
   sleep(): void;
   /** Brings it back; they see it when this resolves. Rejects where the platform forbids it by now. */
   wake(): Promise<void>;
-  startEngine(): EngineLine;
+  /** `ended`: the engines of other tabs whose place it takes. */
+  startEngine(ended: EnginePast['ended']): EngineLine;
 }

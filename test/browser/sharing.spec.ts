@@ -162,6 +162,21 @@ test('a worker that is terminated costs no request', async ({ context }) => {
   expect(await second.evaluate(() => window.pending)).toBe(600);
 });
 
+test('the status says in every tab when the engine was replaced, and why', async ({ context }) => {
+  const [first, second, third] = [await openShared(context), await openShared(context), await openShared(context)];
+  const formerEngines = (page: Page) => page.evaluate(async () => (await window.vecinity.status()).formerEngines);
+  expect(await formerEngines(second)).toEqual([]);
+  const start = Date.now();
+  await first.evaluate(() => window.engineWorker.terminate());
+  const died = { at: expect.any(String), reason: expect.stringMatching(/^The engine worker died: it was terminated/) };
+  for (const page of [first, second]) expect(await formerEngines(page)).toEqual([died]);
+  const [{ at } = { at: '' }] = await formerEngines(second);
+  expect(Date.parse(at)).toBeGreaterThanOrEqual(start);
+  await first.close();
+  const closed = expect.objectContaining({ reason: expect.stringContaining('The tab that had the engine was closed') });
+  for (const page of [second, third]) expect(await formerEngines(page)).toEqual([closed]);
+});
+
 test('a plain fetch of a tab that asks another is answered although that one is closed', async ({ context }) => {
   const first = await openShared(context);
   const second = await openShared(context);

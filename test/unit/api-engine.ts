@@ -135,6 +135,7 @@ export class FakeEngine implements Engine {
       models: this.models,
       defaultModel: this.defaultModel,
       queue: { inputs: 3, tokens: 40, maxInputs: 8192, maxBatchTokens: 16_384 },
+      formerEngines: [],
     };
   }
 

@@ -248,6 +248,7 @@ describe('GET /info', () => {
       pooling: 'mean',
       normalize: true,
       queue: { inputs: 3, tokens: 40, max_inputs: 8192 },
+      former_engines: [],
     });
     expect(body.models.map(({ model }: { model: string }) => model)).toEqual(['all-MiniLM-L6-v2', 'bge-reranker-base']);
   });

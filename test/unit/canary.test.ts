@@ -17,6 +17,7 @@ function options(changes: Partial<CanaryOptions> = {}): CanaryOptions {
   const canary = { text: 'known', embedding: right };
   return {
     ...{ spec: fakeSpec({ canary }), batch, cosine, store: createMemoryVerdicts(), openReference: async () => null },
+    passed: new Map(),
     ...changes,
   };
 }
@@ -73,9 +74,19 @@ test('a reference that is kept stays as it is, whatever a later CPU device compu
   const store = createMemoryVerdicts();
   const given = options({ spec: fakeSpec(), store });
   await checkCanary(fakeBackend(), given);
-  await checkCanary(turned(0.5), given);
+  await checkCanary(turned(0.5), options({ spec: fakeSpec(), store }));
   await checkCanary(fakeBackend({ info: webgpu }), given);
   await expect(checkCanary(turned(0.5, webgpu), given)).rejects.toThrow(/0\.5/);
+});
+
+test('a device that replaces one of its kind has to give what that gave, also where nothing else tells what is right', async () => {
+  const given = options({ spec: fakeSpec() });
+  await checkCanary(fakeBackend(), given);
+  await checkCanary(fakeBackend(), given);
+  await expect(checkCanary(turned(0.5), given)).rejects.toMatchObject({ code: 'backend_failed' });
+  await checkCanary(fakeBackend(), given);
+  // Another kind may have other weights.
+  await checkCanary(turned(0.5, { backend: 'wasm' }), given);
 });
 
 test.each(['wasm', 'webgpu'] as const)(

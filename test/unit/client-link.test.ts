@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { CallOptions, EmbeddingsResponse, ModelsResponse } from '../../src/api/responses.js';
 import { defaultApiConfig, defaultEngineConfig } from '../../src/config.js';
 import type { ModelStatus } from '../../src/core/engine.js';
+import type { EnginePast } from '../../src/core/past.js';
 import { VecinityError } from '../../src/errors.js';
 import { EngineLink } from '../../src/page/engine-link.js';
 import type { EngineWorkerApi } from '../../src/protocol.js';
@@ -18,7 +19,7 @@ afterEach(() => {
 });
 
 /** A link whose workers are made by `api`, one after the other. */
-function createLink(api: (start: number) => Partial<EngineWorkerApi>) {
+function createLink(api: (start: number) => Partial<EngineWorkerApi>, ended?: EnginePast['ended']) {
   const workers: FakeWorker[] = [];
   const deaths: string[] = [];
   const link = new EngineLink({
@@ -29,6 +30,7 @@ function createLink(api: (start: number) => Partial<EngineWorkerApi>) {
     },
     engine: defaultEngineConfig,
     api: defaultApiConfig,
+    ended,
     onEnd: (error) => deaths.push(error.code),
   });
   links.push(link);
@@ -39,6 +41,7 @@ const status = {
   models: [],
   defaultModel: null,
   queue: { inputs: 0, tokens: 0, maxInputs: 1, maxBatchTokens: 16_384 },
+  formerEngines: [],
 };
 // The tests look at the id alone.
 const loaded = (id: string) => ({ id, state: 'ready' }) as ModelStatus;
@@ -350,6 +353,85 @@ describe('a worker that can load only one of two models again', () => {
     now.mockReturnValue(10_000);
     await ask();
     expect(loads).toHaveLength(4);
+  });
+});
+
+describe('a worker that takes the place of another', () => {
+  /** A link whose workers keep what they are told of those before them, and load nothing. */
+  function createHeirs(error: VecinityError, ended?: EnginePast['ended']) {
+    const pasts: (EnginePast | undefined)[] = [];
+    const api = {
+      configure: async (_engine: unknown, _api: unknown, past?: EnginePast) => void pasts.push(past),
+      load: () => Promise.reject(error),
+      unload: async () => {},
+      status: async () => status,
+    };
+    return { ...createLink(() => api, ended), pasts };
+  }
+  const failure = new VecinityError('download_failed', 'The network failed.');
+  const ask = (link: EngineLink) => link.call((api) => api.status());
+
+  it('is told how and when those before it ended, first of all those of other tabs', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 0 });
+    const closed = { at: '1969-12-31T23:59:59.000Z', reason: 'The tab was closed.' };
+    const { link, workers, pasts } = createHeirs(failure, [closed]);
+    await ask(link);
+    workers[0]?.crash('boom');
+    vi.setSystemTime(1_000);
+    await ask(link);
+    workers[1]?.terminate();
+    await ask(link);
+    const died = (at: string, reason: string) => ({ at, reason: expect.stringContaining(reason) });
+    expect(pasts.map((past) => past?.ended)).toEqual([
+      [closed],
+      [closed, died('1970-01-01T00:00:00.000Z', 'boom')],
+      [closed, died('1970-01-01T00:00:00.000Z', 'boom'), died('1970-01-01T00:00:01.000Z', 'terminated')],
+    ]);
+  });
+
+  it('is told of the last ends only, however many there were', async () => {
+    const { link, workers, pasts } = createHeirs(failure);
+    for (let death = 0; death <= 25; death += 1) {
+      await ask(link);
+      workers[death]?.crash(`death ${death}`);
+    }
+    const ended = pasts.at(-1)?.ended ?? [];
+    expect(ended).toHaveLength(20);
+    expect(ended.at(-1)?.reason).toContain('death 24');
+  });
+
+  it('is told why a model could not be loaded, until that is unloaded', async () => {
+    const { link, workers, pasts } = createHeirs(failure);
+    expect(await codeOf(link.load('a', {}))).toBe('download_failed');
+    workers[0]?.crash('boom');
+    await ask(link);
+    expect(pasts[1]?.failed).toEqual([{ model: 'a', error: expect.objectContaining({ message: failure.message }) }]);
+    await link.unload('a');
+    workers[1]?.crash('boom');
+    await ask(link);
+    expect(pasts[2]?.failed).toEqual([]);
+  });
+
+  it('is told of a model over which the one before it died', async () => {
+    const { link, workers, pasts } = createHeirs(failure);
+    await ask(link);
+    const loading = codeOf(link.load('a', {}));
+    workers[0]?.crash('boom');
+    expect(await loading).toBe('worker_died');
+    await ask(link);
+    const error = {
+      code: 'engine_crashed',
+      message: expect.stringMatching(/^The model a could not be loaded: .*boom/),
+    };
+    expect(pasts[1]?.failed).toEqual([{ model: 'a', error: expect.objectContaining(error) }]);
+  });
+
+  it('is not told of a load that was called off', async () => {
+    const { link, workers, pasts } = createHeirs(new VecinityError('aborted', 'The load was aborted.'));
+    expect(await codeOf(link.load('a', {}))).toBe('aborted');
+    workers[0]?.crash('boom');
+    await ask(link);
+    expect(pasts[1]?.failed).toEqual([]);
   });
 });
 

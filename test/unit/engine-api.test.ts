@@ -49,6 +49,39 @@ describe('an engine', () => {
   });
 });
 
+describe('an engine that takes the place of others', () => {
+  const ended = [{ at: '2026-01-01T00:00:00.000Z', reason: 'The engine worker died: boom.' }];
+  const error = { code: 'storage_full', message: 'The file needs 9 MB.', param: null, retryAfterMs: null } as const;
+
+  async function openHeir(): Promise<ReturnType<typeof createEngineApi>> {
+    const engine = createEngineApi(() => Promise.reject(new Error('nothing is loaded')));
+    const past = { ended, failed: [{ model: 'owner/model', error }] };
+    await engine.configure({ ...defaultEngineConfig, modelsUrl: null, hubUrl: 'bad:' }, defaultApiConfig, past);
+    return engine;
+  }
+
+  it('says in its status how they ended', async () => {
+    expect((await (await openHeir()).status()).formerEngines).toEqual(ended);
+    expect((await (await openEngine()).status()).formerEngines).toEqual([]);
+  });
+
+  it('tells who asks for a model that they could not load why, and not that there is none', async () => {
+    const engine = await openHeir();
+    const refusal = { code: 'storage_full', message: error.message };
+    await expect(engine.embeddings.create({ input: 'text' })).rejects.toMatchObject(refusal);
+    const named = { input: 'text', model: 'owner/model' };
+    await expect(engine.embeddings.create(named)).rejects.toMatchObject(refusal);
+    expect((await engine.status()).models).toMatchObject([{ id: 'owner/model', state: 'failed', error: refusal }]);
+  });
+
+  it('loads such a model anew when it is asked to', async () => {
+    const engine = await openHeir();
+    await expect(engine.load('owner/model')).rejects.not.toMatchObject({ code: 'storage_full' });
+    await engine.unload('owner/model');
+    expect((await engine.status()).models).toEqual([]);
+  });
+});
+
 describe('a port of an engine', () => {
   it('is greeted and answered before any model was loaded', async () => {
     const { port1, port2 } = new MessageChannel();

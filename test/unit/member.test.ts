@@ -17,6 +17,8 @@ function setUp({ wake = async () => {} } = {}) {
   const timers: (() => void)[] = [];
   /** Whether each request for the leader's lock takes it from its holder. */
   const steals: boolean[] = [];
+  /** What each engine is told of those before it. */
+  const ended: unknown[] = [];
   /** How the calls end. */
   const ends: { resolve(value: never): void; reject(error: VecinityError): void }[] = [];
   let hear: (message: ToFollower) => void = () => {};
@@ -58,7 +60,10 @@ function setUp({ wake = async () => {} } = {}) {
     watch: () => () => {},
     sleep: () => {},
     wake,
-    startEngine: () => engine,
+    startEngine: (before) => {
+      ended.push(before);
+      return engine;
+    },
   };
   const member = new Member(around);
   return {
@@ -68,6 +73,7 @@ function setUp({ wake = async () => {} } = {}) {
     ends,
     timers,
     steals,
+    ended,
     hear: (message: ToFollower) => hear(message),
     lead: () => lead(),
   };
@@ -113,6 +119,26 @@ it('gives the lead up when it hears of a later leader, before the browser says t
   member.heed({ type: 'leader', from: 'other', epoch: '9999999999999999:other', stolen: true });
   // In line for the lock again, as a follower.
   expect(steals).toEqual([false, false]);
+});
+
+it('tells its engine which tabs had one before, as far as it saw them', () => {
+  const { member, lead, ended } = setUp();
+  member.heed({ type: 'leader', from: 'other', epoch: '1', stolen: false });
+  member.heed({ type: 'leader', from: 'third', epoch: '2', stolen: true });
+  lead();
+  const at = '1970-01-01T00:00:00.000Z';
+  expect(ended).toEqual([
+    [
+      { at, reason: expect.stringMatching(/took over from the one that had the engine/) },
+      { at, reason: expect.stringMatching(/had the engine was closed, crashed, or gave it up/) },
+    ],
+  ]);
+});
+
+it('tells the first engine of nobody before it', () => {
+  const { lead, ended } = setUp();
+  lead();
+  expect(ended).toEqual([[]]);
 });
 
 it('comes back once, however often it is told to, and not when it is to sleep again by then', async () => {

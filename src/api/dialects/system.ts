@@ -134,13 +134,14 @@ function describeProgress(progress: LoadProgress) {
 }
 
 /** The default model's facts at the top, every model's under `models`. */
-function describeEngine({ models, defaultModel, queue }: EngineStatus) {
+function describeEngine({ models, defaultModel, queue, formerEngines }: EngineStatus) {
   const first = models.find(({ id }) => id === defaultModel) ?? models[0];
   return {
     version,
     ...(first ? describeModel(first) : { model: null }),
     ...(first ? describeForTei(first, queue) : {}),
     queue: { inputs: queue.inputs, tokens: queue.tokens, max_inputs: queue.maxInputs },
+    former_engines: formerEngines,
     models: models.map(describeModel),
   };
 }
