@@ -13,6 +13,7 @@ import { bareTemplate, fillTemplate, type Template } from './template.js';
 import { emptyChunk, foreignId, noRoomForContent, queryTooLong, tooLong, withoutTokens } from './token-refusals.js';
 import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
 import { cutPair, type PairLimits } from './truncation.js';
+import { checkIds, checkVocabulary } from './vocabulary.js';
 
 /** What the tokenizer needs to know of a model. */
 export type TokenizerSpec = Pick<
@@ -100,6 +101,7 @@ export async function loadTokenizer(
 /** Throws `model_file_invalid` when the files do not describe a tokenizer. */
 export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, spec: TokenizerSpec): Tokenizer {
   const tokenizer = new HubTokenizer(tokenizerJson, tokenizerConfig, spec.id);
+  checkVocabulary(tokenizerJson, [tokenizer.single, tokenizer.pair], spec);
   const { specials } = tokenizer.pair;
   if (specials >= spec.maxTokens) {
     const message = `The post_processor of tokenizer.json puts ${specials} tokens around two texts; ${spec.id} reads ${spec.maxTokens}.`;
@@ -252,7 +254,9 @@ class ModelTokenizer implements Tokenizer {
     if (text === '') return [];
     checkChars(text);
     const input = this.#spec.lowercase ? text.toLowerCase() : text;
-    return this.#tokenizer.encode(input);
+    const ids = this.#tokenizer.encode(input);
+    checkIds(ids, this.#spec, (id) => this.#tokenizer.pieceOf(id));
+    return ids;
   }
 
   #sequenceIds(parts: readonly (number | string)[]): number[] {
