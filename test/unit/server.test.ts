@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { json, text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { isLoopback } from '../../src/edge/hosts.js';
 import { type ListenOptions, listen } from '../../src/edge/server.js';
 import { deferred } from './deferred.js';
 
@@ -79,10 +80,12 @@ describe('a page that points its own name to our address', () => {
     return body === 'answered' ? body : [answer.statusCode, body];
   }
 
+  const remedy = 'To let a name in, give it to `--allow-host`, or to `listen` in its option `hosts`.';
+
   it.each(['evil.example', 'evil.example:80', '127.0.0.1.evil.example', 'localhost.evil.example', 'internal.example'])(
     'is refused as %s',
     async (host) => {
-      const message = `The header \`host\` must name this server (localhost, addresses); got \`${host.split(':')[0]}\`.`;
+      const message = `The header \`host\` must name this server (localhost, addresses); got \`${host.split(':')[0]}\`. ${remedy}`;
       const error = { message, type: 'invalid_request_error', param: 'host', code: 'invalid_request' };
       expect(await asked(host)).toEqual([400, { error }]);
     },
@@ -105,6 +108,20 @@ describe('a page that points its own name to our address', () => {
     async (host) => {
       const error = { type: 'invalid_request_error', code: 'invalid_request' };
       expect(await asked(host)).toMatchObject([400, { error }]);
+    },
+  );
+
+  it.each(['::1', '::ffff:127.0.0.1', '127.8.9.10', 'localhost'])(
+    'is refused where the server listens on %s',
+    (own) => {
+      expect(isLoopback(own)).toBe(true);
+    },
+  );
+
+  it.each(['0.0.0.0', '::', '::ffff:0.0.0.0', '192.168.0.7', '127.0.0.1.example', '128.0.0.1', ''])(
+    'is up to who listens for a network: %s',
+    (own) => {
+      expect(isLoopback(own)).toBe(false);
     },
   );
 
