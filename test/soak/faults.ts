@@ -93,6 +93,7 @@ const faults: Readonly<Record<string, Fault>> = {
   'compute-worker-hung': workerOf('hang-compute'),
   'wasm-trapped': workerOf('trap'),
   'out-of-memory': workerOf('out-of-memory'),
+  'wrong-numbers': workerOf('compute-wrong-numbers'),
   'tab-closed': leaving(({ page }) => page.close()),
   // The browser may keep the Service Worker in the very process that crashes.
   'tab-crashed': leaving(async ({ page, session }, stage) => {

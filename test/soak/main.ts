@@ -10,7 +10,7 @@ import { UsageError } from '../../scripts/command-line.js';
 import { faultsOn } from './faults.js';
 import { startHub } from './hub.js';
 import { parseOptions, type SoakOptions, usage } from './options.js';
-import type { SoakSetup } from './page/subject.js';
+import type { SoakSetup, WrongDevice } from './page/subject.js';
 import { Soak, type SoakParts } from './soak.js';
 import { Tab } from './tab.js';
 import { Tally } from './tally.js';
@@ -75,6 +75,7 @@ async function soak(browser: Browser, place: Place, { options, workload }: Task)
   await learn(await browser.newContext(), { origin: place.origin, setup, workload });
   const context = await browser.newContext();
   const tally = new Tally();
+  await context.exposeFunction('tellOfDevice', (event: WrongDevice) => tally.device(event));
   const parts = { setup, workload, tally, seed, tabs, complain: (sentence: string) => console.error(sentence) };
   const stage = { ...place, context, browser: await browser.newBrowserCDPSession() };
   const start = Date.now();
@@ -82,14 +83,22 @@ async function soak(browser: Browser, place: Place, { options, workload }: Task)
     () => console.log(`${Math.round((Date.now() - start) / 1_000)} s: ${tally.line}`),
     progressMs,
   );
+  let isWhole = true;
   try {
     await new Soak({ ...parts, stage, faults: chosenFaults(options) }).run(minutes * 60_000);
+  } catch (error) {
+    if (browser.isConnected()) throw error;
+    isWhole = false;
+    const seconds = Math.round((Date.now() - start) / 1_000);
+    console.error(
+      `The browser ended itself after ${seconds} s: the soak is not complete, and these are the counts so far.`,
+    );
   } finally {
     clearInterval(timer);
   }
   console.log(`\n${tally.summary}`);
   if (options.json !== null) await writeFile(options.json, `${JSON.stringify(tally.counts, null, 2)}\n`);
-  return tally.exitCode;
+  return isWhole ? tally.exitCode : 1;
 }
 
 function chosenFaults({ gpu, faults: kinds }: SoakOptions): SoakParts['faults'] {

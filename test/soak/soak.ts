@@ -46,16 +46,16 @@ export class Soak {
     setMaxListeners(0, this.#over.signal, this.#calm.signal);
   }
 
-  /** Sends requests for so long, then waits for every answer. Rejects only when the soak itself is at fault. */
+  /** Sends requests for so long, then waits for every answer. Rejects only when the soak or the browser is at fault. */
   async run(durationMs: number): Promise<void> {
-    const seats = Array.from({ length: this.#parts.tabs }, (_, seat) => this.#occupy(seat));
+    const seats = Promise.all(Array.from({ length: this.#parts.tabs }, (_, seat) => this.#occupy(seat)));
     const striking = this.#strike();
-    await pause(durationMs, this.#over.signal);
+    await Promise.race([pause(durationMs, this.#over.signal), seats]);
     this.#calm.abort();
     await striking;
     await Promise.all(this.#undoing);
     this.#over.abort();
-    await Promise.all(seats);
+    await seats;
   }
 
   /** One tab after the other; at the end the last one has to answer. */

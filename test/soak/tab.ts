@@ -66,7 +66,7 @@ export class Tab {
     try {
       return await Promise.race([reply, this.#gone, silence]);
     } catch (thrown) {
-      if (this.#isGone) return 'gone';
+      if (this.#isGone || !this.page.context().browser()?.isConnected()) return 'gone';
       return { code: null, name: 'Page', message: String(thrown) };
     } finally {
       clearTimeout(timer);

@@ -2,6 +2,7 @@
  * What became of every request. `sent = answered + refused + lost`; `wrong` answers are among the answered. A request
  * whose own tab went away has nobody who could be answered: it is dropped by design and not among the sent.
  */
+import type { WrongDevice } from './page/subject.js';
 
 export type Outcome =
   | { type: 'answered' }
@@ -35,6 +36,7 @@ export class Tally {
   readonly #reasons = new Map<string, number>();
   readonly #kinds = new Map<string, number>();
   readonly #faults = new Map<string, number>();
+  readonly #devices = new Map<string, number>();
 
   record(kind: string, outcome: Outcome): void {
     if (outcome.type === 'dropped') {
@@ -60,6 +62,11 @@ export class Tally {
 
   fault(kind: string): void {
     count(this.#faults, kind);
+  }
+
+  /** A device that computes wrong numbers began, or was refused, or another one computes in its place. */
+  device({ wrongDevice, place }: WrongDevice): void {
+    count(this.#devices, `${wrongDevice}: ${place}`);
   }
 
   get counts(): Counts {
@@ -91,6 +98,7 @@ export class Tally {
       `  refusals  ${list(this.#refusals)}`,
       ...byCount(this.#reasons).map(([reason, number]) => `            ${number} x ${reason}`),
       `  faults    ${list(this.#faults)}`,
+      `  wrong devices  ${list(this.#devices)}`,
       `  ${this.#dropped} more ended with their own tab: nobody was left to be answered, so they count as neither sent nor lost.`,
       `  ${this.#repeated} times a plain fetch was sent again, because the browser had stopped the Service Worker under it.`,
     ].join('\n');

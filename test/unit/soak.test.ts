@@ -72,6 +72,15 @@ describe('what is counted', () => {
     expect(tally.summary).toContain('1 x aborted (cancel): You called it off.');
   });
 
+  test('says what became of devices that compute wrong numbers', () => {
+    const tally = new Tally();
+    tally.device({ wrongDevice: 'began', place: 'model (onnx, webgpu)' });
+    tally.device({ wrongDevice: 'refused', place: 'model (onnx, webgpu)' });
+    tally.device({ wrongDevice: 'replaced', place: 'model (wasm, wasm)' });
+    expect(tally.summary).toContain('began: model (onnx, webgpu) 1, refused: model (onnx, webgpu) 1');
+    expect(tally.summary).toContain('replaced: model (wasm, wasm) 1');
+  });
+
   test('fails the run by a single loss or a single wrong answer, and by nothing else', () => {
     const codeAfter = (...outcomes: Parameters<Tally['record']>[1][]) => {
       const tally = new Tally();

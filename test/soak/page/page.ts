@@ -1,6 +1,6 @@
 /** The page of the soak: one client of the built package, asked in every way that a site asks it. */
 import type * as Package from '../../../src/index.js';
-import type { Ask, Reply, SoakPage } from './subject.js';
+import type { Ask, Reply, SoakPage, WrongDevice } from './subject.js';
 
 // The built package; the address is a variable because it exists only on our server.
 const packageUrl = '/vecinity/index.js';
@@ -8,6 +8,7 @@ const { createVecinity } = (await import(packageUrl)) as typeof Package; // The 
 
 const tab = crypto.randomUUID();
 const harms = new BroadcastChannel(tab);
+harms.onmessage = ({ data }: MessageEvent<WrongDevice>) => void window.tellOfDevice(data);
 let vecinity: Package.Vecinity | null = null;
 let engineWorker: Worker | null = null;
 let reranker = '';

@@ -16,17 +16,36 @@ export interface SoakSetup {
   reranker: string;
 }
 
+export type Harm =
+  | 'terminate'
+  | 'close'
+  | 'throw'
+  | 'kill-compute'
+  | 'hang-compute'
+  | 'trap'
+  | 'out-of-memory'
+  | 'compute-wrong-numbers';
+
+/** What became of a device that computes wrong numbers; `replaced` names the one that computes in its place. */
+export interface WrongDevice {
+  wrongDevice: 'began' | 'refused' | 'replaced';
+  /** Model, backend and device. */
+  place: string;
+}
+
 export interface SoakPage {
   /** Loads both models and waits until plain `fetch` is answered. */
   open(setup: SoakSetup): Promise<Reply>;
   ask(ask: Ask): Promise<Reply>;
   /** Ends the engine worker of this tab, if it has one, in one of the ways in which a worker ends, or fails a run of it. */
-  harm(how: 'terminate' | 'close' | 'throw' | 'kill-compute' | 'hang-compute' | 'trap' | 'out-of-memory'): boolean;
+  harm(how: Harm): boolean;
   updateServiceWorker(): Promise<void>;
 }
 
 declare global {
   interface Window {
     soak: SoakPage;
+    /** To the soak itself. */
+    tellOfDevice(event: WrongDevice): Promise<void>;
   }
 }
