@@ -189,6 +189,20 @@ test.describe('with too little room', () => {
     expect(stored[0]?.sizeBytes).toBeLessThan(100_000);
   });
 
+  test('a model that may use memory survives the death of its engine on a full disk from which it was cleared', async ({
+    page,
+    context,
+  }) => {
+    await load(page, { storageFull: 'memory' });
+    const session = await context.newCDPSession(page);
+    await session.send('Storage.clearDataForOrigin', { origin, storageTypes: 'file_systems,cache_storage' });
+    await setQuota(context, page, 1_000_000);
+    await page.evaluate(() => window.engineWorker.terminate());
+    await expectGolden(page);
+    const stored = await page.evaluate(() => window.vecinity.storage.list());
+    expect(stored.every(({ sizeBytes }) => sizeBytes < 100_000)).toBe(true);
+  });
+
   test('a load that may evict deletes the model that was used least lately', async ({ page, context }) => {
     for (const other of ['owner/first', 'owner/second']) await load(page, { model: other });
     await load(page, { model: 'owner/first' });

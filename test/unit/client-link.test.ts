@@ -4,7 +4,7 @@ import { defaultApiConfig, defaultEngineConfig } from '../../src/config.js';
 import type { ModelStatus } from '../../src/core/engine.js';
 import type { EnginePast } from '../../src/core/past.js';
 import { VecinityError } from '../../src/errors.js';
-import { EngineLink } from '../../src/page/engine-link.js';
+import { EngineLink, type EngineLinkOptions } from '../../src/page/engine-link.js';
 import type { EngineWorkerApi } from '../../src/protocol.js';
 import { moveVectors } from '../../src/wire/calls.js';
 import { servePort } from '../../src/wire/port-server.js';
@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 /** A link whose workers are made by `api`, one after the other. */
-function createLink(api: (start: number) => Partial<EngineWorkerApi>, ended?: EnginePast['ended']) {
+function createLink(api: (start: number) => Partial<EngineWorkerApi>, options: Partial<EngineLinkOptions> = {}) {
   const workers: FakeWorker[] = [];
   const deaths: string[] = [];
   const link = new EngineLink({
@@ -30,8 +30,8 @@ function createLink(api: (start: number) => Partial<EngineWorkerApi>, ended?: En
     },
     engine: defaultEngineConfig,
     api: defaultApiConfig,
-    ended,
     onEnd: (error) => deaths.push(error.code),
+    ...options,
   });
   links.push(link);
   return { link, workers, deaths };
@@ -366,10 +366,21 @@ describe('a worker that takes the place of another', () => {
       unload: async () => {},
       status: async () => status,
     };
-    return { ...createLink(() => api, ended), pasts };
+    return { ...createLink(() => api, ended ? { ended } : {}), pasts };
   }
   const failure = new VecinityError('download_failed', 'The network failed.');
   const ask = (link: EngineLink) => link.call((api) => api.status());
+
+  it('has the options of the one before it', async () => {
+    const engine = { ...defaultEngineConfig, storageFull: 'memory' } as const;
+    const configs: unknown[] = [];
+    const api = { configure: async (config: unknown) => void configs.push(config), status: async () => status };
+    const { link, workers } = createLink(() => api, { engine });
+    await ask(link);
+    workers[0]?.crash('boom');
+    await ask(link);
+    expect(configs).toEqual([engine, engine]);
+  });
 
   it('is told how and when those before it ended, first of all those of other tabs', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 0 });

@@ -4,18 +4,19 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { loadWasmBackend } from '../../src/backend/wasm/index.js';
 import { supportsModel } from '../../src/backend/wasm/supports.js';
 import { defaultEngineConfig } from '../../src/config.js';
-import { createEngine } from '../../src/core/create-engine.js';
+import { createEngine, type EngineParts } from '../../src/core/create-engine.js';
 import type { Engine } from '../../src/core/engine.js';
 import { openModel } from '../../src/core/open-model.js';
 import { cosine } from '../../src/core/similarity.js';
 import { VecinityError } from '../../src/errors.js';
+import type { StorageFull } from '../../src/models/files.js';
 import { modelIdOf } from '../../src/models/resolve.js';
 import { forgetStoredFiles } from '../../src/models/stored-models.js';
 import { createMemoryVerdicts } from '../../src/storage/verdicts.js';
 import { type EmbeddingGolden, readGolden } from '../conformance/golden.js';
 import { fixtureFolder } from './model-folder.js';
 
-const hubModel = 'owner/model';
+export const hubModel = 'owner/model';
 const hubUrl = 'https://hub.example';
 const base = `${hubUrl}/${hubModel}/resolve/main/`;
 
@@ -66,16 +67,26 @@ function notFound(): Response {
   return new Response('Not found', { status: 404 });
 }
 
+type OpenBackend = EngineParts['openBackend'];
+
+/** Computes in this thread. */
+export const openHubBackend: OpenBackend = async (request, options) => {
+  if (request.backend === 'wasm') return await loadWasmBackend(request, options);
+  throw new VecinityError('device_unavailable', 'There is no second way to load the model here.');
+};
+
+export interface HubEngineOptions {
+  storageFull?: StorageFull;
+  openBackend?: OpenBackend;
+}
+
 /** A new visit: an engine with nothing in memory. */
-function hubEngine(): Engine {
-  const config = { ...defaultEngineConfig, hubUrl, modelsUrl: null, threads: 1 };
+export function hubEngine({ storageFull = 'error', openBackend = openHubBackend }: HubEngineOptions = {}): Engine {
+  const config = { ...defaultEngineConfig, hubUrl, modelsUrl: null, threads: 1, storageFull };
   return createEngine({
     config,
     openModel: (name, options) => openModel(name, config, options),
-    openBackend: async (request, options) => {
-      if (request.backend === 'wasm') return await loadWasmBackend(request, options);
-      throw new VecinityError('device_unavailable', 'There is no second way to load the model here.');
-    },
+    openBackend,
     forgetFiles: forgetStoredFiles,
     probeWebGpu: async () => ({ kind: 'none', adapter: '' }),
     wasmSupports: supportsModel,
@@ -84,22 +95,26 @@ function hubEngine(): Engine {
   });
 }
 
-/** Loads the model in a new engine and embeds some texts of the golden file: the least cosine to the reference. */
-export async function nearestToGolden(family: string): Promise<number> {
-  const engine = hubEngine();
+/** Loads the model in an engine, a new one unless told otherwise, and embeds as `embedGolden` does. */
+export async function nearestToGolden(family: string, engine = hubEngine()): Promise<number> {
   try {
     await engine.load(hubModel, { dtype: 'f32' });
-    const { inputs, embeddings } = readGolden<EmbeddingGolden>(family);
-    const none = { promptName: null, prompt: '', dimensions: null, normalize: null, maxTokens: null };
-    const texts = inputs.slice(0, 3);
-    const result = await engine.embed({
-      ...{ model: hubModel, inputs: texts, ...none, truncate: true, truncateSide: 'right' },
-    });
-    const width = result.dimensions;
-    return Math.min(
-      ...texts.map((_, i) => cosine(embeddings[i] ?? [], result.embeddings.subarray(i * width, (i + 1) * width))),
-    );
+    return await embedGolden(family, engine);
   } finally {
     await engine.dispose();
   }
+}
+
+/** Embeds some texts of the golden file with a loaded model: the least cosine to the reference. */
+export async function embedGolden(family: string, engine: Engine): Promise<number> {
+  const { inputs, embeddings } = readGolden<EmbeddingGolden>(family);
+  const none = { promptName: null, prompt: '', dimensions: null, normalize: null, maxTokens: null };
+  const texts = inputs.slice(0, 3);
+  const result = await engine.embed({
+    ...{ model: hubModel, inputs: texts, ...none, truncate: true, truncateSide: 'right' },
+  });
+  const width = result.dimensions;
+  return Math.min(
+    ...texts.map((_, i) => cosine(embeddings[i] ?? [], result.embeddings.subarray(i * width, (i + 1) * width))),
+  );
 }
