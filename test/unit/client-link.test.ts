@@ -3,9 +3,13 @@ import type { CallOptions, EmbeddingsResponse, ModelsResponse } from '../../src/
 import { defaultApiConfig, defaultEngineConfig } from '../../src/config.js';
 import type { ModelStatus } from '../../src/core/engine.js';
 import type { EnginePast } from '../../src/core/past.js';
+import { createEngineApi } from '../../src/engine-api.js';
 import { VecinityError } from '../../src/errors.js';
 import { EngineLink, type EngineLinkOptions } from '../../src/page/engine-link.js';
+import { OwnEngine } from '../../src/page/own-engine.js';
 import type { EngineWorkerApi } from '../../src/protocol.js';
+import type { ToFollower } from '../../src/sharing/messages.js';
+import { Service } from '../../src/sharing/service.js';
 import { moveVectors } from '../../src/wire/calls.js';
 import { servePort } from '../../src/wire/port-server.js';
 import { deferred } from './deferred.js';
@@ -444,6 +448,40 @@ describe('a worker that takes the place of another', () => {
     await ask(link);
     expect(pasts[1]?.failed).toEqual([]);
   });
+});
+
+it('a text that is tried again after two engines died over its model is told that, and not that there is no model', async () => {
+  const asked = [deferred(), deferred()];
+  const dying = (start: number) => ({
+    load: () => {
+      asked[start]?.resolve();
+      return never();
+    },
+    embeddings: { create: never },
+  });
+  const noBackend = () => Promise.reject(new Error('nothing is loaded'));
+  const { link, workers } = createLink((start) => (start < 2 ? dying(start) : createEngineApi(noBackend)));
+  const heard: ToFollower[] = [];
+  const ended = deferred();
+  const send = (message: ToFollower) => {
+    heard.push(message);
+    if (heard.filter(({ type }) => type === 'error').length === 2) ended.resolve();
+  };
+  const service = new Service({ epoch: '1', engine: new OwnEngine(link), elapsed: () => 0 });
+  service.join('tab', { visible: true, isOwn: false, send });
+  const common = { type: 'request', epoch: '1', deaths: 0, watched: false, abortable: false } as const;
+  service.receive('tab', { ...common, id: 1, call: { operation: 'load', argument: { model: 'owner/a' } } });
+  service.receive('tab', { ...common, id: 2, call: { operation: 'embeddings', argument: { input: 'text' } } });
+  for (const [start, { promise }] of asked.entries()) {
+    await promise;
+    workers[start]?.crash('boom');
+  }
+  await ended.promise;
+  const told = {
+    code: 'engine_crashed',
+    message: expect.stringMatching(/^The model owner\/a could not be loaded: .*boom/),
+  };
+  expect(heard.find((message) => message.type === 'error' && message.id === 2)).toMatchObject({ error: told });
 });
 
 describe('dispose', () => {
