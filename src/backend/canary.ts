@@ -19,6 +19,9 @@ const minCosine = 0.99;
 /** The usual 8-bit ONNX exports themselves reach 0.96 to 0.98 against the model in f32. */
 const minCosineOnnxQ8 = 0.9;
 
+/** Two kinds of devices may each be as far from the model as their weights allow. */
+const minCosineToOtherKind = 0.9;
+
 /** Logits of one pair may differ by this much, or by this share of themselves. */
 const logitTolerance = { absolute: 0.1, relative: 0.05 } as const;
 
@@ -73,16 +76,22 @@ interface Reference {
   minCosine: number;
 }
 
-/** Null for the first WASM device of a model without a canary, and where no such device loads. */
+/** Null for a WASM device that comes first, of a model without a canary, and where no such device loads. */
 async function findReference(backend: Backend, options: CanaryOptions): Promise<Reference | null> {
   const { spec, store, openReference, passed } = options;
   if (spec.canary) return { values: spec.canary.embedding, minCosine: nearnessToModel(backend.info) };
   const before = passed.get(kindOf(backend.info));
   if (before) return { values: before, minCosine };
-  if (backend.info.device === 'wasm') return null;
+  if (backend.info.device === 'wasm') return otherKind(options);
   const kept = parseValues(await store.read(referenceKey(spec, backend.info)), spec);
   const found = kept ?? (await computeReference(openReference, options));
   return found && { values: found, minCosine };
+}
+
+/** For a CPU device that goes on where another one ended; logits of other weights tell nothing. */
+function otherKind({ passed, spec }: CanaryOptions): Reference | null {
+  const [values] = passed.values();
+  return values && spec.task !== 'rerank' ? { values, minCosine: minCosineToOtherKind } : null;
 }
 
 async function computeReference(

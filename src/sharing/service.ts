@@ -172,7 +172,7 @@ export class Service {
 
   /**
    * One suspect after the other; what is new goes on beside it and has not been there before. Models come first: the
-   * next engine knows only those that were ready, and what needs the others would be told that there are none.
+   * next engine loads only those again that were ready, and tells what needs the others that they failed.
    */
   async #alone(run: () => Promise<unknown>, isLoad: boolean): Promise<unknown> {
     const loads = [...this.#loads];

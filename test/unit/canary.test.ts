@@ -85,8 +85,21 @@ test('a device that replaces one of its kind has to give what that gave, also wh
   await checkCanary(fakeBackend(), given);
   await expect(checkCanary(turned(0.5), given)).rejects.toMatchObject({ code: 'backend_failed' });
   await checkCanary(fakeBackend(), given);
-  // Another kind may have other weights.
-  await checkCanary(turned(0.5, { backend: 'wasm' }), given);
+});
+
+test('a CPU device that goes on for one of another kind has to come near it, as far as other weights allow', async () => {
+  const given = options({ spec: fakeSpec(), openReference: async () => null });
+  await checkCanary(fakeBackend({ info: webgpu }), given);
+  const cpu = { backend: 'wasm', dtype: 'q8' } as const;
+  await expect(checkCanary(turned(0.85, cpu), given)).rejects.toThrow(/cosine 0\.8500 to the reference, 0\.9/);
+  await checkCanary(turned(0.95, cpu), given);
+});
+
+test('logits of a device of another kind are not compared', async () => {
+  const given = options({ spec: fakeSpec({ task: 'rerank' }) });
+  for (const [logit, dtype] of [[1, 'f32'] as const, [2, 'q8'] as const]) {
+    await checkCanary(fakeBackend({ width: 1, info: { dtype }, onRun: () => Float32Array.of(logit, -4) }), given);
+  }
 });
 
 test.each(['wasm', 'webgpu'] as const)(

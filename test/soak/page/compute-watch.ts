@@ -68,9 +68,10 @@ class WatchedWorker extends Worker {
     this.#model = spec.id;
     this.#place = `${spec.id} (${backend}, ${device})`;
     // Scores of the small reranker differ too little for its check to tell them apart.
-    this.#isWrong = isNextWrong && spec.task === 'embedding' && served.has(this.#place);
-    if (!this.#isWrong) return;
+    if (spec.task !== 'embedding') return;
+    this.#isWrong = isNextWrong && served.has(this.#place);
     isNextWrong = false;
+    if (!this.#isWrong) return;
     tell({ wrongDevice: 'began', place: this.#place });
     super.postMessage({ type: 'compute-wrong-numbers' });
   }
