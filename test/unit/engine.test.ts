@@ -1,6 +1,6 @@
 /** What an engine answers to requests, and how they end. */
 import { expect, test } from 'vitest';
-import type { TokenBatch } from '../../src/backend/backend.js';
+import type { BackendRequest, TokenBatch } from '../../src/backend/backend.js';
 import type { EmbedRequest, JobProgress } from '../../src/core/engine.js';
 import type { Tokenizer } from '../../src/core/tokenizer.js';
 import { VecinityError } from '../../src/errors.js';
@@ -200,6 +200,35 @@ test('a device that is lost in the middle of a job is replaced and the job answe
   expect(engine.status().models[0]).toMatchObject({
     ...{ state: 'ready', error: null, recoveries: 1, progress: { phase: 'ready' } },
     tried: [{}, {}, { ok: true }, { ok: false, reason: 'The compute worker died.' }, { ok: true }],
+  });
+});
+
+test('a device whose replacement computes wrong numbers is left for the next one, and no text gets them', async () => {
+  const opened: string[] = [];
+  const openBackend = async ({ backend, device }: BackendRequest) => {
+    const place = opened.push(backend);
+    return fakeBackend({
+      info: { backend, device },
+      onRun: (batch, values) => {
+        if (place === 1 && batch.offsets.length === 2)
+          throw new VecinityError('worker_died', 'The process was killed.');
+        return place === 2 ? values.reverse() : values;
+      },
+    });
+  };
+  const { engine } = await loaded({ openBackend, parts: { wasmSupports: () => true } });
+  const { embeddings } = await engine.embed(embedRequest({ inputs: ['hello'] }));
+  expectClose(embeddings, unit(rawVector('hello')));
+  expect(opened).toEqual(['wasm', 'wasm', 'onnx']);
+  expect(engine.status().models[0]).toMatchObject({
+    ...{ state: 'ready', recoveries: 1, backend: { backend: 'onnx' } },
+    tried: [
+      {},
+      { backend: 'wasm', ok: true },
+      { backend: 'wasm', ok: false, reason: 'The process was killed.' },
+      { backend: 'wasm', ok: false, reason: expect.stringMatching(/^The check text came out wrong: cosine/) },
+      { backend: 'onnx', ok: true },
+    ],
   });
 });
 
