@@ -2,7 +2,8 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { dialects } from '../../src/api/dialects/all.js';
-import type { OpenApiDocument } from '../../src/api/openapi/document.js';
+import type { OpenApiDocument, Operation } from '../../src/api/openapi/document.js';
+import type { JsonSchema } from '../../src/api/openapi/json-schema.js';
 import type { ApiConfig } from '../../src/config.js';
 import { createApi } from './api-client.js';
 import { routeOf } from './route-answers.js';
@@ -17,6 +18,27 @@ const operationsOf = ({ paths }: OpenApiDocument) =>
   Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );
+
+/** What is no JSON, no object, or has one field that is missing, wrong or empty. */
+function badBodies({ requestBody }: Operation): string[] {
+  if (requestBody === undefined) return [];
+  const good = Object.values(requestBody.content['application/json'].examples).map(({ value }) => value);
+  const bad = good.flatMap((body) =>
+    Object.keys(body).flatMap((key) => [undefined, {}, [], 7].map((value) => ({ ...body, [key]: value }))),
+  );
+  return ['\0', '[]', '{}', ...bad.map((body) => JSON.stringify(body))];
+}
+
+/** Whether a value is as the schema of an error says. */
+function fits(schema: JsonSchema, value: unknown): boolean {
+  if (schema.anyOf) return schema.anyOf.some((one) => fits(one, value));
+  if (typeof value !== 'object' || value === null) {
+    const type = value === null ? 'null' : typeof value === 'number' ? 'integer' : typeof value;
+    return [schema.type].flat().includes(type);
+  }
+  const members = Object.entries(schema.properties ?? {});
+  return schema.type === 'object' && members.every(([name, of]) => name in value && fits(of, Reflect.get(value, name)));
+}
 
 describe('the OpenAPI document', () => {
   it('is valid OpenAPI 3.1', async () => {
@@ -47,6 +69,22 @@ describe('the OpenAPI document', () => {
       expect(Object.keys(content)).toEqual([response.headers.get('content-type')?.replace(/;.*/, '')]);
     }
   });
+
+  it.each(['none', 'openai', 'vllm', 'infinity', 'ollama'] as const)(
+    'describes every refusal of a bad body, by status and shape (compat: %s)',
+    async (compat) => {
+      const api = createApi({ compat });
+      for (const { path, method, operation } of operationsOf(await read({ compat }))) {
+        for (const body of badBodies(operation)) {
+          const response = await api.post(path, body);
+          const told = `${method} ${path} answered ${response.status} to ${body}`;
+          const content = operation.responses[response.status]?.content['application/json'];
+          expect(content, told).toBeDefined();
+          if (response.status !== 200) expect(fits(content?.schema ?? {}, await response.json()), told).toBe(true);
+        }
+      }
+    },
+  );
 
   it('takes bodies from the validators and errors from the dialects', async () => {
     const { paths } = await read();

@@ -7,6 +7,7 @@ import { version } from '../../../package.json';
 import type { ApiConfig } from '../../config.js';
 import { type ErrorCode, VecinityError } from '../../errors.js';
 import type { Answers } from '../answers.js';
+import { compatFormat } from '../compat.js';
 import { errorResponse } from '../error-response.js';
 import type { Route } from '../route.js';
 import type { BodySchema } from '../validate.js';
@@ -56,6 +57,8 @@ const failures: readonly [
   appliesTo: (route: Route, api: ApiConfig) => boolean,
 ][] = [
   ['invalid_request', 'A field of the body is wrong, or the inputs do not fit the model.', ({ body }) => body !== null],
+  ['invalid_json', 'The body is not JSON.', ({ body }) => body !== null],
+  ['context_length_exceeded', 'An input is too long for the model.', ({ body }) => body !== null],
   ['invalid_api_key', 'The API key is missing or wrong.', ({ guarded }, { apiKey }) => guarded && apiKey !== null],
   ['unsupported_task', 'The model cannot do this.', ({ body }) => body !== null],
   ['model_not_found', 'No model has this name.', ({ body, paths }) => body !== null || hasId(paths)],
@@ -127,19 +130,40 @@ function toSchema(body: BodySchema): JsonSchema {
   return schema as JsonSchema;
 }
 
-/** The dialect's own error responses, written by the code that writes them. */
+/** The dialect's own error responses, written by the code that writes them, for every kind of body that it tells apart. */
 async function toFailures(route: Route, api: ApiConfig): Promise<Record<string, ResponseObject>> {
   const responses: Record<string, ResponseObject> = {};
+  const format = compatFormat(api, route.formatError);
   for (const [code, sentence, appliesTo] of failures) {
     if (!appliesTo(route, api)) continue;
-    const response = errorResponse(new VecinityError(code, sentence), { format: route.formatError });
-    const example: unknown = await response.json();
-    responses[response.status] ??= {
-      description: sentence,
-      content: { 'application/json': { schema: schemaOf(example), example } },
-    };
+    for (const request of requestsOf(route)) {
+      const response = errorResponse(new VecinityError(code, sentence), { format, request });
+      const example: unknown = await response.json();
+      const described = responses[response.status] ?? { description: sentence, content: {} };
+      responses[response.status] = described;
+      addExample(described, example);
+    }
   }
   return responses;
+}
+
+/** None, a good one of each form, and those with nothing to do. */
+function requestsOf({ examples = [] }: Route): unknown[] {
+  const emptied = examples.map((example) => Object.fromEntries(Object.keys(example).map((key) => [key, []])));
+  return [undefined, ...examples, ...emptied];
+}
+
+/** Errors of one status may have several shapes where several APIs share a path. */
+function addExample({ content }: ResponseObject, example: unknown): void {
+  const schema = schemaOf(example);
+  const known = content['application/json'];
+  if (known === undefined) {
+    content['application/json'] = { schema, example };
+    return;
+  }
+  const shapes = known.schema.anyOf ?? [known.schema];
+  const isNew = shapes.every((shape) => JSON.stringify(shape) !== JSON.stringify(schema));
+  if (isNew) known.schema = { anyOf: [...shapes, schema] };
 }
 
 /** The schema of an error: every key is always there, and null stands for a text that is not. */
