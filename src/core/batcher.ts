@@ -51,6 +51,9 @@ export interface QueueStatistics {
 
 const defaultTargetRunMs = 200;
 
+/** Callers take no longer advice, and a guess of more would be a bad one: their own rush has slowed down what was measured. */
+const longestRetryMs = 60_000;
+
 /** Below this many tokens a run is not split for the sake of an idle lane: its fixed costs would outweigh the gain. */
 const minSharedTokens = 256;
 
@@ -131,7 +134,7 @@ export class Batcher {
     const ahead = Math.min(inputs, this.#queue.inputs) * tokensEach;
     let running = 0;
     for (const run of this.#running) running += run.cost;
-    return Math.ceil(this.#pace.timeFor(ahead + running, this.#runner.lanes));
+    return Math.min(longestRetryMs, Math.ceil(this.#pace.timeFor(ahead + running, this.#runner.lanes)));
   }
 
   #feed(job: Job, texts: readonly TokenizedText[]): void {

@@ -67,10 +67,15 @@ export async function register(
     worker = await activeWorker(registration);
     version = await askVersion(worker);
   }
+  if (version === null) {
+    throw unavailable(
+      `${worker.scriptURL} did not answer: it is of another version, or not ours and does not import it`,
+    );
+  }
   const outdated = version !== buildId;
   const controlled = await control(container, worker, (address) => isSame(address, worker.scriptURL));
   // Another build may not know the question whether it is reached; a site's own script is the site's to replace.
-  const isReplaceable = !outdated && new URL(worker.scriptURL).pathname.endsWith('/vecinity-sw.js');
+  const isReplaceable = !outdated && isStandalone(worker);
   if (!controlled || !isReplaceable || (await isReached(registration.scope))) return { controlled, version, outdated };
   return { controlled: await takeOver(place, script), version, outdated };
 }
@@ -93,38 +98,49 @@ async function registerScript(
   { container, scope, trustScript }: Place,
   script: URL,
 ): Promise<ServiceWorkerRegistration> {
+  const options = { updateViaCache: 'none' as const, ...(scope === undefined ? {} : { scope }) };
+  const registration = await container.register(trustScript(script), options).catch((cause) => {
+    const advice = isInForeignFrame()
+      ? 'a browser may refuse one to a frame on a page of another site'
+      : 'where the site has it elsewhere, give its address to register({ url })';
+    throw unavailable(`${script.pathname} could not be registered (${wordsOf(cause)}); ${advice}`, cause);
+  });
+  // An extension or a test that blocks Service Workers puts a function there that does nothing.
+  if (!registration) throw unavailable('something in this browser window blocks its registration');
+  return registration;
+}
+
+/** Only pages of the same origin may read where the outermost one is. */
+function isInForeignFrame(): boolean {
   try {
-    return await container.register(trustScript(script), {
-      updateViaCache: 'none',
-      ...(scope === undefined ? {} : { scope }),
-    });
-  } catch (cause) {
-    const reason = wordsOf(cause);
-    const advice = 'where the site has it elsewhere, give its address to register({ url })';
-    throw unavailable(`${script.pathname} could not be registered (${reason}); ${advice}`, cause);
+    void globalThis.top?.location.href;
+    return false;
+  } catch {
+    return true;
   }
 }
 
 /** The newest worker of the registration, once it is active; a site's own one may wait for its tabs to close. */
 async function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceWorker> {
-  const worker = registration.installing ?? (registration.active ? null : registration.waiting);
-  if (worker) await activated(worker, registration);
-  if (!registration.active) throw unavailable('its installation failed');
-  return registration.active;
+  const next = registration.installing ?? registration.waiting;
+  const mayWait = () => next?.state === 'installed' && registration.active !== null && !isStandalone(next);
+  if (next) await until(next, 'statechange', () => isSettled(next) || mayWait(), activationMs);
+  if (registration.active) return registration.active;
+  if (next?.state !== 'redundant') throw unavailable(`it was not active after ${activationMs / 1000} s`);
+  throw unavailable('its installation failed');
 }
 
-async function activated(worker: ServiceWorker, registration: ServiceWorkerRegistration): Promise<void> {
-  const done = () => isSettled(worker) || (worker.state === 'installed' && registration.active);
-  if (!(await until(worker, 'statechange', () => Boolean(done()), activationMs))) {
-    throw unavailable(`it was not active after ${activationMs / 1000} s`);
-  }
+/** Ours takes over by itself, as soon as the one before it has nothing to do. */
+function isStandalone({ scriptURL }: ServiceWorker): boolean {
+  return new URL(scriptURL).pathname.endsWith('/vecinity-sw.js');
 }
 
 function isSettled({ state }: ServiceWorker): boolean {
   return state === 'activated' || state === 'redundant';
 }
 
-async function askVersion(worker: ServiceWorker): Promise<string> {
+/** Null where nobody answers who speaks our version of the protocol. */
+async function askVersion(worker: ServiceWorker): Promise<string | null> {
   const { port1, port2 } = new MessageChannel();
   let version: string | null = null;
   port1.addEventListener('message', (event: MessageEvent) => {
@@ -135,7 +151,6 @@ async function askVersion(worker: ServiceWorker): Promise<string> {
   worker.postMessage({ vecinity: protocolVersion, type: 'ping' } satisfies ToServiceWorker, [port2]);
   await until(port1, 'message', () => version !== null, pongMs);
   port1.close();
-  if (version === null) throw unavailable(`${worker.scriptURL} did not answer; it is not, or does not import, ours`);
   return version;
 }
 

@@ -23,6 +23,8 @@ export class ServiceWorkerLink {
   readonly #container: ServiceWorkerContainer | undefined;
   /** Requests that our engine serves, with the time at which each is surely over. */
   readonly #open = new Map<string, number>();
+  /** How this page has registered the script, once it has. */
+  #registered: RegisterOptions | null = null;
   #worker: Pick<ServiceWorker, 'postMessage'> | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
 
@@ -30,6 +32,7 @@ export class ServiceWorkerLink {
     this.#options = options;
     this.#container = serviceWorkerContainer();
     this.#container?.addEventListener('message', this.#onMessage);
+    this.#container?.addEventListener('controllerchange', this.#onControllerChange);
     this.#container?.startMessages();
   }
 
@@ -39,7 +42,10 @@ export class ServiceWorkerLink {
    */
   async register(options: RegisterOptions = {}): Promise<Registration> {
     const { register } = await import('./registration.js').catch(notLoaded);
-    return await register(options, { container: this.#container, routePrefix: this.#options.routePrefix, trustScript });
+    const { routePrefix } = this.#options;
+    const registration = await register(options, { container: this.#container, routePrefix, trustScript });
+    this.#registered = options;
+    return registration;
   }
 
   /** What the engine had accepted is lost: the Service Worker gives it to another tab, or to our next engine. */
@@ -52,6 +58,7 @@ export class ServiceWorkerLink {
   dispose(): void {
     this.engineLost();
     this.#container?.removeEventListener('message', this.#onMessage);
+    this.#container?.removeEventListener('controllerchange', this.#onControllerChange);
   }
 
   readonly #onMessage = (event: MessageEvent) => {
@@ -63,6 +70,13 @@ export class ServiceWorkerLink {
     const [port] = event.ports;
     if (message.type === 'connect' && port) this.#lend(message.id, port);
     if (message.type === 'done') this.#forget(message.id);
+  };
+
+  /** Who clears the site's data takes its Service Worker from open pages, whose requests would go to the network. */
+  readonly #onControllerChange = () => {
+    if (this.#container?.controller !== null || !this.#registered) return;
+    // Where it fails, the next `register` says why.
+    this.register(this.#registered).catch(() => {});
   };
 
   #lend(id: string, port: MessagePort): void {

@@ -94,7 +94,7 @@ class Presence {
     if (this.#leave !== life.release) return;
     this.id = id;
     this.#all = openChannel(this.group, life.release);
-    this.#all.onmessage = (event: MessageEvent<Announcement>) => this.heed(event.data);
+    this.#all.onmessage = hear((message: Announcement) => this.heed(message));
   }
 
   announce(message: Announcement): void {
@@ -122,7 +122,7 @@ function openChannel(name: string, onRefused: () => void): BroadcastChannel {
 function converse<Received, Sent>(name: string, receive: (message: Received) => void): Conversation<Sent> {
   const channel = new BroadcastChannel(name);
   let isOpen = true;
-  channel.onmessage = (event: MessageEvent<Received>) => receive(event.data);
+  channel.onmessage = hear(receive);
   return {
     send: (message) => {
       if (isOpen) channel.postMessage(message);
@@ -132,6 +132,19 @@ function converse<Received, Sent>(name: string, receive: (message: Received) => 
       channel.close();
     },
   };
+}
+
+/** Passes on what has the form of our messages: any script of the origin can post to a channel by mistake. */
+function hear<Received>(receive: (message: Received) => void): (event: MessageEvent<unknown>) => void {
+  return ({ data }) => {
+    if (isMessage(data)) receive(data as Received); // What a message of this form says is taken on trust.
+  };
+}
+
+/** All messages have a type and an epoch; a greeting has the latest one, or an empty text where none is known. */
+function isMessage(data: unknown): boolean {
+  const { type, epoch, latest = epoch } = (data ?? {}) as Partial<Record<'type' | 'epoch' | 'latest', unknown>>;
+  return typeof type === 'string' && typeof latest === 'string' && /^(\d{16}:|$)/.test(latest);
 }
 
 function holdLock(name: string): { held: Promise<void>; release: () => void } {

@@ -80,10 +80,8 @@ export class Member {
   /** Hears what a tab says to all. */
   heed(message: Announcement): void {
     if (this.#ended || message.from === this.#around.id) return;
-    if (message.type === 'hello') {
-      this.#welcome(message);
-      return;
-    }
+    if (message.type === 'hello') this.#welcome(message);
+    if (message.type !== 'leader') return;
     // Our lock was taken while this tab slept: the word of it comes later than the announcement.
     if (this.#service && message.epoch > this.#service.epoch) this.#stepDown();
     if (this.#service) return;

@@ -38,7 +38,7 @@ export class EnginePort {
     this.hello = new Promise((resolve) => {
       this.#onHello = resolve;
     });
-    port.onmessage = (event: MessageEvent<FromEnginePort>) => this.#receive(event.data);
+    port.onmessage = (event: MessageEvent<FromEnginePort | null>) => this.#receive(event.data);
   }
 
   /**
@@ -80,9 +80,10 @@ export class EnginePort {
     this.#port.postMessage(message);
   }
 
-  #receive(message: FromEnginePort): void {
-    if (message.type === 'hello' && message.version === protocolVersion) this.#onHello?.();
-    if (message.type === 'response') this.#waiters.get(message.id)?.resolve(message.response);
+  /** A page without the package may answer with anything on the port that it was offered. */
+  #receive(message: FromEnginePort | null): void {
+    if (message?.type === 'hello' && message.version === protocolVersion) this.#onHello?.();
+    if (message?.type === 'response') this.#waiters.get(message.id)?.resolve(message.response);
   }
 }
 

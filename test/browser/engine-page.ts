@@ -1,6 +1,6 @@
 /** What several browser tests do: open a page with an engine, ask it in every way, and look for leaks. */
 import { readFile } from 'node:fs/promises';
-import { type BrowserContext, expect, type Page } from '@playwright/test';
+import { type BrowserContext, expect, type Frame, type Page } from '@playwright/test';
 import type { VecinityOptions } from 'vecinity';
 
 export interface EmbeddingGolden {
@@ -27,8 +27,13 @@ export type PageOptions = Omit<VecinityOptions, 'createWorker' | 'onProgress' | 
 /** Opens the page with the package and loads a model there, as `window.vecinity`. */
 export async function openEngine(page: Page, options: PageOptions = {}, url = '/'): Promise<void> {
   await page.goto(url);
-  await page.waitForFunction(() => window.subject !== undefined);
-  await page.evaluate(
+  await openEngineHere(page, options);
+}
+
+/** The same in a page with the package that is open already. */
+export async function openEngineHere(place: Page | Frame, options: PageOptions = {}): Promise<void> {
+  await place.waitForFunction(() => window.subject !== undefined);
+  await place.evaluate(
     async (given) => {
       const createWorker = () => {
         window.engineWorker = window.subject.startEngineWorker();
@@ -40,13 +45,13 @@ export async function openEngine(page: Page, options: PageOptions = {}, url = '/
   );
 }
 
-export async function registerServiceWorker(page: Page) {
-  return await page.evaluate(() => window.vecinity.serviceWorker.register());
+export async function registerServiceWorker(place: Page | Frame) {
+  return await place.evaluate(() => window.vecinity.serviceWorker.register());
 }
 
 /** A plain `fetch` of the embeddings, as any page does it. */
-export async function fetchEmbeddings(page: Page, input: string | string[]) {
-  return await page.evaluate(async (texts) => {
+export async function fetchEmbeddings(place: Page | Frame, input: string | string[]) {
+  return await place.evaluate(async (texts) => {
     const response = await fetch('/v1/embeddings', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -61,17 +66,17 @@ export function vectorsOf(body: { data: { embedding: number[] }[] }): number[][]
 }
 
 /** The engine of the page gives the model's vectors, in whichever dtype. */
-export async function expectGolden(page: Page): Promise<void> {
+export async function expectGolden(place: Page | Frame): Promise<void> {
   const golden = await readGolden<EmbeddingGolden>('bert-cls');
-  const vectors = await page.evaluate(async (texts) => {
+  const vectors = await place.evaluate(async (texts) => {
     const embedded = await window.vecinity.embed(texts);
     return embedded.map((vector) => [...vector]);
   }, golden.inputs);
   expect(worstCosine(vectors, golden.embeddings)).toBeGreaterThan(0.999);
 }
 
-/** Requests for our paths that reached the server. */
-export async function leaks(context: BrowserContext, origin = 'http://localhost:4173'): Promise<string[]> {
+/** Requests for our paths that reached the server, by default that of the tests. */
+export async function leaks(context: BrowserContext, origin = ''): Promise<string[]> {
   const response = await context.request.get(`${origin}/leaks`);
   return await response.json();
 }

@@ -1,6 +1,6 @@
 /** Very many requests: cancelled ones leave nothing behind, and eight tabs at once are all answered, each in its turn. */
 import { type CDPSession, expect, type Page, test } from '@playwright/test';
-import { openEngine } from './engine-page.js';
+import { openEngine, registerServiceWorker } from './engine-page.js';
 
 interface Ledger {
   /** Message channels that were made, and ports that were closed: one of each channel is ours to close. */
@@ -122,6 +122,38 @@ test('a thousand answers leave no listener on the signal that they share', async
   const { listeners } = await readLedger(page);
   await ask(1_000);
   expect((await readLedger(page)).listeners).toBe(listeners);
+});
+
+test('a page that floods the Service Worker is answered or told when to come back, and a tab beside it is served', async ({
+  context,
+}) => {
+  const [page, plain] = [await context.newPage(), await context.newPage()];
+  await openEngine(page, { maxQueue: 20 });
+  await registerServiceWorker(page);
+  await plain.goto('/plain.html');
+  const flooded = plain.evaluate(async () => {
+    window.ended = 0;
+    const seen = new Set<string>();
+    const headers = { 'content-type': 'application/json' };
+    const ask = async (at: number) => {
+      const body = JSON.stringify({ input: `text ${at} `.repeat(60), truncate: true });
+      const response = await fetch('/v1/embeddings', { method: 'POST', headers, body });
+      const { data, error } = await response.json();
+      const mayRetry = Number(response.headers.get('retry-after')) > 0;
+      seen.add(data ? `${response.status} ${data.length}` : `${response.status} ${error.code} ${mayRetry}`);
+      window.ended += 1;
+    };
+    await Promise.all(Array.from({ length: 1_000 }, (_, at) => ask(at)));
+    return [...seen].sort();
+  });
+  await plain.waitForFunction(() => window.ended > 0);
+  const lengths = await page.evaluate(async () => [
+    (await window.vecinity.embed('a query')).length,
+    (await window.vecinity.embed('another')).length,
+  ]);
+  expect(await plain.evaluate(() => window.ended)).toBeLessThan(1_000);
+  expect(lengths).toEqual([64, 64]);
+  expect(await flooded).toEqual(['200 1', '429 overloaded true']);
 });
 
 test('10,000 requests of eight tabs are all answered, in order and in turn', async ({ context }) => {

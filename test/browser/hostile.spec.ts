@@ -5,7 +5,7 @@ import path from 'node:path';
 import { type BrowserContext, expect, type Frame, type Page, test } from '@playwright/test';
 import { startServer } from '../../bench/server.js';
 import { repositoryRoot } from '../../src/vite/bundle.js';
-import { fetchEmbeddings, openEngine, registerServiceWorker } from './engine-page.js';
+import { fetchEmbeddings, openEngine, recoveries, registerServiceWorker, startJob } from './engine-page.js';
 import { everyMessage } from './hostile-messages.js';
 
 declare global {
@@ -263,6 +263,94 @@ test.describe('a page of another origin', () => {
     );
     expect(type).toBe('text/html');
     expect(reached).toEqual(['GET /v1/models']);
+  });
+});
+
+test.describe('another script of the site', () => {
+  /** On every channel of the package, to the Service Worker and to each window: what is no message, and what looks like one. */
+  async function spill(page: Page): Promise<void> {
+    await page.evaluate(async (messages) => {
+      const garbage: unknown[] = [
+        ...[
+          null,
+          undefined,
+          7,
+          'hello',
+          true,
+          [],
+          {},
+          new Map([['type', 'leader']]),
+          new ArrayBuffer(8),
+          new Error('x'),
+        ],
+        JSON.parse(
+          '{"__proto__":{"type":"leader","epoch":"x"},"constructor":{"prototype":{"vecinity":1}},"type":"leader"}',
+        ),
+        ...[{ type: 'leader', from: 'x', epoch: {} }, { type: 'hello', from: {}, latest: 'zzz' }, { vecinity: 1 }],
+        ...[
+          { vecinity: 1, type: {} },
+          { vecinity: 1, type: 'connect' },
+          { vecinity: { toString: 'x' }, type: 'ping' },
+        ],
+        ...['x'.repeat(4_000_000), { type: 'x'.repeat(1_000_000) }, new Uint8Array(4_000_000)],
+      ];
+      const { held = [] } = await navigator.locks.query();
+      const names = held.map(({ name = '' }) => name.replace(/:leader$/, ''));
+      const channels = names.map((name) => new BroadcastChannel(name));
+      const { active } = (await navigator.serviceWorker.getRegistration()) ?? {};
+      const receivers = [...channels, window, ...(active ? [active] : [])];
+      for (const message of [...garbage, ...messages]) for (const to of receivers) to.postMessage(message);
+      for (const channel of channels) channel.close();
+      if (channels.length < 3 || !active) throw new Error('There is nobody who could hear it.');
+    }, everyMessage);
+  }
+
+  test('that posts anything to all that listens costs no request, no engine and no error', async ({ context }) => {
+    const tabs = [await context.newPage(), await context.newPage(), await context.newPage()] as const;
+    const [leader, follower, other] = tabs;
+    const errors: string[] = [];
+    for (const page of tabs) page.on('pageerror', ({ message }) => errors.push(message));
+    for (const page of [leader, follower]) {
+      await openEngine(page);
+      await registerServiceWorker(page);
+    }
+    await other.goto('/plain.html');
+    await startJob(follower);
+    const plain = fetchEmbeddings(
+      other,
+      Array.from({ length: 100 }, (_, at) => `text ${at}`),
+    );
+    for (const page of [other, leader, follower]) await spill(page);
+    expect(await follower.evaluate(() => window.pending)).toBe(1_500);
+    expect((await plain).status).toBe(200);
+    expect((await fetchEmbeddings(other, 'text')).status).toBe(200);
+    for (const page of [leader, follower])
+      expect(await page.evaluate(async () => (await window.vecinity.embed('text')).length)).toBe(64);
+    expect(await recoveries(leader)).toBe(0);
+    expect([await leader.evaluate(() => window.engineWorker !== undefined), follower.workers().length]).toEqual([
+      true,
+      0,
+    ]);
+    expect(errors).toEqual([]);
+  });
+
+  test('that answers whatever the Service Worker says, in a page without the package, is passed over', async ({
+    context,
+  }) => {
+    const [page, talker] = [await context.newPage(), await context.newPage()];
+    await openEngine(page);
+    await registerServiceWorker(page);
+    await talker.goto('/plain.html');
+    await talker.evaluate((messages) => {
+      navigator.serviceWorker.onmessage = ({ ports: [port] }) => {
+        window.ended = (window.ended ?? 0) + 1;
+        for (const answer of [null, 7, 'ok', {}, { type: 'hello', version: 2 }]) port?.postMessage(answer);
+        for (const answer of messages) port?.postMessage({ id: '2', response: answer });
+      };
+    }, everyMessage);
+    const { status, body } = await fetchEmbeddings(talker, 'text');
+    expect(await talker.evaluate(() => window.ended)).toBeGreaterThan(0);
+    expect([status, body.data.length]).toEqual([200, 1]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Plain `fetch` through the Service Worker: who is answered, and what happens when a part of the chain goes away. */
 import { type CDPSession, expect, type Page, test } from '@playwright/test';
-import { fetchEmbeddings, leaks, openEngine, registerServiceWorker } from './engine-page.js';
+import { fetchEmbeddings, leaks, openEngine, openEngineHere, registerServiceWorker } from './engine-page.js';
 
 test.afterEach(async ({ context }) => {
   expect(await leaks(context)).toEqual([]);
@@ -274,11 +274,3 @@ test('a prefix mounts the API elsewhere, for the Service Worker and for vecinity
   });
   expect(statuses).toEqual([200, 200]);
 });
-
-/** Loads the model in a page that is already open. */
-async function openEngineHere(page: Page): Promise<void> {
-  await page.waitForFunction(() => window.subject !== undefined);
-  await page.evaluate(async () => {
-    window.vecinity = await window.subject.createVecinity({ model: 'bert-cls', device: 'wasm' });
-  });
-}

@@ -136,6 +136,17 @@ test('a job that does not fit is refused whole with the time until it will', asy
   expect(runner.runs.flatMap((run) => run.marks).filter((mark) => mark === 2)).toHaveLength(10);
 });
 
+test('nobody is sent away for more than a minute, however slow the runs before seemed', async () => {
+  const { runner, batcher } = setUp({ tokensPerMs: 0.001 }, { maxQueue: 100 });
+  const first = batcher.submit(texts(1, 10, 1));
+  await runner.drain();
+  await first;
+  const bulk = batcher.submit(texts(100, 10, 1));
+  await expect(batcher.submit(texts(100, 10, 2))).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 60_000 });
+  await runner.drain();
+  await bulk;
+});
+
 test('a job larger than the queue is taken when nothing waits', async () => {
   const { runner, batcher } = setUp({}, { maxQueue: 4 });
   const result = batcher.submit(texts(50, 10, 1));

@@ -51,6 +51,15 @@ test('only an engine of the same protocol version has said hello', async () => {
   await port.hello;
 });
 
+test('what a page says that knows nothing of engines is passed over', async () => {
+  const answer = port.send(request, open());
+  await heard(1);
+  for (const garbage of [null, 'ok', 7, [], {}, { type: 'response' }, { type: 'response', id: '__proto__' }])
+    other.postMessage(garbage);
+  say({ type: 'response', id: '1', response });
+  expect(await answer).toEqual(response);
+});
+
 test('an abort cancels its own request, and leaves no listener on the signal', async () => {
   const controller = new AbortController();
   const [gone, stays] = [port.send(request, controller.signal), port.send(request, open())];

@@ -93,6 +93,15 @@ it('does not blame a request for a leader whose last word comes after the first 
   expect(await answer).toBe('a vector');
 });
 
+it('stays with its leader when a tab says to all what no version knows', () => {
+  const { member, hear, told } = setUp();
+  hear({ type: 'welcome', epoch: '1' });
+  // What a later version may say.
+  member.heed({ type: 'election', from: 'other', epoch: '2' } as never);
+  void member.run(embed);
+  expect(told).toEqual([expect.objectContaining({ type: 'request', epoch: '1' })]);
+});
+
 it('gives a request up when leader after leader goes without a word while it has it', async () => {
   const { member, hear } = setUp();
   const answer = member.run(embed);

@@ -1,5 +1,5 @@
 /** What `serviceWorker.register()` does until plain `fetch` calls of its page arrive, with a Service Worker in the test's hand. */
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServiceWorkerLink } from '../../src/page/service-worker-link.js';
 import { buildId } from '../../src/wire/build-id.js';
 import { protocolVersion } from '../../src/wire/engine-port.js';
@@ -182,4 +182,135 @@ it('is content with the worker that another tab took over with meanwhile', async
   container.controller = { scriptURL: `${scope}vecinity-sw.js?again=1` };
   expect(await register()).toMatchObject({ controlled: true });
   expect(container.claims).toBe(0);
+});
+
+it('says that a window blocks Service Workers where a registration gives nothing', async () => {
+  container.register = async () => undefined as never;
+  const refusal = { code: 'service_worker_unavailable', message: expect.stringContaining('blocks its registration') };
+  await expect(register()).rejects.toMatchObject(refusal);
+});
+
+describe('a site that was deployed anew', () => {
+  /** The installed worker, and the one that an update finds, which takes over in the end. */
+  function deploy(name: string, answerOfOld: string | null) {
+    const postTo =
+      (build: string | null) =>
+      (message: { type: string }, [port]: MessagePort[] = []) => {
+        if (build !== null) port?.postMessage({ vecinity: protocolVersion, type: 'pong', build });
+        if (message.type === 'claim') container.control();
+      };
+    const scriptURL = `${scope}${name}`;
+    const old = Object.assign(new EventTarget(), { scriptURL, state: 'activated', postMessage: postTo(answerOfOld) });
+    const next = Object.assign(new EventTarget(), { scriptURL, state: 'installing', postMessage: postTo(buildId) });
+    const registration = {
+      ...{ scope, active: old, installing: null as typeof next | null, waiting: null },
+      update: async () => {
+        registration.installing = next;
+      },
+    };
+    container.worker.scriptURL = scriptURL;
+    container.register = async () => registration as never;
+    const become = (state: string) => {
+      next.state = state;
+      if (state === 'activated') registration.active = next;
+      next.dispatchEvent(new Event('statechange'));
+    };
+    const isFound = () => vi.waitFor(() => expect(registration.installing).not.toBeNull(), { timeout: 20_000 });
+    return { become, isFound };
+  }
+
+  it('is served by its own build, whose worker the registration waits for until it has taken over', async () => {
+    const { become, isFound } = deploy('vecinity-sw.js', 'the build before');
+    const registering = register();
+    await isFound();
+    become('installed');
+    await new Promise(setImmediate);
+    become('activated');
+    expect(await registering).toEqual({ controlled: true, version: buildId, outdated: false });
+  });
+
+  it('does not wait for a worker of the site’s own, which may itself wait for tabs to close', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { become, isFound } = deploy('own-sw.js', 'the build before');
+    const registering = register();
+    await isFound();
+    become('installed');
+    expect(await registering).toEqual({ controlled: true, version: 'the build before', outdated: true });
+  });
+
+  it('looks for the newer worker where the one before it does not understand', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { become, isFound } = deploy('vecinity-sw.js', null);
+    const registering = register();
+    await vi.advanceTimersByTimeAsync(5_000);
+    await isFound();
+    vi.useRealTimers();
+    become('activated');
+    expect(await registering).toEqual({ controlled: true, version: buildId, outdated: false });
+  });
+});
+
+it('says so of a worker that does not answer in our version of the protocol, after an update too', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  container.worker.postMessage = () => {};
+  const refused = register().catch((thrown: unknown) => thrown);
+  await vi.advanceTimersByTimeAsync(5_000);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(await refused).toMatchObject({
+    code: 'service_worker_unavailable',
+    message: expect.stringContaining('vecinity-sw.js did not answer: it is of another version'),
+  });
+});
+
+describe('a registration that the browser refuses', () => {
+  beforeEach(() => {
+    container.register = async () => {
+      throw new DOMException('The user denied permission.', 'SecurityError');
+    };
+  });
+
+  it('comes with the browser’s words and where the script may be instead', async () => {
+    const message = expect.stringMatching(/The user denied permission.*register\(\{ url \}\)/);
+    await expect(register()).rejects.toMatchObject({ code: 'service_worker_unavailable', message });
+  });
+
+  it('is said to be usual in a frame of another site', async () => {
+    vi.stubGlobal('top', {
+      get location(): never {
+        throw new DOMException('Blocked a frame from accessing a cross-origin frame.', 'SecurityError');
+      },
+    });
+    const message = expect.stringMatching(/The user denied permission.*a page of another site/);
+    await expect(register()).rejects.toMatchObject({ code: 'service_worker_unavailable', message });
+  });
+});
+
+describe('a page that loses its Service Worker because the site’s data was cleared', () => {
+  const loseController = () => {
+    container.controller = null;
+    container.dispatchEvent(new Event('controllerchange'));
+  };
+  const link = () => new ServiceWorkerLink({ connect: async () => {}, routePrefix: '' });
+
+  it('registers it again, as it did before', async () => {
+    container.controller = container.worker;
+    await link().register({ scope: '/app/' });
+    const { length } = container.registered;
+    container.onClaim = () => container.control();
+    loseController();
+    await vi.waitFor(() => expect(container.controller).not.toBeNull());
+    expect(container.registered.slice(length)).toEqual([`${scope}vecinity-sw.js`]);
+  });
+
+  it('lets it be where it never registered one, or was disposed', async () => {
+    container.controller = container.worker;
+    const [idle, disposed] = [link(), link()];
+    await disposed.register();
+    const { length } = container.registered;
+    disposed.dispose();
+    loseController();
+    idle.dispose();
+    await new Promise(setImmediate);
+    expect(container.registered).toHaveLength(length);
+  });
 });
