@@ -54,6 +54,10 @@ export async function init(args: readonly string[], terminal: Terminal): Promise
   }
   const count = await installAssets(source, folder);
   tell(terminal, `wrote ${count} files to ${folder}`);
+  tell(
+    terminal,
+    "next: createVecinity({ workerUrl: '/vecinity/engine-worker.js' }); `vecinity init --help` tells more",
+  );
 }
 
 /** Copies the files and takes away those of an earlier version; returns how many there are. */

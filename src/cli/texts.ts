@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { abortError } from '../errors.js';
+import { abortError, type VecinityError } from '../errors.js';
 import { fileReason } from './file-error.js';
 import { usageError } from './flags.js';
 import type { Terminal } from './terminal.js';
@@ -21,16 +21,18 @@ export interface TextSources {
 export async function readTexts({ given, file }: TextSources, terminal: Terminal): Promise<string[]> {
   const texts = [...given, ...(await readSource({ given, file }, terminal))];
   if (texts.length > 0) return texts;
-  throw usageError(`There is no text${file === undefined ? '' : ` in ${file}`}.`);
+  throw file === undefined ? withoutTexts() : usageError(`There is no text in ${file}.`);
 }
 
 async function readSource({ given, file }: TextSources, terminal: Terminal): Promise<string[]> {
   if (file !== undefined && file !== '-') return await readFileLines(file, terminal.signal);
   if (file === undefined && given.length > 0) return [];
-  if (file === undefined && terminal.stdin.isTTY) {
-    throw usageError('There is no text: give some as arguments, with --file, or through a pipe.');
-  }
+  if (file === undefined && terminal.stdin.isTTY) throw withoutTexts();
   return await readLines(terminal.stdin, terminal.signal);
+}
+
+function withoutTexts(): VecinityError {
+  return usageError('There is no text: give some as arguments, with --file, or through a pipe.');
 }
 
 async function readFileLines(file: string, signal: AbortSignal): Promise<string[]> {

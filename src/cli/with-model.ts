@@ -6,6 +6,7 @@ import type { Engine, ModelStatus } from '../core/engine.js';
 import { createNodeEngine } from '../edge/engine.js';
 import { VecinityError } from '../errors.js';
 import { findEntry } from '../models/catalogue.js';
+import { localRevision } from '../models/resolve.js';
 import { type EngineFlag, engineFlags, toEngineOptions } from './engine-flags.js';
 import type { Arguments, Flag } from './flags.js';
 import { loadListener } from './progress.js';
@@ -36,8 +37,11 @@ export async function withModel<T>(
   try {
     const model = await asFolder(given.text('model') ?? defaultModel);
     const loading = engine.load(model, { signal: terminal.signal, onProgress: progress.listen });
-    const status = await loading.finally(progress.clear);
-    const { backend } = status;
+    const status = await loading.catch(explainDownload).finally(progress.clear);
+    const { backend, spec } = status;
+    if (spec && spec.revision !== localRevision) {
+      tell(terminal, `${spec.id} came from the hub and is not kept; \`vecinity pull ${spec.id}\` keeps it here.`);
+    }
     if (given.text('device') === 'webgpu' && backend?.device !== 'webgpu') {
       const reason = status.tried.find(({ device }) => device === 'webgpu')?.reason ?? 'it failed';
       tell(terminal, `\`--device webgpu\` was not possible (${reason}); the CPU computes.`);
@@ -46,6 +50,13 @@ export async function withModel<T>(
   } finally {
     await engine.dispose();
   }
+}
+
+/** Retries are over by then; what is left to do is the caller's. */
+function explainDownload(thrown: unknown): never {
+  if (!(thrown instanceof VecinityError) || thrown.code !== 'download_failed') throw thrown;
+  const remedy = 'Without a network, `--models-dir` names a folder of models; `--hub-url` names a mirror of the hub.';
+  throw new VecinityError(thrown.code, `${thrown.message}\n${remedy}`, { cause: thrown });
 }
 
 /**

@@ -38,7 +38,8 @@ export interface ModelSources extends Pick<EngineConfig, 'hubUrl' | 'hubToken' |
   storageFull?: StorageFull;
 }
 
-const localRevision = 'local';
+/** The revision of what comes from no hub. */
+export const localRevision = 'local';
 
 /** The one id that every spelling of a name leads to: `baai/bge-m3` and `bge-m3` are the same model. */
 export function modelIdOf(name: string): string {

@@ -46,7 +46,7 @@ export async function startHub(folder: string): Promise<Hub> {
     const { pathname } = new URL(request.url ?? '/', 'http://hub');
     hub.requests.push({ path: pathname, range: request.headers.range ?? null });
     if (pathname.startsWith('/api/models/owner/name/revision/')) return sendListing(response, files, hub);
-    const name = decodeURIComponent(pathname.replace(`/owner/name/resolve/${commit}/`, ''));
+    const name = decodeURIComponent(pathname.replace(/^\/owner\/name\/resolve\/[^/]+\//, ''));
     const bytes = files.get(name);
     if (!bytes) return void response.writeHead(404).end();
     sendFile({ request, response, bytes, hold: hub.holds.get(name), tellHeld });

@@ -55,6 +55,13 @@ describe('vecinity pull', () => {
     expect(cosine(embedding, golden.embeddings[0] ?? [])).toBeGreaterThan(0.99999);
   });
 
+  it('is what a command tells of that had to read its model from the hub', async () => {
+    const options = ['--model', 'owner/name', '--dtype', 'f32', '--threads', '1'];
+    const { code, stderr } = await runCommand(built.folder, ['embed', 'a', ...options], settings());
+    const told = 'owner/name came from the hub and is not kept; `vecinity pull owner/name` keeps it here.\n';
+    expect({ code, stderr }).toEqual({ code: 0, stderr: told });
+  });
+
   it('asks for nothing again that is current', async () => {
     await pull();
     const { code, stderr } = await pull();
