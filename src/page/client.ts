@@ -186,7 +186,7 @@ export class Vecinity extends EventTarget {
     await this.#line.run({ operation: 'unload', argument: model });
   }
 
-  /** Loaded models with device, dtype and what was tried, and the length of the queue. */
+  /** Loaded models with device, dtype and what was tried, the length of the queue, and engines that were replaced. */
   async status(): Promise<EngineStatus> {
     return await this.#line.run({ operation: 'status', argument: null });
   }
