@@ -17,7 +17,15 @@ function setUp(ids: string[] = ['model'], aliases: Record<string, string> = {}) 
   const engine = new FakeEngine(ids.map((id) => fakeModel(id, 'embedding')));
   const context = { engine, api: { ...defaultApiConfig, keepAliveMs, aliases } };
   const embed = (model?: string) => createEmbeddings({ input: 'a', ...(model ? { model } : {}) }, context);
-  return { engine, context, embed };
+  /** A request that is under way until `finish`; so much time of it has passed. */
+  const begin = async ({ model, passedMs = 0 }: { model?: string; passedMs?: number } = {}) => {
+    const { promise, resolve: finish } = deferred();
+    engine.before = () => promise;
+    const long = embed(model);
+    await vi.advanceTimersByTimeAsync(passedMs);
+    return { long, finish };
+  };
+  return { engine, context, embed, begin };
 }
 
 test('a model that was loaded again by hand and then unloaded by hand stays away', async () => {
@@ -53,14 +61,11 @@ test('a time beyond what a clock holds is for ever, not for a moment', async () 
 });
 
 test('a long request is no idle time, although the model is asked for by hand in between', async () => {
-  const { engine, context, embed } = setUp();
-  const finish = deferred();
-  engine.before = () => finish.promise;
-  const long = embed();
-  await vi.advanceTimersByTimeAsync(0);
+  const { engine, context, begin } = setUp();
+  const { long, finish } = await begin();
   await loadModel('model', {}, context);
   await vi.advanceTimersByTimeAsync(2 * keepAliveMs);
-  finish.resolve();
+  finish();
   await long;
   expect(engine.unloads).toEqual([]);
   await vi.advanceTimersByTimeAsync(keepAliveMs - 1);
@@ -70,14 +75,11 @@ test('a long request is no idle time, although the model is asked for by hand in
 });
 
 test('a clock that runs out during a request lets it end first, and counts once', async () => {
-  const { engine, context, embed } = setUp();
+  const { engine, context, embed, begin } = setUp();
   await keepAlive('model', 1_000, context);
-  const finish = deferred();
-  engine.before = () => finish.promise;
-  const long = embed();
-  await vi.advanceTimersByTimeAsync(2_000);
+  const { long, finish } = await begin({ passedMs: 2_000 });
   expect(engine.unloads).toEqual([]);
-  finish.resolve();
+  finish();
   await long;
   expect(engine.unloads).toEqual(['model']);
   await embed();
@@ -135,17 +137,14 @@ test('a request that is called off calls the load off that it began', async () =
 });
 
 test('a model that was woken and unloaded by hand stays away, even from requests beside the one that woke it', async () => {
-  const { engine, context, embed } = setUp();
+  const { engine, context, embed, begin } = setUp();
   await keepAlive('model', 0, context);
-  const finish = deferred();
-  engine.before = () => finish.promise;
-  const long = embed('model');
-  await vi.advanceTimersByTimeAsync(0);
+  const { long, finish } = await begin({ model: 'model' });
   expect(engine.loads).toEqual(['model']);
   // Not by `unloadModel`: whoever holds the engine itself may do it too.
   await engine.unload('model');
   await expect(embed('model')).rejects.toMatchObject({ code: 'model_not_loaded' });
-  finish.resolve();
+  finish();
   await long;
   expect(engine.loads).toEqual(['model']);
 });
@@ -170,14 +169,11 @@ test('a model that is unloaded by hand while it is away stays away', async () =>
 });
 
 test('a request that is answered stays so when its model was unloaded by hand before its clock ran out', async () => {
-  const { engine, context, embed } = setUp();
+  const { engine, context, begin } = setUp();
   await keepAlive('model', 1_000, context);
-  const finish = deferred();
-  engine.before = () => finish.promise;
-  const long = embed();
-  await vi.advanceTimersByTimeAsync(2_000);
+  const { long, finish } = await begin({ passedMs: 2_000 });
   engine.unload = () => Promise.reject(new Error('gone already'));
-  finish.resolve();
+  finish();
   await expect(long).resolves.toBeDefined();
 });
 

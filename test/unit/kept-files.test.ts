@@ -1,18 +1,16 @@
 import { createHash } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ModelLocation } from '../../src/models/files.js';
 import { formatManifest } from '../../src/models/manifest.js';
 import { openModelFiles } from '../../src/models/open-files.js';
 import { forgetStoredFiles, listStoredModels } from '../../src/models/stored-models.js';
-import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
-import { type FaultServer, faultServer, hubBase, treeOf } from './fault-server.js';
+import type { FakeDisk } from './fake-opfs.js';
+import { type FaultServer, hubBase, treeOf } from './fault-server.js';
 import { htmlPage } from './memory-server.js';
+import { weightsLocation as location, openBrowser, weightsPath as path, visit } from './weights-visit.js';
 
 /** Wherever the machine has much else to do. */
 const patient = { timeout: 20_000 };
-
-const path = 'model.safetensors';
-const location: ModelLocation = { kind: 'url', base: hubBase, headers: {}, cache: true };
 
 /** Mulberry32 */
 function createRandom(seed: number): () => number {
@@ -39,19 +37,12 @@ let disk: FakeDisk;
 let server: FaultServer;
 
 beforeEach(() => {
-  disk = createFakeDisk();
-  vi.stubGlobal('navigator', { storage: disk.storage });
-  vi.stubGlobal('caches', undefined);
-  server = faultServer(weights);
+  const browser = openBrowser(weights);
+  ({ disk, server } = browser);
+  return browser.close;
 });
 
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
-
-/** Each call is a new visit of the page. */
-const open = (given: Partial<ModelLocation> = {}) => openModelFiles({ ...location, ...given }, { fetch: server.fetch });
+const open = (given?: Partial<ModelLocation>) => visit(server, given);
 
 /** Comparing millions of bytes one by one is slow in `toEqual`. */
 function isServed(bytes: Uint8Array | null | undefined): boolean {

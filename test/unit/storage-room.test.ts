@@ -1,34 +1,25 @@
 /** What a kept download does when the browser's storage is full, or said to be. */
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ModelLocation } from '../../src/models/files.js';
-import { openModelFiles } from '../../src/models/open-files.js';
 import { openOpfsStore } from '../../src/storage/opfs-store.js';
 import { evictOne } from '../../src/storage/room.js';
 import { type SyncFile, writeAll } from '../../src/storage/sync-file.js';
-import { createFakeDisk, type FakeDisk } from './fake-opfs.js';
-import { type FaultServer, faultServer, hubBase } from './fault-server.js';
+import type { FakeDisk } from './fake-opfs.js';
+import { type FaultServer, hubBase } from './fault-server.js';
+import { openBrowser, weightsPath as path, visit } from './weights-visit.js';
 
-const path = 'model.safetensors';
-const location: ModelLocation = { kind: 'url', base: hubBase, headers: {}, cache: true };
 const weights = Uint8Array.from({ length: 9_000_001 }, (_, at) => (at * 31) % 251);
 
 let disk: FakeDisk;
 let server: FaultServer;
 
 beforeEach(() => {
-  disk = createFakeDisk();
-  vi.stubGlobal('navigator', { storage: disk.storage });
-  vi.stubGlobal('caches', undefined);
-  server = faultServer(weights);
+  const browser = openBrowser(weights);
+  ({ disk, server } = browser);
+  return browser.close;
 });
 
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
-
-/** Each call is a new visit of the page. */
-const open = (given: Partial<ModelLocation> = {}) => openModelFiles({ ...location, ...given }, { fetch: server.fetch });
+const open = (given?: Partial<ModelLocation>) => visit(server, given);
 
 const isServed = (bytes: Uint8Array | null) => bytes !== null && Buffer.compare(bytes, weights) === 0;
 
