@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  bindNames,
-  describeModel,
-  distanceBuckets,
-  type EncoderDescription,
-  linearGroups,
-  positionIds,
-} from '../../src/backend/wasm/architectures.js';
+import { describeModel, type EncoderDescription, linearGroups } from '../../src/backend/wasm/architectures.js';
+import { bindNames } from '../../src/backend/wasm/bound-names.js';
+import { distanceBuckets, positionIds } from '../../src/backend/wasm/positions.js';
 
 const bert = {
   model_type: 'bert',

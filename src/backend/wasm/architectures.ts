@@ -1,6 +1,6 @@
 /**
  * What the engine's encoders are made of: a declarative table from config.json to names, sizes and variants. A new
- * family is a new entry of `families`. Owns no weights and no arithmetic beyond positions and distance buckets.
+ * family is a new entry of `families`. Owns no weights and no arithmetic.
  */
 import { VecinityError } from '../../errors.js';
 
@@ -225,70 +225,6 @@ export function linearGroups(layer: LayerNames): string[][] {
   return [[layer.query, layer.key, layer.value], [layer.attentionOutput], [layer.up], [layer.down]];
 }
 
-/**
- * The description with the names that a file really has: with or without the family's prefix, layer norms also as
- * `gamma` and `beta`. Throws `model_file_invalid` naming the first tensor that is missing.
- */
-export function bindNames(description: EncoderDescription, has: (tensor: string) => boolean): EncoderDescription {
-  const prefix = description.prefixes.find((candidate) => has(candidate + description.wordEmbeddings)) ?? '';
-  const tensor = (name: string) => requireTensor(prefix + name, has);
-  const linear = (name: string) => tensor(`${name}.weight`).slice(0, -'.weight'.length);
-  const normed = (names: NormNames) => boundNorm(names, prefix, has);
-  const { typeEmbeddings, relativeBias, head } = description;
-  return {
-    ...description,
-    wordEmbeddings: tensor(description.wordEmbeddings),
-    positionEmbeddings: tensor(description.positionEmbeddings),
-    typeEmbeddings: typeEmbeddings === null ? null : tensor(typeEmbeddings),
-    embeddingNorm: normed(description.embeddingNorm),
-    relativeBias: relativeBias === null ? null : { ...relativeBias, table: tensor(relativeBias.table) },
-    layers: description.layers.map((layer) => ({
-      query: linear(layer.query),
-      key: linear(layer.key),
-      value: linear(layer.value),
-      attentionOutput: linear(layer.attentionOutput),
-      attentionNorm: normed(layer.attentionNorm),
-      up: linear(layer.up),
-      down: linear(layer.down),
-      outputNorm: normed(layer.outputNorm),
-    })),
-    head: head === null ? null : boundHead(head, prefix, has),
-    prefixes: [''],
-  };
-}
-
-/** Row of the position table for every packed token, `[tokens]`. */
-export function positionIds(description: EncoderDescription, inputIds: Int32Array, offsets: Int32Array): Int32Array {
-  const { positionOffset, paddingId } = description;
-  const positions = new Int32Array(inputIds.length);
-  for (let text = 0; text + 1 < offsets.length; text++) {
-    let next = positionOffset;
-    for (let token = offsets[text] as number; token < (offsets[text + 1] as number); token++) {
-      positions[token] = inputIds[token] === paddingId ? positionOffset - 1 : next++;
-    }
-  }
-  return positions;
-}
-
-/**
- * Bucket of every distance `key - query` from `-(tokens - 1)` to `tokens - 1`, `[2 * tokens - 1]`: half of the buckets
- * for each direction, exact up to a quarter, then logarithmic (T5 and MPNet). Rounded in f32 like the originals.
- */
-export function distanceBuckets(bias: RelativeBias, tokens: number): Int32Array {
-  const half = bias.buckets >> 1;
-  const exact = half >> 1;
-  const logRange = Math.log(bias.maxDistance / exact);
-  return Int32Array.from({ length: 2 * tokens - 1 }, (_, index) => {
-    const distance = index - (tokens - 1);
-    const away = Math.abs(distance);
-    const side = distance > 0 ? half : 0;
-    if (away < exact) return side + away;
-    const log = Math.fround(Math.log(Math.fround(away / exact)));
-    const step = Math.fround(Math.fround(log / Math.fround(logRange)) * (half - exact));
-    return side + Math.min(half - 1, exact + Math.trunc(step));
-  });
-}
-
 function widths(
   config: Config,
   family: Family,
@@ -338,27 +274,6 @@ function layerNames(family: Family, index: number): LayerNames {
 
 function norm(name: string): NormNames {
   return { weight: `${name}.weight`, bias: `${name}.bias` };
-}
-
-/** Checkpoints converted from TensorFlow call a norm's tensors `gamma` and `beta`. */
-function boundNorm(names: NormNames, prefix: string, has: (tensor: string) => boolean): NormNames {
-  const gamma = (prefix + names.weight).replace(/weight$/, 'gamma');
-  if (has(gamma)) return { weight: gamma, bias: requireTensor(gamma.replace(/gamma$/, 'beta'), has) };
-  return { weight: requireTensor(prefix + names.weight, has), bias: requireTensor(prefix + names.bias, has) };
-}
-
-/** A head's linears stand beside the encoder; only BERT's pooler is part of it and shares its prefix. */
-function boundHead(head: HeadNames, prefix: string, has: (tensor: string) => boolean): HeadNames {
-  const inside = prefix + head.dense;
-  const dense = has(`${inside}.weight`) ? inside : head.dense;
-  requireTensor(`${dense}.weight`, has);
-  requireTensor(`${head.output}.weight`, has);
-  return { ...head, dense };
-}
-
-function requireTensor(name: string, has: (tensor: string) => boolean): string {
-  if (has(name)) return name;
-  throw new VecinityError('model_file_invalid', `The model's weights have no tensor "${name}".`);
 }
 
 function size(config: Config, key: string): number {

@@ -17,7 +17,8 @@ import type {
   TokenBatch,
 } from '../backend.js';
 import { failedRun, inMebibytes } from '../memory.js';
-import { bindNames, describeModel, type EncoderDescription } from './architectures.js';
+import { describeModel, type EncoderDescription } from './architectures.js';
+import { bindNames } from './bound-names.js';
 import { convertedBlock } from './channel.js';
 import { type ModelSetup, widthOf } from './computer.js';
 import { takeWeights } from './early-weights.js';

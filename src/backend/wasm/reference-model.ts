@@ -2,7 +2,8 @@
 import type { ModelFiles, ReadOptions } from '../../models/files.js';
 import { openSafetensors, type Safetensors } from '../../models/safetensors.js';
 import { decodeFloats } from '../../models/tensor-data.js';
-import { bindNames, describeModel } from './architectures.js';
+import { describeModel } from './architectures.js';
+import { bindNames } from './bound-names.js';
 import type { ReferenceModel } from './reference.js';
 
 /**

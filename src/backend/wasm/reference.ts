@@ -5,14 +5,13 @@
 import type { Pooling } from '../../models/spec.js';
 import type { TokenBatch } from '../backend.js';
 import {
-  distanceBuckets,
   type EncoderDescription,
   type HeadNames,
   type LayerNames,
   linearGroups,
   type NormNames,
-  positionIds,
 } from './architectures.js';
+import { distanceBuckets, positionIds } from './positions.js';
 import { activate, add, layerNorm, linear, softmax } from './reference-math.js';
 
 /** Tensors by their full name, f32. */

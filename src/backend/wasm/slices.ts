@@ -3,8 +3,9 @@
  * the business of `pool.ts`.
  */
 import type { TokenBatch } from '../backend.js';
-import { type EncoderDescription, positionIds } from './architectures.js';
+import type { EncoderDescription } from './architectures.js';
 import type { PlacedBatch } from './encoder.js';
+import { positionIds } from './positions.js';
 
 export interface Slice extends PlacedBatch {
   /** Places of its texts in the batch. */

@@ -7,14 +7,7 @@ import type { ReadOptions } from '../../models/files.js';
 import type { Safetensors, TensorChunk } from '../../models/safetensors.js';
 import type { TensorInfo } from '../../models/safetensors-header.js';
 import { decodeFloats, decodeTensor } from '../../models/tensor-data.js';
-import {
-  type Activation,
-  distanceBuckets,
-  type EncoderDescription,
-  type HeadNames,
-  type LayerNames,
-  type NormNames,
-} from './architectures.js';
+import type { Activation, EncoderDescription, HeadNames, LayerNames, NormNames } from './architectures.js';
 import { quantizeChannel, quantizeWords } from './channel.js';
 import { CodePacker } from './code-packer.js';
 import type { Heap } from './heap.js';
@@ -30,6 +23,7 @@ import {
   roundUp,
   weightBytes,
 } from './plan.js';
+import { distanceBuckets } from './positions.js';
 
 /** How a model's products are to be computed. */
 export interface Precision {
