@@ -2,9 +2,10 @@
  * The tokenizer's library behind a border. What it does is decided by tokenizer.json, which may come from anywhere: a
  * call may fail in any way or have no end, and leaves here with an error that has a code. Knows nothing of truncation.
  */
-import { Tokenizer as Library } from '@huggingface/tokenizers';
+import type { Tokenizer as Library } from '@huggingface/tokenizers';
 import { VecinityError, wordsOf } from '../errors.js';
 import { inTime } from './deadline.js';
+import { createLibrary } from './library.js';
 import { findTemplate, type Template } from './template.js';
 import { checkTokenizer } from './tokenizer-check.js';
 
@@ -29,7 +30,7 @@ export class HubTokenizer {
     const load = () => {
       const growth = checkTokenizer(tokenizerJson, tokenizerConfig);
       // The library checks the objects itself and throws; it takes anything that is an object.
-      const library = new Library(tokenizerJson as object, tokenizerConfig as object);
+      const library = createLibrary(tokenizerJson as object, tokenizerConfig as object);
       return { library, growth, single: findTemplate(library, false), pair: findTemplate(library, true) };
     };
     const { library, growth, single, pair } = this.#call('cannot be used', load, loadMs);

@@ -228,12 +228,23 @@ describe('the heap', () => {
 
   it('prolongs the working memory at its end instead of losing it', () => {
     const heap = new Heap(createMemory(false));
-    const region = new Region(heap);
+    const region = new Region(heap, 0);
     const address = region.atLeast(1_000);
     expect(region.atLeast(500)).toBe(address);
     expect(region.atLeast(100_000)).toBe(address);
     heap.allocate(64);
     expect(region.atLeast(200_000)).not.toBe(address);
+  });
+
+  it('leaves the working memory of two threads where it is as their texts get longer', () => {
+    const heap = new Heap(createMemory(false));
+    const regions = [new Region(heap, 100_000), new Region(heap, 100_000)];
+    const addresses = regions.map((region) => region.atLeast(1_000));
+    const { usedBytes } = heap;
+    for (const bytes of [2_000, 50_000, 100_000]) {
+      expect(regions.map((region) => region.atLeast(bytes))).toEqual(addresses);
+    }
+    expect(heap.usedBytes).toBe(usedBytes);
   });
 });
 

@@ -14,6 +14,8 @@ import { followTeam, type Share, type TeamLead } from './team.js';
 
 /** Rows that a thread takes at least: the kernels compute so many together. */
 export const rowsAtOnce = 4;
+/** Longer texts make the working memory grow, and what it was before is lost. */
+const usualTokens = 512;
 
 /** What a thread has to know of the model; plain data. */
 export interface ModelSetup {
@@ -118,6 +120,12 @@ export function widthOf({ plan, task }: ModelSetup): number {
 /** Bytes of working memory that computing any one of these slices needs. */
 export function scratchBytes(plan: ModelPlan, slices: readonly Slice[], threads: number): number {
   return Math.max(0, ...slices.map((slice) => placeScratch(plan, sizeOf(slice, threads), 0).end));
+}
+
+/** Working memory of a text as long as most models read, for so many threads that share it. */
+export function usualBytes({ plan }: ModelSetup, threads: number): number {
+  const tokens = Math.min(usualTokens, plan.maxTokens);
+  return placeScratch(plan, { tokens, longest: tokens, threads }, 0).end;
 }
 
 export function sizeOf(slice: Slice, threads: number): { tokens: number; longest: number; threads: number } {

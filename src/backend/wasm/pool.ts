@@ -16,6 +16,7 @@ import {
   rowsAtOnce,
   scratchBytes,
   sizeOf,
+  usualBytes,
   widthOf,
 } from './computer.js';
 import type { Heap } from './heap.js';
@@ -79,8 +80,8 @@ export class ThreadPool {
     this.#computer = new Computer(module, heap, setup);
     this.#threads = threads;
     this.#team = heap.allocate(teamBytes);
-    this.#region = new Region(heap);
-    this.#regions = threads.map(() => new Region(heap));
+    this.#region = new Region(heap, usualBytes(setup, this.size));
+    this.#regions = threads.map(() => new Region(heap, usualBytes(setup, 1)));
   }
 
   /** Threads that compute, this one included. */

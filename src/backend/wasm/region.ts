@@ -3,11 +3,14 @@ import type { Heap } from './heap.js';
 
 export class Region {
   readonly #heap: Heap;
+  readonly #leastBytes: number;
   #address = 0;
   #bytes = 0;
 
-  constructor(heap: Heap) {
+  /** Sets `leastBytes` aside with the first allocation: what is not written to takes addresses and no memory. */
+  constructor(heap: Heap, leastBytes: number) {
     this.#heap = heap;
+    this.#leastBytes = leastBytes;
   }
 
   /** Address of at least `bytes` bytes. What an earlier call gave is not used any more. */
@@ -17,7 +20,7 @@ export class Region {
     if (this.#address + this.#bytes === this.#heap.usedBytes && this.#bytes > 0) {
       this.#heap.allocate(bytes - this.#bytes);
     } else {
-      this.#address = this.#heap.allocate(Math.max(bytes, this.#bytes * 1.5));
+      this.#address = this.#heap.allocate(Math.max(bytes, this.#bytes * 1.5, this.#leastBytes));
     }
     this.#bytes = this.#heap.usedBytes - this.#address;
     return this.#address;

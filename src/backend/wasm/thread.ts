@@ -3,7 +3,7 @@
  * memory of the pool, or on its own copy of the weights where memory cannot be shared.
  */
 import { type ErrorData, toErrorData } from '../../errors.js';
-import { Computer, type ModelSetup, type Part, scratchBytes } from './computer.js';
+import { Computer, type ModelSetup, type Part, scratchBytes, usualBytes } from './computer.js';
 import { createMemory, Heap } from './heap.js';
 import { Region } from './region.js';
 import type { Scratch } from './scratch.js';
@@ -77,7 +77,7 @@ class Thread {
 
   constructor({ module, memory, setup }: ThreadStart) {
     this.#heap = memory instanceof ArrayBuffer ? copyHeap(memory) : new Heap(memory);
-    this.#region = new Region(this.#heap);
+    this.#region = new Region(this.#heap, usualBytes(setup, 1));
     this.#computer = new Computer(module, this.#heap, setup);
     this.#setup = setup;
   }
