@@ -7,6 +7,7 @@ import type { EnginePast } from '../core/past.js';
 import { toVecinityError, type VecinityError } from '../errors.js';
 import { withEnd } from '../wire/ended.js';
 import type { CallLife, EngineCall } from '../wire/engine-line.js';
+import { KeptModels } from './kept-models.js';
 import type { Announcement, ToFollower, ToLeader } from './messages.js';
 import { pureOperations, Requests } from './requests.js';
 import { Service } from './service.js';
@@ -18,22 +19,12 @@ const lookMs = 1_000;
 const betweenStealsMs = 30_000;
 /** Looks at an unseen and idle leader before a tab that is seen shall lead. */
 const quietLooks = 5;
-/** Before models that could not be loaded are asked for again; doubles each time. */
-const shortestPauseMs = 1_000;
-const longestPauseMs = 8_000;
-
-/** How a model that this tab has loaded is asked for. */
-interface KeptModel {
-  call: EngineCall;
-  life: CallLife;
-}
 
 export class Member {
   readonly #around: Surroundings;
   readonly #requests = new Requests();
   #conversation: Conversation<ToLeader>;
-  /** Models that this tab has loaded: each new leader is asked for them before anything else. */
-  readonly #models = new Map<string, KeptModel>();
+  readonly #models: KeptModels;
   /** Tabs that we lead. */
   readonly #served = new Map<string, Conversation<ToFollower>>();
   #service: Service | null = null;
@@ -43,23 +34,24 @@ export class Member {
   #endedEngines: EnginePast['ended'] = [];
   #withdraw: () => void = () => {};
   #stopLooks: (() => void) | null = null;
-  /** While the leader loads our models. */
-  #replay: AbortController | null = null;
   readonly #silence: Silence;
   #isAwake = true;
   #waking: Promise<void> | null = null;
   #quiet = 0;
   #stolenAt = Number.NEGATIVE_INFINITY;
-  #pauseMs = shortestPauseMs;
   #ended: VecinityError | null = null;
 
   constructor(surroundings: Surroundings) {
     this.#around = surroundings;
-    const { isVisible, elapsed, holder } = surroundings;
     this.#silence = new Silence({
-      ...{ isVisible, elapsed, holder },
+      around: surroundings,
       ping: () => this.#ping(),
       onGone: () => this.#despair(),
+    });
+    this.#models = new KeptModels({
+      around: surroundings,
+      ask: (call, life) => this.#requests.add(call, life),
+      giveUp: (pauseMs) => this.#giveUp(pauseMs),
     });
     this.#conversation = surroundings.follow((message) => this.#hear(message));
     this.#contend(false);
@@ -71,9 +63,9 @@ export class Member {
     if (this.#ended) throw this.#ended;
     const answer = this.#requests.add(call, life);
     this.#look();
-    if (call.operation === 'unload') this.#models.delete(call.argument);
+    if (call.operation === 'unload') this.#models.forget(call.argument);
     const value = await answer;
-    if (call.operation === 'load') this.#keep(call.argument.model, call, life);
+    if (call.operation === 'load') this.#models.keep(call.argument.model, call, life);
     return value;
   }
 
@@ -125,7 +117,7 @@ export class Member {
   end(error: VecinityError): void {
     if (this.#ended) return;
     this.#ended = error;
-    this.#replay?.abort(error);
+    this.#models.stop();
     this.#requests.end(error);
     this.#rest();
     this.#resign();
@@ -142,13 +134,9 @@ export class Member {
     this.#look();
   }
 
-  #keep(model: string, call: EngineCall, { onProgress }: CallLife): void {
-    this.#models.set(model, { call, life: onProgress ? { onProgress } : {} });
-  }
-
   #greet(): void {
-    const { id, isVisible } = this.#around;
-    this.#around.announce({ type: 'hello', from: id, visible: isVisible(), latest: this.#latestEpoch });
+    const from = this.#around.id;
+    this.#around.announce({ type: 'hello', from, visible: this.#around.isVisible(), latest: this.#latestEpoch });
   }
 
   #contend(steal: boolean): void {
@@ -167,7 +155,7 @@ export class Member {
     this.#noteEnd(stolen);
     const epoch = nextEpoch(this.#latestEpoch, this.#around);
     const engine = this.#around.startEngine(this.#endedEngines);
-    const service = new Service({ epoch, engine, elapsed: this.#around.elapsed });
+    const service = new Service({ epoch, engine, around: this.#around });
     this.#service = service;
     this.#quiet = 0;
     service.join(id, { visible: false, isOwn: true, send: (message) => this.#hear(message) });
@@ -215,13 +203,12 @@ export class Member {
   }
 
   /** The models that made this tab useful cannot be loaded here: another tab may have more luck. */
-  #fail(): void {
+  #giveUp(pauseMs: number): boolean {
+    if (!this.#service) return false;
     this.#resign();
-    this.#withdraw = this.#around.after(this.#nextPause(), () => {
-      this.#withdraw = () => {};
-      this.#contend(false);
-    });
+    this.#withdraw = this.#around.after(pauseMs, () => this.#contend(false));
     this.#look();
+    return true;
   }
 
   #welcome({ from: follower, visible, latest }: Extract<Announcement, { type: 'hello' }>): void {
@@ -285,46 +272,17 @@ export class Member {
     this.#leave({ inPeace: false });
     this.#epoch = epoch;
     this.#latestEpoch = epoch;
-    this.#askForModels();
+    this.#models.askForAll();
     const direct = (message: ToLeader) => own?.receive(this.#around.id, message);
     const posted = (message: ToLeader) => this.#conversation.send(message);
     const isDirect = ({ operation }: EngineCall) => own && !(own.servesOthers && pureOperations.has(operation));
     this.#requests.follow({ epoch, way: (call) => (isDirect(call) ? direct : posted) });
   }
 
-  #askForModels(): void {
-    const replay = new AbortController();
-    this.#replay = replay;
-    void this.#askFor([...this.#models.values()], replay.signal);
-  }
-
-  /** One model of several that fails does not keep the others from their work; it is asked for again after a while. */
-  async #askFor(models: readonly KeptModel[], signal: AbortSignal): Promise<void> {
-    const asked = models.map(({ call, life }) => this.#requests.add(call, { ...life, signal }));
-    const ends = await Promise.allSettled(asked);
-    if (signal.aborted) return;
-    const failed = models.filter((_, at) => ends[at]?.status === 'rejected');
-    if (failed.length === 0) this.#haveModels();
-    else if (this.#service && failed.length >= this.#models.size) this.#fail();
-    else this.#around.after(this.#nextPause(), () => !signal.aborted && void this.#askFor(failed, signal));
-  }
-
-  #haveModels(): void {
-    this.#replay = null;
-    this.#pauseMs = shortestPauseMs;
-  }
-
-  #nextPause(): number {
-    const pauseMs = this.#pauseMs;
-    this.#pauseMs = Math.min(pauseMs * 2, longestPauseMs);
-    return pauseMs;
-  }
-
   #leave({ inPeace }: { inPeace: boolean }): void {
     this.#epoch = null;
     this.#silence.end();
-    this.#replay?.abort();
-    this.#replay = null;
+    this.#models.stop();
     this.#requests.leave();
     if (inPeace) this.#requests.pardon();
   }
@@ -376,7 +334,7 @@ export class Member {
 }
 
 /** Sorts behind the latest epoch even where the clock was set back; the id keeps apart two tabs of one millisecond. */
-function nextEpoch(latest: string, { id, now }: Surroundings): string {
-  const time = Math.max(now(), (Number.parseInt(latest, 10) || 0) + 1);
-  return `${String(time).padStart(16, '0')}:${id}`;
+function nextEpoch(latest: string, around: Surroundings): string {
+  const time = Math.max(around.now(), (Number.parseInt(latest, 10) || 0) + 1);
+  return `${String(time).padStart(16, '0')}:${around.id}`;
 }

@@ -8,6 +8,7 @@ import { toErrorData, toVecinityError } from '../errors.js';
 import { type CallLife, type EngineCall, type EngineLine, NoScript } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
 import type { ToFollower, ToLeader } from './messages.js';
+import type { Surroundings } from './surroundings.js';
 
 /** A tab that asks one thing after the other has nothing open while its next request is on the way. */
 const pauseMs = 100;
@@ -31,13 +32,13 @@ interface Client {
 export interface ServiceOptions {
   epoch: string;
   engine: EngineLine;
-  elapsed(): number;
+  around: Pick<Surroundings, 'elapsed'>;
 }
 
 export class Service {
   readonly epoch: string;
   readonly #engine: EngineLine;
-  readonly #elapsed: () => number;
+  readonly #around: Pick<Surroundings, 'elapsed'>;
   readonly #clients = new Map<string, Client>();
   /** The end of the last request that is tried again; that of the last load apart. */
   #suspects: Promise<unknown> = Promise.resolve();
@@ -46,10 +47,10 @@ export class Service {
   readonly #loads = new Set<Promise<unknown>>();
   #heardOthersAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ epoch, engine, elapsed }: ServiceOptions) {
+  constructor({ epoch, engine, around }: ServiceOptions) {
     this.epoch = epoch;
     this.#engine = engine;
-    this.#elapsed = elapsed;
+    this.#around = around;
   }
 
   /** Whether no tab waits for anything. */
@@ -59,7 +60,7 @@ export class Service {
 
   /** Whether other tabs than the leader's wait for anything, or did a moment ago. */
   get servesOthers(): boolean {
-    if (this.#elapsed() - this.#heardOthersAt < pauseMs) return true;
+    if (this.#around.elapsed() - this.#heardOthersAt < pauseMs) return true;
     return [...this.#clients.values()].some(({ isOwn, open }) => !isOwn && open.size > 0);
   }
 
@@ -80,7 +81,7 @@ export class Service {
   receive(clientId: string, message: ToLeader): void {
     const client = this.#clients.get(clientId);
     if (!client || message.epoch !== this.epoch) return;
-    if (!client.isOwn && message.type !== 'ping') this.#heardOthersAt = this.#elapsed();
+    if (!client.isOwn && message.type !== 'ping') this.#heardOthersAt = this.#around.elapsed();
     if (message.type === 'ping') client.send({ type: 'pong', epoch: this.epoch });
     if (message.type === 'cancel') cancel(client, message.id);
     if (message.type === 'request') void this.#answer(client, message);
@@ -188,7 +189,7 @@ export class Service {
     return await turn;
   }
 
-  async #run(client: Client, call: EngineCall, life: Parameters<EngineLine['run']>[1]): Promise<unknown> {
+  async #run(client: Client, call: EngineCall, life: CallLife): Promise<unknown> {
     if (call.operation === 'load') client.models.add(call.argument.model);
     if (call.operation === 'unload') {
       client.models.delete(call.argument);

@@ -4,6 +4,8 @@
  * Who has slept in between starts anew.
  */
 
+import type { Surroundings } from './surroundings.js';
+
 /** Without a sign for this long a leader is suspected; a busy page may answer late. */
 const patienceMs = 7_000;
 /** The same for a tab that the user does not see. */
@@ -16,10 +18,7 @@ const sleptUnseenMs = 90_000;
 const lastPings = 3;
 
 export interface SilenceOptions {
-  isVisible(): boolean;
-  elapsed(): number;
-  /** Who holds the leader's lock, in the browser's words; null when nobody does. */
-  holder(): Promise<string | null>;
+  around: Pick<Surroundings, 'isVisible' | 'elapsed' | 'holder'>;
   /** Asks the leader, whoever it is, for a sign. */
   ping(): void;
   /** Both levels have failed. */
@@ -54,8 +53,8 @@ export class Silence {
 
   /** Looks once more at somebody from whom we wait for something; to be called about every second. */
   look(): void {
-    const { elapsed, ping } = this.#options;
-    const [isSeen, at] = [this.#options.isVisible(), elapsed()];
+    const { around, ping } = this.#options;
+    const [isSeen, at] = [around.isVisible(), around.elapsed()];
     const hasSlept = this.#lookedAt !== null && at - this.#lookedAt > (isSeen ? sleptMs : sleptUnseenMs);
     if (hasSlept) this.end();
     this.#since ??= at;
@@ -68,7 +67,7 @@ export class Silence {
 
   async #judge(): Promise<void> {
     const silence = this.#silence;
-    const holder = await this.#options.holder();
+    const holder = await this.#options.around.holder();
     if (silence !== this.#silence) return;
     // Nobody, or somebody new: the leader is changing without us.
     if (holder === null || (this.#suspect && this.#suspect.holder !== holder)) {

@@ -14,7 +14,7 @@ function setUp({ wake = async () => {} } = {}) {
   const told: ToLeader[] = [];
   const served = new Map<string, Conversation<ToFollower>>();
   const calls: unknown[][] = [];
-  const timers: (() => void)[] = [];
+  const timers = new Set<() => void>();
   /** Whether each request for the leader's lock takes it from its holder. */
   const steals: boolean[] = [];
   /** What each engine is told of those before it. */
@@ -38,8 +38,8 @@ function setUp({ wake = async () => {} } = {}) {
     elapsed: () => 0,
     every: () => () => {},
     after: (_, work) => {
-      timers.push(work);
-      return () => {};
+      timers.add(work);
+      return () => timers.delete(work);
     },
     announce: () => {},
     follow: (receive) => {
@@ -215,8 +215,32 @@ describe('a model that a new leader cannot load', () => {
     hear({ type: 'error', epoch: epochOf(2), id: a.id, error });
     hear({ type: 'result', epoch: epochOf(2), id: b.id, value: null });
     await macrotask();
-    for (const pass of timers.splice(0)) pass();
+    for (const pass of timers) pass();
     expect(asked().map(({ call }) => call)).toEqual([load('a'), load('b'), load('a')]);
+  });
+
+  it('is not asked for again once the tab has let it go', async () => {
+    const { member, hear, asked, timers } = await setUpLoaded();
+    hear({ type: 'welcome', epoch: epochOf(2) });
+    for (const { id } of asked()) hear({ type: 'error', epoch: epochOf(2), id, error });
+    await macrotask();
+    void member.run({ operation: 'unload', argument: 'a' });
+    for (const pass of timers) pass();
+    expect(
+      asked()
+        .slice(3)
+        .map(({ call }) => call),
+    ).toEqual([load('b')]);
+  });
+
+  it('leaves no timer behind when the tab ends', async () => {
+    const { member, hear, asked, timers } = await setUpLoaded();
+    hear({ type: 'welcome', epoch: epochOf(2) });
+    for (const { id } of asked()) hear({ type: 'error', epoch: epochOf(2), id, error });
+    await macrotask();
+    expect(timers.size).toBe(1);
+    member.end(fromErrorData(error));
+    expect(timers.size).toBe(0);
   });
 
   it('is not asked for again where there is another leader by then', async () => {
@@ -225,9 +249,7 @@ describe('a model that a new leader cannot load', () => {
     for (const { id } of asked()) hear({ type: 'error', epoch: epochOf(2), id, error });
     await macrotask();
     hear({ type: 'welcome', epoch: epochOf(3) });
-    const before = asked().length;
-    for (const pass of timers.splice(0)) pass();
-    expect(asked()).toHaveLength(before);
+    expect([asked().length, timers.size]).toEqual([4, 0]);
   });
 
   it('takes the lead from our own tab only when none of our models can be loaded', async () => {

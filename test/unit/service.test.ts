@@ -31,7 +31,7 @@ function setUp() {
     dispose: () => {},
     // The results are the test's own.
   } as unknown as EngineLine;
-  const service = new Service({ epoch, engine, elapsed: () => 0 });
+  const service = new Service({ epoch, engine, around: { elapsed: () => 0 } });
   service.join('tab', { visible: true, isOwn: false, send: (message) => heard.push(message) });
   let lastId = 0;
   const fail = async (error: VecinityError) => {

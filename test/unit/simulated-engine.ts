@@ -1,9 +1,9 @@
 /** The engine of a tab in virtual time: slow, failing and dying by a seed. */
 import { abortError, VecinityError } from '../../src/errors.js';
 import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../../src/wire/engine-line.js';
+import type { Random } from './simulated-platform.js';
+import type { Tab } from './simulated-tab.js';
 import type { Browser } from './simulated-tabs.js';
-
-export type Random = () => number;
 
 export interface Faults {
   /** Chance that an engine dies in a run. */
@@ -19,24 +19,23 @@ const model = 'model';
 /** Answers a text with itself, once its model is loaded; a text with `poison` in it kills it. */
 export class SimulatedEngine implements EngineLine {
   readonly #browser: Browser;
-  readonly #tab: { id: string };
+  readonly #tab: Tab;
   readonly #faults: Faults;
   readonly #random: Random;
   readonly #running = new Set<(error: VecinityError) => void>();
   #loaded: Promise<unknown> | null = null;
   #disposed = false;
 
-  constructor(browser: Browser, tab: { id: string }, faults: Faults, random: Random) {
+  constructor(browser: Browser, tab: Tab, faults: Faults, random: Random) {
     this.#browser = browser;
     this.#tab = tab;
     this.#faults = faults;
     this.#random = random;
   }
 
-  async run<O extends Operation>(call: EngineCall<O>, life: CallLife = {}): Promise<EngineResult<O>> {
-    if (this.#disposed) throw new VecinityError('disposed', 'The engine was disposed.');
+  run<O extends Operation>(call: EngineCall<O>, life: CallLife = {}): Promise<EngineResult<O>> {
     // The simulation gives back whatever was asked.
-    return (await this.#answer(call as EngineCall, life)) as EngineResult<O>;
+    return this.#answer(call as EngineCall, life) as Promise<EngineResult<O>>;
   }
 
   async connect(): Promise<void> {}
@@ -48,9 +47,10 @@ export class SimulatedEngine implements EngineLine {
   }
 
   async #answer({ operation, argument }: EngineCall, { signal, client }: CallLife): Promise<unknown> {
+    if (this.#disposed) throw new VecinityError('disposed', 'The engine was disposed.');
     if (operation === 'load') {
       this.#loaded ??= this.#load();
-      return await this.#loaded;
+      return this.#loaded;
     }
     if (operation === 'unload') return this.#browser.unloads.push(argument);
     const leave = this.#browser.begin(this.#tab, argument, client);
@@ -63,11 +63,11 @@ export class SimulatedEngine implements EngineLine {
     }
   }
 
-  async #compute(text: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+  #compute(text: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const isDeadly = String(text).includes('poison') || this.#random() < this.#faults.engineDies;
     const durationMs = this.#browser.between(1, this.#faults.longestRunMs ?? 300);
     if (isDeadly) this.#browser.work(this.#tab, durationMs, () => this.#die());
-    return await this.#wait(durationMs + (isDeadly ? 1 : 0), text, signal);
+    return this.#wait(durationMs + (isDeadly ? 1 : 0), text, signal);
   }
 
   async #load(): Promise<unknown> {

@@ -10,8 +10,10 @@ export class SimulatedLocks<Owner> {
   /** The first request of each line holds the lock. */
   readonly #lines = new Map<string, LockRequest<Owner>[]>();
 
-  get names(): string[] {
-    return [...this.#lines.keys()];
+  /** What this owner holds or waits for. */
+  namesOf(owner: Owner): string[] {
+    const isMine = (line: LockRequest<Owner>[]) => line.some((request) => request.owner === owner);
+    return [...this.#lines].flatMap(([name, line]) => (isMine(line) ? [name] : []));
   }
 
   holderOf(name: string): Owner | undefined {

@@ -89,9 +89,7 @@ export class Play {
     this.#often(freezes, 0, (tab) => this.#freeze(tab));
     this.#often(reloads, 1, (tab) => this.#reload(tab));
     this.#often(sleeps, 0, () => this.#sleep());
-    this.#often(clocks, 0, () => {
-      browser.clockAheadMs = browser.between(0, 7_200_000);
-    });
+    this.#often(clocks, 0, () => browser.setClock(browser.between(0, 7_200_000)));
   }
 
   async #answer(): Promise<void> {
@@ -129,8 +127,8 @@ export class Play {
   }
 
   #load(tab: string, member: Member): Promise<unknown> {
-    const earlier = this.#loads.get(tab);
-    const load = (earlier ?? Promise.reject(new Error('It was not asked for.'))).catch(() => member.run(loadCall));
+    const ask = () => member.run(loadCall);
+    const load = this.#loads.get(tab)?.catch(ask) ?? ask();
     this.#loads.set(tab, load);
     return load;
   }

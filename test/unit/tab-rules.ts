@@ -1,5 +1,5 @@
 /** What tabs that share an engine must never do, held against everything that simulated ones do. */
-import type { Member } from '../../src/sharing/member.js';
+import type { Tab } from './simulated-tab.js';
 
 /** Longer than any word in this browser is on its way. */
 const graceMs = 200;
@@ -14,33 +14,6 @@ const secondLevelMs = 2_500;
 export const sleepMs = 5_000;
 /** No tab that has just woken may judge another, which may be about to. */
 const wakeMs = 2_500;
-
-export interface Tab {
-  id: string;
-  /** Its name among the others, who do not know it while it sleeps. */
-  presence: string | null;
-  /** How often it was woken. */
-  wakes: number;
-  visible: boolean;
-  frozen: boolean;
-  /** It was told beforehand that it would be frozen. */
-  told: boolean;
-  /** Since when it has been frozen, or was the last time. */
-  frozenSince: number;
-  /** When it woke last from more than a moment. */
-  wokenAt: number;
-  /** When another tab took its lock last, and when it said last that it leads. */
-  robbedAt: number;
-  announcedAt: number;
-  /** When it woke last, or was shown. */
-  awakeSince: number;
-  dead: boolean;
-  disposed: boolean;
-  backlog: (() => void)[];
-  member: Member | null;
-  /** Runs of its engines; two of them may be of the same text. */
-  readonly atWork: Set<{ text: unknown; client: string | undefined }>;
-}
 
 export class TabRules {
   /** Which tab has announced each epoch, and every breach of the rules. */
@@ -99,10 +72,16 @@ export class TabRules {
 
   /** A text runs in its own tab's name, and once at a time; a tab that slept may ask for it again under its next name. */
   began(tab: Tab, text: unknown, client: string | undefined): void {
-    const [asker] = client?.split('~') ?? [];
-    if (!String(text).startsWith(`${asker} `)) this.breaches.push(`${text} runs in the name of ${client}`);
+    if (!isOwn(String(text), client ?? '')) this.breaches.push(`${text} runs in the name of ${client}`);
     for (const other of tab.atWork)
       if (other.text === text && other.client === client)
         this.breaches.push(`${text} runs twice at a time in ${tab.id}`);
   }
+}
+
+/** A text begins with the name of its tab, and a tab's name in the end counts how often it woke. */
+function isOwn(text: string, client: string): boolean {
+  const at = client.indexOf('~');
+  const asker = at === -1 ? client : client.slice(0, at);
+  return text.startsWith(asker) && text[asker.length] === ' ';
 }
