@@ -3,31 +3,29 @@
  * does not keep the others from their work; it is asked for again after a while.
  */
 import type { CallLife, EngineCall } from '../wire/engine-line.js';
+import type { Requests } from './requests.js';
 import type { Surroundings } from './surroundings.js';
 
 /** Before models that could not be loaded are asked for again; doubles each time. */
 const shortestPauseMs = 1_000;
 const longestPauseMs = 8_000;
 
-/** How a model is asked for. */
-interface KeptModel {
-  call: EngineCall;
-  life: CallLife;
-}
+type Load = Extract<EngineCall, { operation: 'load' }>;
 
 export interface KeptModelsOptions {
   around: Pick<Surroundings, 'after'>;
-  /** Asks whoever leads. */
-  ask(call: EngineCall, life: CallLife): Promise<unknown>;
+  /** Where they are asked for. */
+  requests: Pick<Requests, 'add'>;
   /** Hears that none could be loaded; whether there is to be no further try because another tab shall lead. */
   giveUp(pauseMs: number): boolean;
 }
 
 export class KeptModels {
   readonly #options: KeptModelsOptions;
-  readonly #models = new Map<string, KeptModel>();
-  /** Until they are loaded, or the leader who was asked is left. */
-  #asking: AbortController | null = null;
+  /** How each is asked for. */
+  readonly #models = new Map<string, [Load, CallLife]>();
+  /** Fires when the leader who was asked is left. */
+  #asking = new AbortController();
   #stopPause = () => {};
   #pauseMs = shortestPauseMs;
 
@@ -35,49 +33,46 @@ export class KeptModels {
     this.#options = options;
   }
 
-  /** A load that has succeeded; its signal is not kept, which is the business of that one call. */
-  keep(model: string, call: EngineCall, { onProgress }: CallLife): void {
-    this.#models.set(model, { call, life: onProgress ? { onProgress } : {} });
+  /** A load that has succeeded; its signal was for that one call. */
+  keep(call: Load, { onProgress }: CallLife): void {
+    this.#models.set(call.argument.model, [call, onProgress ? { onProgress } : {}]);
   }
 
   forget(model: string): void {
     this.#models.delete(model);
   }
 
-  /** Asks a new leader for all of them. */
+  /** Asks a new leader for all of them, once the one before was left. */
   askForAll(): void {
-    this.stop();
     this.#asking = new AbortController();
-    void this.#askFor([...this.#models.keys()], this.#asking.signal);
+    void this.#askFor([...this.#models.keys()]);
   }
 
   /** The leader who was asked is left, or the tab is. */
   stop(): void {
     this.#stopPause();
-    this.#asking?.abort();
-    this.#asking = null;
+    this.#asking.abort();
   }
 
-  async #askFor(names: readonly string[], signal: AbortSignal): Promise<void> {
-    // What was let go of during a pause is asked for no more.
-    const models = [...this.#models].filter(([name]) => names.includes(name));
-    const { ask } = this.#options;
-    const ends = await Promise.allSettled(models.map(([, { call, life }]) => ask(call, { ...life, signal })));
+  async #askFor(names: readonly string[]): Promise<void> {
+    const { signal } = this.#asking;
+    const failed: string[] = [];
+    const ask = async (name: string) => {
+      const [call, life] = this.#models.get(name) ?? [];
+      // What was let go of during a pause is asked for no more.
+      if (call) await this.#options.requests.add(call, { ...life, signal }).catch(() => failed.push(name));
+    };
+    await Promise.all(names.map(ask));
     if (signal.aborted) return;
-    const failed = models.filter((_, at) => ends[at]?.status === 'rejected');
-    if (failed.length > 0)
-      this.#tryLater(
-        failed.map(([name]) => name),
-        signal,
-      );
+    if (failed.length > 0) this.#tryLater(failed);
     else this.#pauseMs = shortestPauseMs;
   }
 
-  #tryLater(names: readonly string[], signal: AbortSignal): void {
+  #tryLater(names: readonly string[]): void {
     const pauseMs = this.#pauseMs;
     this.#pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     const { around, giveUp } = this.#options;
     if (names.length >= this.#models.size && giveUp(pauseMs)) return;
-    this.#stopPause = around.after(pauseMs, () => void this.#askFor(names, signal));
+    this.#stopPause = around.after(pauseMs, () => void this.#askFor(names));
   }
 }

@@ -50,7 +50,7 @@ export class Member {
     });
     this.#models = new KeptModels({
       around: surroundings,
-      ask: (call, life) => this.#requests.add(call, life),
+      requests: this.#requests,
       giveUp: (pauseMs) => this.#giveUp(pauseMs),
     });
     this.#conversation = surroundings.follow((message) => this.#hear(message));
@@ -65,7 +65,7 @@ export class Member {
     this.#look();
     if (call.operation === 'unload') this.#models.forget(call.argument);
     const value = await answer;
-    if (call.operation === 'load') this.#models.keep(call.argument.model, call, life);
+    if (call.operation === 'load') this.#models.keep(call, life);
     return value;
   }
 
@@ -197,9 +197,8 @@ export class Member {
     const service = this.#service;
     this.#service = null;
     service?.end();
-    for (const { close } of [...this.#served.values()]) close();
+    for (const { close } of this.#served.values()) close();
     this.#withdraw();
-    this.#withdraw = () => {};
   }
 
   /** The models that made this tab useful cannot be loaded here: another tab may have more luck. */

@@ -73,7 +73,7 @@ export class Requests {
    * without a word may have died of what it had.
    */
   follow(leader: LeaderLine): void {
-    for (const request of [...this.#open.values()]) if (request.atWork) this.#countDeath(request);
+    for (const request of this.#open.values()) if (request.atWork) this.#countDeath(request);
     this.pardon();
     this.#leader = leader;
     const isLoad = ({ call }: OpenRequest) => call.operation === 'load';
@@ -109,7 +109,7 @@ export class Requests {
   /** Rejects everything that is open. */
   end(error: VecinityError): void {
     for (const request of this.#open.values()) this.#cancel(request);
-    for (const request of [...this.#open.values()]) request.settle({ error });
+    for (const request of this.#open.values()) request.settle({ error });
     this.#leader = null;
   }
 

@@ -66,15 +66,19 @@ export class Service {
 
   /** A second way for requests of the leader's own tab. */
   addWay(clientId: string, { tab, send }: Pick<Client, 'tab' | 'send'>): void {
-    this.#clients.set(clientId, { tab, visible: false, isOwn: true, send, open: new Map(), models: new Set() });
+    this.#add(clientId, { tab, visible: false, isOwn: true, send });
+  }
+
+  #add(clientId: string, who: Pick<Client, 'tab' | 'visible' | 'isOwn' | 'send'>): Client {
+    const client = { ...who, open: new Map(), models: new Set<string>() };
+    this.#clients.set(clientId, client);
+    return client;
   }
 
   /** Takes a tab on, or hears again from one that is known; its open requests go on. */
   join(clientId: string, { visible, isOwn, send }: Pick<Client, 'visible' | 'isOwn' | 'send'>): void {
-    const known = this.#clients.get(clientId);
-    const client = known ?? { tab: clientId, visible, isOwn, send, open: new Map(), models: new Set() };
+    const client = this.#clients.get(clientId) ?? this.#add(clientId, { tab: clientId, visible, isOwn, send });
     client.visible = visible;
-    this.#clients.set(clientId, client);
     client.send({ type: 'welcome', epoch: this.epoch });
   }
 
@@ -91,7 +95,7 @@ export class Service {
   leave(clientId: string): void {
     const client = this.#clients.get(clientId);
     this.#clients.delete(clientId);
-    for (const id of [...(client?.open.keys() ?? [])]) if (client) cancel(client, id);
+    if (client) cancelAll(client);
   }
 
   /** Asks a tab that the user sees to lead; nothing is said when there is none. */
@@ -105,7 +109,7 @@ export class Service {
     const clients = [...this.#clients];
     this.#clients.clear();
     for (const [, client] of clients) {
-      for (const id of [...client.open.keys()]) cancel(client, id);
+      cancelAll(client);
       client.send({ type: 'bye', epoch: this.epoch });
     }
     this.#engine.dispose();
@@ -127,7 +131,8 @@ export class Service {
   async #work(client: Client, asked: Asked, signal: AbortSignal): Promise<ToFollower> {
     const { epoch } = this;
     const { id, call, deaths } = asked;
-    const run = () => this.#run(client, call, this.#lifeOf(client, asked, signal));
+    // Who is gone, or has called it off, shall not have it run once its turn comes: it may be what engines die of.
+    const run = async () => signal.aborted || this.#run(client, call, this.#lifeOf(client, asked, signal));
     const isLoad = call.operation === 'load';
     const onDeath = () => client.send({ type: 'died', epoch, id });
     const working = this.#try(run, { deaths, isLoad, onDeath });
@@ -201,6 +206,10 @@ export class Service {
   #isWanted(model: string): boolean {
     return [...this.#clients.values()].some(({ models }) => models.has(model));
   }
+}
+
+function cancelAll(client: Client): void {
+  for (const id of client.open.keys()) cancel(client, id);
 }
 
 function cancel({ open }: Client, id: number): void {

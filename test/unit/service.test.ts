@@ -47,6 +47,7 @@ function setUp() {
       service.receive('tab', {
         ...{ type: 'request', epoch, id: lastId, call, deaths: 0, watched: false, abortable: false },
       }),
+    cancel: (id: number) => service.receive('tab', { type: 'cancel', epoch, id }),
     leave: () => service.leave('tab'),
     calls: () => running.map(({ call }) => call),
     signals: () => running.map(({ signal }) => signal),
@@ -140,6 +141,16 @@ it('tries models again before the requests that need them, one after the other',
     ['result', 1],
     ['result', 2],
   ]);
+});
+
+it('does not try again what was called off while it waited its turn', async () => {
+  const { ask, calls, cancel, die, finish } = setUp();
+  for (const text of ['first', 'second', 'third']) ask(embed(text));
+  await die();
+  expect(calls()).toEqual([embed('first')]);
+  cancel(2);
+  await finish();
+  expect(calls()).toEqual([embed('third')]);
 });
 
 it('goes on with requests when a model turns out to be what the engines die of', async () => {

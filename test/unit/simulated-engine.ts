@@ -94,6 +94,7 @@ export class SimulatedEngine implements EngineLine {
 
   #wait(delayMs: number, value: unknown, signal?: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(abortError(signal));
       this.#running.add(reject);
       signal?.addEventListener('abort', () => reject(abortError(signal)));
       this.#browser.work(this.#tab, delayMs, () => {

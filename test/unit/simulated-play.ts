@@ -9,12 +9,15 @@ const activityMs = 20_000;
 const longestSleepMs = 600_000;
 /** Enough for several leaders that freeze one after the other, each taken for dead after thirty looks. */
 const patienceMs = 400_000;
+/** With a leader that is awake; what engines died of is tried one after the other, and a model may fail and be loaded again. */
+const longestWaitMs = 4_000;
 /** For what tabs still say to each other when everything is answered. */
 const settlingMs = 15_000;
 
 export interface Asked {
   tab: string;
   text: string;
+  askedAt: number;
   aborted: boolean;
   outcomes: string[];
 }
@@ -52,6 +55,7 @@ export class Play {
   readonly #asked: Asked[] = [];
   /** Those before it are known to be answered, or to need no answer. */
   #answered = 0;
+  #judgedAt = 0;
   #opened = 0;
 
   constructor(schedule: Schedule) {
@@ -69,7 +73,7 @@ export class Play {
   async run(): Promise<this> {
     this.#plan();
     const { browser } = this;
-    await browser.run(activityMs + 1_000, () => false);
+    await browser.run(activityMs + 1_000, () => this.#judgeWaits());
     await this.#answer();
     await this.#askOnceMore();
     return this;
@@ -93,7 +97,7 @@ export class Play {
   }
 
   async #answer(): Promise<void> {
-    await this.browser.run(this.browser.now + patienceMs, () => this.#areAnswered());
+    await this.browser.run(this.browser.now + patienceMs, () => this.#judgeWaits() || this.#areAnswered());
   }
 
   /** Whatever has happened, every tab that is left is answered, and one engine is enough for it. */
@@ -105,6 +109,25 @@ export class Play {
     await this.#answer();
     await browser.run(browser.now + settlingMs, () => browser.enginesAlive.length <= 1);
     if (browser.enginesAlive.length > 1) browser.breaches.push(`${browser.enginesAlive} keep an engine each`);
+  }
+
+  /** Who waits although somebody leads who could answer. Answers false: there is never a reason to stop here. */
+  #judgeWaits(): boolean {
+    const { now } = this.browser;
+    if (now - this.#judgedAt < 1_000) return false;
+    this.#judgedAt = now;
+    if (this.#areAnswered()) return false;
+    for (const asked of this.#asked.slice(this.#answered)) if (asked.outcomes.length === 0) this.#judgeWait(asked);
+    return false;
+  }
+
+  #judgeWait({ tab, text, askedAt }: Asked): void {
+    const { browser } = this;
+    const ledSince = browser.ledSince(tab);
+    if (ledSince === null || browser.isDisposed(tab)) return;
+    const waitedMs = browser.now - Math.max(askedAt, ledSince);
+    const breach = `${text} waits although a tab leads that is awake`;
+    if (waitedMs > longestWaitMs && browser.breaches.at(-1) !== breach) browser.breaches.push(breach);
   }
 
   #areAnswered(): boolean {
@@ -169,7 +192,8 @@ export class Play {
   /** A tab asks when its model is there, as `createVecinity` has it. */
   #ask(tab: string, text: string, abortedAfterMs: number | null = null): void {
     const outcomes: string[] = [];
-    this.#asked.push({ tab, text, aborted: abortedAfterMs !== null, outcomes });
+    const asked = { tab, text, askedAt: this.browser.now, aborted: abortedAfterMs !== null, outcomes };
+    this.#asked.push(asked);
     const member = this.#members.get(tab);
     if (!member) throw new Error(`${tab} is not open.`);
     const controller = abortedAfterMs === null ? null : new AbortController();
@@ -177,9 +201,13 @@ export class Play {
     this.#load(tab, member)
       .then(() => member.run(embed(text), controller ? { signal: controller.signal } : {}))
       .then(
-        (value) => outcomes.push(String(value)),
-        (error: VecinityError) => outcomes.push(error.code),
-      );
+        (value) => String(value),
+        (error: VecinityError) => error.code,
+      )
+      .then((outcome) => {
+        this.#judgeWait(asked);
+        outcomes.push(outcome);
+      });
   }
 }
 

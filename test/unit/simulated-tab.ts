@@ -19,7 +19,8 @@ export class Tab implements Actor {
   told = false;
   /** Since when it has been frozen, or was the last time. */
   frozenSince = 0;
-  /** When it woke last from more than a moment. */
+  /** When it woke last, and when from more than a moment. */
+  thawedAt = 0;
   wokenAt = 0;
   /** When another tab took its lock last, and when it said last that it leads. */
   robbedAt = 0;

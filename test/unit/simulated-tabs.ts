@@ -35,6 +35,14 @@ export class Browser {
     return member;
   }
 
+  /** Since when a tab that is awake has one that leads and is awake as well; null where one of them is not. */
+  ledSince(id: string): number | null {
+    const { locks, rules } = this.#platform;
+    const [tab, leader] = [this.#tab(id), locks.holderOf('leader')];
+    if (!leader || leader.dead || leader.frozen || tab.dead || tab.frozen) return null;
+    return Math.max(rules.grantedAt, leader.thawedAt, tab.thawedAt);
+  }
+
   /** Which tab has led each epoch. */
   get leaders(): ReadonlyMap<string, string> {
     return this.#platform.rules.leaders;
@@ -95,6 +103,7 @@ export class Browser {
     const tab = this.#tab(id);
     if (!tab.frozen) return;
     tab.frozen = false;
+    tab.thawedAt = this.now;
     tab.awakeSince = this.now;
     if (this.now - tab.frozenSince > sleepMs) tab.wokenAt = this.now;
     if (tab.told) this.work(tab, 0, () => tab.member?.resume());
