@@ -54,23 +54,28 @@ export class Silence {
   /** Looks once more at somebody from whom we wait for something; to be called about every second. */
   look(): void {
     const { around, ping } = this.#options;
-    const [isSeen, at] = [around.isVisible(), around.elapsed()];
-    const hasSlept = this.#lookedAt !== null && at - this.#lookedAt > (isSeen ? sleptMs : sleptUnseenMs);
-    if (hasSlept) this.end();
+    if (this.#hasSlept()) this.end();
+    const at = around.elapsed();
     this.#since ??= at;
     this.#lookedAt = at;
     if (this.#suspect) this.#suspect.pings += 1;
     ping();
-    const isLong = at - this.#since >= (isSeen ? patienceMs : patienceUnseenMs);
+    const isLong = at - this.#since >= (around.isVisible() ? patienceMs : patienceUnseenMs);
     if (isLong) void this.#judge();
+  }
+
+  #hasSlept(): boolean {
+    const { around } = this.#options;
+    const sinceMs = this.#lookedAt === null ? 0 : around.elapsed() - this.#lookedAt;
+    return sinceMs > (around.isVisible() ? sleptMs : sleptUnseenMs);
   }
 
   async #judge(): Promise<void> {
     const silence = this.#silence;
     const holder = await this.#options.around.holder();
     if (silence !== this.#silence) return;
-    // Nobody, or somebody new: the leader is changing without us.
-    if (holder === null || (this.#suspect && this.#suspect.holder !== holder)) {
+    // The answer may be from before a sleep. Nobody, or somebody new: the leader is changing without us.
+    if (this.#hasSlept() || holder === null || (this.#suspect && this.#suspect.holder !== holder)) {
       this.end();
       return;
     }

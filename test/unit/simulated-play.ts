@@ -9,8 +9,6 @@ const activityMs = 20_000;
 const longestSleepMs = 600_000;
 /** Enough for several leaders that freeze one after the other, each taken for dead after thirty looks. */
 const patienceMs = 400_000;
-/** With a leader that is awake; what engines died of is tried one after the other, and a model may fail and be loaded again. */
-const longestWaitMs = 4_000;
 /** For what tabs still say to each other when everything is answered. */
 const settlingMs = 15_000;
 
@@ -111,25 +109,15 @@ export class Play {
     if (browser.enginesAlive.length > 1) browser.breaches.push(`${browser.enginesAlive} keep an engine each`);
   }
 
-  /** Who waits although somebody leads who could answer. Answers false: there is never a reason to stop here. */
+  /** Who waits for too long. Answers false: there is never a reason to stop here. */
   #judgeWaits(): boolean {
     const { now } = this.browser;
     if (now - this.#judgedAt < 1_000) return false;
     this.#judgedAt = now;
     if (this.#areAnswered()) return false;
-    for (const asked of this.#asked.slice(this.#answered)) if (asked.outcomes.length === 0) this.#judgeWait(asked);
+    for (const asked of this.#asked.slice(this.#answered)) if (asked.outcomes.length === 0) this.browser.waits(asked);
     return false;
   }
-
-  #judgeWait({ tab, text, askedAt }: Asked): void {
-    const { browser } = this;
-    const ledSince = browser.ledSince(tab);
-    if (ledSince === null || browser.isDisposed(tab)) return;
-    const waitedMs = browser.now - Math.max(askedAt, ledSince);
-    const breach = `${text} waits although a tab leads that is awake`;
-    if (waitedMs > longestWaitMs && browser.breaches.at(-1) !== breach) browser.breaches.push(breach);
-  }
-
   #areAnswered(): boolean {
     for (; this.#answered < this.#asked.length; this.#answered += 1) {
       const asked = this.#asked[this.#answered];
@@ -205,7 +193,7 @@ export class Play {
         (error: VecinityError) => error.code,
       )
       .then((outcome) => {
-        this.#judgeWait(asked);
+        this.browser.waits(asked);
         outcomes.push(outcome);
       });
   }

@@ -22,9 +22,11 @@ export class Tab implements Actor {
   /** When it woke last, and when from more than a moment. */
   thawedAt = 0;
   wokenAt = 0;
-  /** When another tab took its lock last, and when it said last that it leads. */
+  /** When another tab took its lock last. */
   robbedAt = 0;
+  /** When it said last that it leads, and which epoch. */
   announcedAt = 0;
+  epoch = '';
   /** When it woke last, or was shown. */
   awakeSince: number;
   dead = false;

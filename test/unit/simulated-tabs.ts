@@ -35,12 +35,9 @@ export class Browser {
     return member;
   }
 
-  /** Since when a tab that is awake has one that leads and is awake as well; null where one of them is not. */
-  ledSince(id: string): number | null {
-    const { locks, rules } = this.#platform;
-    const [tab, leader] = [this.#tab(id), locks.holderOf('leader')];
-    if (!leader || leader.dead || leader.frozen || tab.dead || tab.frozen) return null;
-    return Math.max(rules.grantedAt, leader.thawedAt, tab.thawedAt);
+  /** Notes a breach where a tab that is awake waits for an answer for too long. */
+  waits({ tab, text, askedAt }: { tab: string; text: string; askedAt: number }): void {
+    this.#platform.rules.waits(this.#tab(tab), text, askedAt);
   }
 
   /** Which tab has led each epoch. */

@@ -14,6 +14,14 @@ const secondLevelMs = 2_500;
 export const sleepMs = 5_000;
 /** No tab that has just woken may judge another, which may be about to. */
 const wakeMs = 2_500;
+/**
+ * An answer takes no longer with a leader that is awake: what engines died of is tried one after the other, and a model
+ * may fail and be loaded again.
+ */
+const longestWaitMs = 4_000;
+/** The same with one that sleeps: it is taken for gone, by a tab that may have robbed another half a minute ago. */
+const longestSilenceMs = 45_000;
+const longestSilenceUnseenMs = 65_000;
 
 export class TabRules {
   /** Which tab has announced each epoch, and every breach of the rules. */
@@ -38,6 +46,7 @@ export class TabRules {
     if (other !== undefined) this.breaches.push(`${tab.id} and ${other} lead epoch ${epoch}`);
     this.leaders.set(epoch, tab.presence ?? '');
     tab.announcedAt = this.#now();
+    tab.epoch = epoch;
   }
 
   /** Who has work keeps the lead. */
@@ -51,7 +60,8 @@ export class TabRules {
     if (this.leaders.get(epoch) !== tab.presence) this.breaches.push(`${tab.id} serves the epoch ${epoch} of another`);
     const holder = this.#holder();
     if (holder === tab) return;
-    const isTold = holder !== undefined && holder.announcedAt > tab.robbedAt;
+    // The word of one that began earlier, by a clock that was set back, may be old: only the browser's word counts.
+    const isTold = holder !== undefined && holder.announcedAt > tab.robbedAt && holder.epoch > epoch;
     const toldAt = isTold ? holder.announcedAt : tab.robbedAt + latestWordMs;
     if (this.#now() - Math.max(toldAt, tab.awakeSince) > graceMs)
       this.breaches.push(`${tab.id} still serves ${epoch} without the lock`);
@@ -70,6 +80,16 @@ export class TabRules {
       this.breaches.push(`${thief.id} robs ${holder.id}, which is awake or was a moment ago`);
   }
 
+  /** Who is awake is answered in time, with the leader that there is or the next one. */
+  waits(tab: Tab, text: string, askedAt: number): void {
+    const leader = this.#holder();
+    if (!leader || leader.dead || tab.dead || tab.frozen || tab.disposed) return;
+    const longestMs = longestSilence(leader, tab);
+    const since = Math.max(askedAt, this.grantedAt, tab.thawedAt, leader.frozen ? tab.awakeSince : leader.thawedAt);
+    const breach = `${text} waits longer than ${longestMs} ms`;
+    if (this.#now() - since > longestMs && this.breaches.at(-1) !== breach) this.breaches.push(breach);
+  }
+
   /** A text runs in its own tab's name, and once at a time; a tab that slept may ask for it again under its next name. */
   began(tab: Tab, text: unknown, client: string | undefined): void {
     if (!isOwn(String(text), client ?? '')) this.breaches.push(`${text} runs in the name of ${client}`);
@@ -77,6 +97,11 @@ export class TabRules {
       if (other.text === text && other.client === client)
         this.breaches.push(`${text} runs twice at a time in ${tab.id}`);
   }
+}
+
+function longestSilence(leader: Tab, tab: Tab): number {
+  if (!leader.frozen) return longestWaitMs;
+  return tab.visible ? longestSilenceMs : longestSilenceUnseenMs;
 }
 
 /** A text begins with the name of its tab, and a tab's name in the end counts how often it woke. */
