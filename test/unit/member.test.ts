@@ -93,6 +93,22 @@ it('does not blame a request for a leader whose last word comes after the first 
   expect(await answer).toBe('a vector');
 });
 
+it('does not blame a request for leaders that say goodbye, or were silent and lost the lead', async () => {
+  const { member, hear } = setUp();
+  const answer = member.run(embed);
+  for (let epoch = 1; epoch <= 8; epoch += 2) {
+    hear({ type: 'welcome', epoch: `${epoch}` });
+    hear({ type: 'accepted', epoch: `${epoch}`, id: 1 });
+    hear({ type: 'bye', epoch: `${epoch}` });
+    hear({ type: 'welcome', epoch: `${epoch + 1}` });
+    hear({ type: 'accepted', epoch: `${epoch + 1}`, id: 1 });
+    member.heed({ type: 'leader', from: 'other', epoch: `${epoch + 2}`, stolen: true });
+  }
+  hear({ type: 'welcome', epoch: '9' });
+  hear({ type: 'result', epoch: '9', id: 1, value: 'a vector' });
+  expect(await answer).toBe('a vector');
+});
+
 it('stays with its leader when a tab says to all what no version knows', () => {
   const { member, hear, told } = setUp();
   hear({ type: 'welcome', epoch: '1' });

@@ -3,13 +3,14 @@ import type { Member } from '../../src/sharing/member.js';
 import type { ToLeader } from '../../src/sharing/messages.js';
 import { Requests } from '../../src/sharing/requests.js';
 import { QuickAbortController } from './quick-abort.js';
+import type { Faults } from './simulated-engine.js';
 import { embed, judgeMany, loadCall, Play } from './simulated-play.js';
 import { Browser } from './simulated-tabs.js';
 import { seeded } from './virtual-runner.js';
 
 /** Two tabs that are seen; the first one leads. */
-async function openTwo(): Promise<{ browser: Browser; first: Member; second: Member }> {
-  const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0 });
+async function openTwo(faults: Partial<Faults> = {}): Promise<{ browser: Browser; first: Member; second: Member }> {
+  const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0, ...faults });
   const first = browser.open('first', true);
   await answerOf(browser, first.run(loadCall));
   const second = browser.open('second', true);
@@ -111,6 +112,16 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
     expect([...browser.leaders.values()]).toEqual(['first', 'second']);
   });
 
+  it('work for no tab that is gone', async () => {
+    const { browser, second } = await openTwo({ longestRunMs: 60_000 });
+    void second.run(embed('second poison'));
+    await browser.run(browser.now + 100, () => false);
+    expect(browser.runs.get('second poison')).toBe(1);
+    browser.kill('second');
+    await browser.run(browser.now + 70_000, () => false);
+    expect(browser.deaths.get('second poison')).toBeUndefined();
+  });
+
   it('keep a model until the last tab that loaded it lets it go', async () => {
     const { browser, first, second } = await openTwo();
     const unload = { operation: 'unload', argument: 'model' } as const;
@@ -163,6 +174,10 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
     expect(await judgeMany(500, everything)).toEqual([]);
   });
 
+  it('end every request once in schedules that were found to break a rule', async () => {
+    for (const seed of [10_021_322, 20_024_646, 20_090_841]) expect(await judgeMany(1, everything, seed)).toEqual([]);
+  });
+
   const seed = Number(process.env.VECINITY_SEED ?? Date.now() % 1_000_000_000);
 
   it(`end every request once in schedules that nobody has seen, from seed ${seed} on`, async () => {
@@ -191,6 +206,36 @@ describe('the requests of a tab', () => {
     requests.receive({ type: 'result', epoch: '1', id: 2, value: 'a vector' });
     expect(await next).toBe('a vector');
     expect(sent.map(({ type }) => type)).toEqual(['request']);
+  });
+
+  it('tell the leader of an abort, and send nothing that was aborted before', async () => {
+    const requests = new Requests();
+    const sent: ToLeader[] = [];
+    requests.follow({ epoch: '1', way: () => (message) => void sent.push(message) });
+    await expect(requests.add(embed('late'), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'aborted',
+    });
+    expect(sent).toEqual([]);
+    const controller = new AbortController();
+    const answer = requests.add(embed('text'), { signal: controller.signal });
+    controller.abort();
+    await expect(answer).rejects.toMatchObject({ code: 'aborted' });
+    expect(sent.map(({ type }) => type)).toEqual(['request', 'cancel']);
+  });
+
+  it('count each death of an engine or a leader once, and tell the next leader', async () => {
+    const requests = new Requests();
+    const deaths: number[] = [];
+    const follow = (epoch: string) =>
+      requests.follow({ epoch, way: () => (message) => void ('deaths' in message && deaths.push(message.deaths)) });
+    follow('1');
+    const answer = requests.add(embed('text'));
+    requests.receive({ type: 'accepted', epoch: '1', id: 1 });
+    requests.receive({ type: 'died', epoch: '1', id: 1 });
+    for (const epoch of ['2', '3', '4']) follow(epoch);
+    requests.receive({ type: 'result', epoch: '4', id: 1, value: 'a vector' });
+    expect(await answer).toBe('a vector');
+    expect(deaths).toEqual([0, 2, 2, 2]);
   });
 
   it('take the answer of a leader that was left, and call the next one off', async () => {
