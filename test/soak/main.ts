@@ -1,6 +1,7 @@
 /** The soak command: a built site, a hub and a browser of its own, the soak in it, and what came of it. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium } from '@playwright/test';
 import { copyPackage } from '../../bench/package.js';
@@ -17,6 +18,7 @@ import { Tally } from './tally.js';
 import { readWorkload, type Workload } from './workload.js';
 
 const progressMs = 10_000;
+const browserEndMs = 1_000;
 const page = { name: 'soak', title: 'Soak', folder: fileURLToPath(new URL('./page', import.meta.url)) };
 
 /** No name but ours may be resolved: what would leave the machine fails instead. */
@@ -87,6 +89,8 @@ async function soak(browser: Browser, place: Place, { options, workload }: Task)
   try {
     await new Soak({ ...parts, stage, faults: chosenFaults(options) }).run(minutes * 60_000);
   } catch (error) {
+    // Pages close a moment before their browser is known to be gone.
+    await setTimeout(browserEndMs);
     if (browser.isConnected()) throw error;
     isWhole = false;
     const seconds = Math.round((Date.now() - start) / 1_000);

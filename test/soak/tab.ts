@@ -66,7 +66,8 @@ export class Tab {
     try {
       return await Promise.race([reply, this.#gone, silence]);
     } catch (thrown) {
-      if (this.#isGone || !this.page.context().browser()?.isConnected()) return 'gone';
+      // A page that closes although nobody left it goes with its browser.
+      if (this.#isGone || this.page.isClosed()) return 'gone';
       return { code: null, name: 'Page', message: String(thrown) };
     } finally {
       clearTimeout(timer);
