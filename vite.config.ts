@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { offline } from './scripts/offline.js';
+import { policy } from './scripts/policy.js';
 import { bundleServiceWorker, defineBuild, hashSources } from './src/vite/bundle.js';
 import { createPlugin } from './src/vite/plugin.js';
 
@@ -25,6 +26,7 @@ export default defineConfig(async ({ command, isPreview }) => {
       createPlugin({ modelsDir, isolate: true }, () =>
         isSource ? bundleServiceWorker(buildId) : readFile(at('dist/vecinity-sw.js'), 'utf8'),
       ),
+      policy(),
       offline(at('demo/service-worker.ts')),
     ],
     optimizeDeps: {

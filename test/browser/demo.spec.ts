@@ -9,6 +9,18 @@ const origin = 'http://localhost:4175';
 
 test.use({ baseURL: origin, permissions: ['clipboard-read', 'clipboard-write'] });
 
+/** What the page's policy has forbidden during a test. */
+const violations: string[] = [];
+
+test.beforeEach(({ context }) => {
+  violations.length = 0;
+  context.on('console', (message) => {
+    if (/content security policy/i.test(message.text())) violations.push(message.text());
+  });
+});
+
+test.afterEach(() => expect(violations).toEqual([]));
+
 const grid = (page: Page) => page.getByRole('grid');
 const editor = (page: Page) => page.getByRole('textbox', { name: 'Sentences, one a line' });
 const example = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
@@ -455,6 +467,34 @@ async function expectAccessible(page: Page): Promise<void> {
   const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
   expect(content).toBeLessThanOrEqual(screen ?? 0);
 }
+
+test.describe('the policy of the page', () => {
+  test('lets no script in that is not its own, and no connection out but to its server and the hub', async ({
+    browser,
+  }) => {
+    // Nobody counts what is forbidden here.
+    const page = await browser.newPage({ baseURL: origin });
+    await openDemo(page);
+    const outcome = await page.evaluate(async () => {
+      const forbidden = new Set<string>();
+      document.addEventListener('securitypolicyviolation', (event) => forbidden.add(event.effectiveDirective));
+      const script = document.createElement('script');
+      script.textContent = 'window.injected = true';
+      document.body.append(script);
+      await fetch('https://elsewhere.invalid/').catch(() => null);
+      return { injected: 'injected' in window, forbidden: [...forbidden].sort() };
+    });
+    expect(outcome).toEqual({ injected: false, forbidden: ['connect-src', 'script-src-elem'] });
+    await page.close();
+  });
+
+  test('holds in its workers too', async ({ page }) => {
+    await openDemo(page);
+    const answers = await Promise.all(page.workers().map(async (worker) => (await fetch(worker.url())).headers));
+    expect(answers.length).toBeGreaterThan(1);
+    for (const headers of answers) expect(headers.get('content-security-policy')).toContain("script-src 'self'");
+  });
+});
 
 test('the theme can be switched and stays after a reload', async ({ page }) => {
   await openDemo(page);
