@@ -65,9 +65,11 @@ export class EngineSession {
       waiter = reject;
     });
     this.#waiters.add(waiter);
-    this.#startHeart();
     try {
-      return await Promise.race([work(this.api), death]);
+      const answer = work(this.api);
+      // The worker is at it meanwhile.
+      this.#startHeart();
+      return await Promise.race([answer, death]);
     } finally {
       this.#waiters.delete(waiter);
       if (this.#waiters.size === 0) this.#stopHeart();

@@ -4,6 +4,7 @@ import type { Backend } from '../../src/backend/backend.js';
 import { loadWasmBackend, setThreadFactory } from '../../src/backend/wasm/index.js';
 import type { ThreadWorker } from '../../src/backend/wasm/pool.js';
 import type { FromThread, ToThread } from '../../src/backend/wasm/thread.js';
+import { toErrorData } from '../../src/errors.js';
 import { openFixture } from './golden.js';
 
 beforeAll(ensureKernels);
@@ -29,6 +30,12 @@ class HeldThread implements ThreadWorker {
     for (const { id } of this.work.splice(0)) {
       this.#answer({ type: 'part', id, part: { texts: [], values: new Float32Array(0) } });
     }
+  }
+
+  /** What it was given ends with an error. */
+  fail(): void {
+    const error = toErrorData(new Error('no luck'));
+    for (const { id } of this.work.splice(0)) this.#answer({ type: 'error', id, error });
   }
 
   die(): void {
@@ -95,13 +102,30 @@ describe('the threads of the WASM engine', () => {
     }
   });
 
-  it('take up a split text only when all of them are back from the one before', async () => {
+  it('are asked once to help with split texts, which wait for none of them', async () => {
+    expect(await backend.run(batchOf(1, 60))).toEqual(await alone.run(batchOf(1, 60)));
+    expect(await backend.run(batchOf(1, 50))).toEqual(await alone.run(batchOf(1, 50)));
+    expect(thread.work.map(({ type }) => type)).toEqual(['team']);
+  });
+
+  it('are asked again when they are back, and for a split text that follows other work', async () => {
     await backend.run(batchOf(1, 60));
-    const next = backend.run(batchOf(1, 50));
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(thread.work).toHaveLength(1);
     thread.finish();
-    expect(await next).toEqual(await alone.run(batchOf(1, 50)));
+    await backend.run(batchOf(1, 50));
+    const during = backend.run(batchOf(8, 40));
+    await backend.run(batchOf(1, 40));
+    expect(thread.work.map(({ type }) => type)).toEqual(['team', 'slices', 'team']);
+    const terms = thread.work.flatMap((work) => (work.type === 'team' ? work.term : []));
+    expect(terms).toEqual([0, 1]);
+    thread.finish();
+    await during;
+  });
+
+  it('fail the next split text after one that they were lost in, and no later one', async () => {
+    await backend.run(batchOf(1, 60));
+    thread.fail();
+    await expect(backend.run(batchOf(1, 60))).rejects.toMatchObject({ message: expect.stringContaining('no luck') });
+    expect(await backend.run(batchOf(1, 50))).toEqual(await alone.run(batchOf(1, 50)));
   });
 
   it('leave a text that is split to those who are free', async () => {

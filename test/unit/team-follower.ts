@@ -1,12 +1,12 @@
-/** A thread of the team tests: joins at the given address and tells what it was given to do. */
+/** A thread of the team tests: joins at the given address and tells, once it is sent away, what it was given to do. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { followTeam, type Share } from '../../src/backend/wasm/team.js';
+import { followTeam, type Task, type TeamPlace } from '../../src/backend/wasm/team.js';
 
-const { memory, address, failAt } = workerData as { memory: WebAssembly.Memory; address: number; failAt?: number };
-const seen: [number, Share][] = [];
+const { failAt, ...place } = workerData as TeamPlace & { failAt?: number };
+const seen: Task[] = [];
 
-followTeam(memory, address, (step, share) => {
-  if (step === failAt) throw new Error(`failed in step ${step}`);
-  seen.push([step, share]);
+followTeam(place, (task) => {
+  if (task.step === failAt) throw new Error(`failed in step ${task.step}`);
+  seen.push(task);
 });
 parentPort?.postMessage(seen);

@@ -1,13 +1,16 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { build } from 'rolldown';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createMemory } from '../../src/backend/wasm/heap.js';
-import { followTeam, TeamLead } from '../../src/backend/wasm/team.js';
+import { followTeam, type Order, type Share, type Task, TeamLead, teamBytes } from '../../src/backend/wasm/team.js';
 
 const memory = createMemory(true);
 const address = 2_048;
-const words = new Int32Array(memory.buffer, address, 4);
+const words = new Int32Array(memory.buffer, address, teamBytes / 4);
+/** Places of the words that the tests look at. */
+const word = { state: 0, joined: 2, awake: 3, arrived: 4 } as const;
+const order: Order = [7, 8, 9];
 let script = '';
 
 /** A thread cannot import TypeScript, so its script is made first. */
@@ -17,58 +20,159 @@ beforeAll(async () => {
   script = output[0].code;
 });
 
-async function startFollower(data: { failAt?: number } = {}): Promise<Worker> {
-  const follower = new Worker(script, { eval: true, workerData: { memory, address, ...data } });
-  await vi.waitUntil(() => Atomics.load(words, 1) === 1, { timeout: 20_000 });
+beforeEach(() => {
+  words.fill(0);
+});
+
+async function startFollower(term: number, data: { failAt?: number } = {}): Promise<Worker> {
+  const follower = new Worker(script, { eval: true, workerData: { memory, address, term, ...data } });
+  await until(() => Atomics.load(words, word.joined) === 1);
   return follower;
 }
 
+function until(condition: () => boolean): Promise<boolean> {
+  return vi.waitUntil(condition, { timeout: 20_000, interval: 1 });
+}
+
+/** Runs steps until the follower has done its part of one, which it may be too slow for. */
+function runUntilShared(lead: TeamLead): number {
+  const own: Share[] = [];
+  let steps = 0;
+  do {
+    own.length = 0;
+    lead.run((share) => own.push(share));
+    steps += 1;
+  } while (own.length > 1);
+  return steps;
+}
+
 describe('a team of threads', () => {
-  it('is one thread until another joins, and lets one go that comes too late', () => {
+  it('is one thread until another joins, and lets one go whose invitation was taken back', () => {
     const lead = new TeamLead(memory, address);
+    const { term } = lead;
     const shares: unknown[] = [];
+    lead.begin(order, 2);
     lead.run((share) => shares.push(share));
     lead.end();
     expect(shares).toEqual([{ index: 0, members: 1 }]);
-    followTeam(memory, address, () => shares.push('late'));
+    lead.dismiss();
+    followTeam({ memory, address, term }, () => shares.push('late'));
     expect(shares).toHaveLength(1);
+    expect([words[word.joined], words[word.awake]]).toEqual([0, 0]);
   });
 
-  it('shares every step among those who have joined before it', async () => {
+  it('does every part of every step once, whoever does it, and tells of the order and the step', async () => {
     const lead = new TeamLead(memory, address);
-    const members: number[] = [];
-    lead.run((share) => members.push(share.members));
-    const follower = await startFollower();
+    const follower = await startFollower(lead.term);
     const told = once(follower, 'message');
-    for (let step = 1; step < 200; step++) lead.run((share) => members.push(share.members));
+    const done = Array.from({ length: 300 }, () => [] as number[]);
+    lead.begin(order, 2);
+    for (const parts of done) lead.run(({ index }) => parts.push(index));
     lead.end();
-    expect(members).toEqual([1, ...new Array(199).fill(2)]);
-    const [seen] = await told;
-    expect(seen).toEqual(Array.from({ length: 199 }, (_, i) => [i + 1, { index: 1, members: 2 }]));
+    lead.dismiss();
+    const [seen] = (await told) as [Task[]];
+    for (const { step, share, order: given } of seen) {
+      done[step]?.push(share.index);
+      expect(share.members).toBe(2);
+      expect(given).toEqual(order);
+    }
+    expect(done.map((parts) => parts.sort())).toEqual(Array.from({ length: 300 }, () => [0, 1]));
+  });
+
+  it('does what nobody has begun without those who have joined', () => {
+    const lead = new TeamLead(memory, address);
+    Atomics.store(words, word.joined, 2);
+    const shares: Share[] = [];
+    lead.begin(order, 3);
+    lead.run((share) => shares.push(share));
+    lead.end();
+    expect(shares).toEqual([0, 1, 2].map((index) => ({ index, members: 3 })));
+  });
+
+  it('has no more members than an order has parts', () => {
+    const lead = new TeamLead(memory, address);
+    Atomics.store(words, word.joined, 5);
+    const shares: Share[] = [];
+    lead.begin(order, 2);
+    lead.run((share) => shares.push(share));
+    lead.end();
+    expect(shares).toEqual([0, 1].map((index) => ({ index, members: 2 })));
+  });
+
+  it('stays, asleep, for the next order, and knows it from the one before', async () => {
+    const lead = new TeamLead(memory, address);
+    const follower = await startFollower(lead.term);
+    const told = once(follower, 'message');
+    lead.begin(order, 2);
+    runUntilShared(lead);
+    lead.end();
+    await until(() => Atomics.load(words, word.awake) === 0);
+    lead.begin([1, 2, 3], 2);
+    const steps = runUntilShared(lead);
+    lead.end();
+    lead.dismiss();
+    const [seen] = (await told) as [Task[]];
+    expect(seen.map((task) => task.order)).toEqual([order, [1, 2, 3]]);
+    expect(seen[1]?.step).toBe(steps - 1);
   });
 
   it('does a step once, also when a thread is woken for a step that it has done', async () => {
     const lead = new TeamLead(memory, address);
-    const follower = await startFollower();
+    const follower = await startFollower(lead.term);
     const told = once(follower, 'message');
-    lead.run(() => {});
+    lead.begin(order, 2);
+    runUntilShared(lead);
     // Asleep after its part, and asleep again after a wake-up that came late.
-    for (let time = 0; time < 2; time++) await vi.waitUntil(() => Atomics.notify(words, 0) === 1, { timeout: 20_000 });
-    expect(Atomics.load(words, 2)).toBe(1);
-    lead.run(() => {});
+    for (let time = 0; time < 2; time++) await until(() => Atomics.notify(words, word.state) === 1);
+    expect(Atomics.load(words, word.arrived)).toBe(1);
     lead.end();
+    lead.dismiss();
     const [seen] = await told;
-    expect(seen.map(([step]: [number, unknown]) => step)).toEqual([0, 1]);
+    expect(seen).toHaveLength(1);
   });
 
-  it('fails the step in which a thread failed', async () => {
+  it('lets a thread go that had no work for a while', async () => {
+    const follower = await startFollower(new TeamLead(memory, address).term);
+    const [seen] = await once(follower, 'message');
+    expect(seen).toEqual([]);
+    expect([words[word.joined], words[word.awake]]).toEqual([0, 0]);
+  });
+
+  it('fails the step in which a thread failed, and no later order', async () => {
     const lead = new TeamLead(memory, address);
-    const follower = await startFollower({ failAt: 1 });
+    const follower = await startFollower(lead.term, { failAt: 0 });
     const failure = once(follower, 'error');
-    lead.run(() => {});
-    expect(() => lead.run(() => {})).toThrow(/thread/);
-    lead.end();
+    const runFirst = () => {
+      lead.begin(order, 2);
+      try {
+        lead.run(() => {});
+      } finally {
+        lead.end();
+      }
+    };
+    // The follower may be too slow for some orders.
+    expect(() => {
+      for (;;) runFirst();
+    }).toThrow(/thread/);
     const [reason] = await failure;
-    expect(String(reason)).toContain('failed in step 1');
+    expect(String(reason)).toContain('failed in step 0');
+    runFirst();
+  });
+
+  it('waits for whoever has begun, also when the lead itself fails', async () => {
+    const lead = new TeamLead(memory, address);
+    const follower = await startFollower(lead.term);
+    const told = once(follower, 'message');
+    lead.begin(order, 2);
+    const fail = () => {
+      // The follower's part has been taken by now.
+      while ((Atomics.load(words, word.state) & 255) < 2);
+      throw new Error('no luck');
+    };
+    expect(() => lead.run(fail)).toThrow('no luck');
+    expect(Atomics.load(words, word.arrived)).toBe(1);
+    lead.end();
+    lead.dismiss();
+    expect((await told)[0]).toHaveLength(1);
   });
 });

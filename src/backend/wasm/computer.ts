@@ -10,7 +10,7 @@ import { instantiate } from './kernels.js';
 import { type ModelPlan, roundUp } from './plan.js';
 import { placeScratch, type Scratch } from './scratch.js';
 import type { Slice } from './slices.js';
-import { followTeam, type Share, type TeamLead } from './team.js';
+import { followTeam, type Order, type Share, type TeamLead, type TeamPlace } from './team.js';
 
 /** Rows that a thread takes at least: the kernels compute so many together. */
 export const rowsAtOnce = 4;
@@ -28,6 +28,21 @@ export interface ModelSetup {
 export interface Part {
   texts: number[];
   values: Float32Array<ArrayBuffer>;
+}
+
+/** One of so many threads that have working memory for a text; number 0 leads. */
+export interface ThreadPlace {
+  threads: number;
+  index: number;
+}
+
+/** What a thread has to know of a text that is in place. */
+interface PlacedText {
+  tokens: number;
+  /** Address of its working memory. */
+  base: number;
+  /** Every token's hidden state is asked for. */
+  whole: boolean;
 }
 
 export class Computer {
@@ -58,35 +73,55 @@ export class Computer {
     return this.finish(slice, scratch);
   }
 
-  /** Computes a text that is in place, row by row, with everyone who joins. */
-  leadRows(slice: Slice, scratch: Scratch, lead: TeamLead): void {
+  /** Computes a text row by row with everyone who has joined; needs `scratchBytes` at `base` for so many threads. */
+  leadRows(slice: Slice, { base, threads }: { base: number; threads: number }, lead: TeamLead): Part {
+    const text = { tokens: slice.inputIds.length, base, whole: slice.output === 'tokens' };
+    lead.begin(toOrder(text), Math.min(threads, Math.ceil(text.tokens / rowsAtOnce)));
     try {
+      const scratch = this.#scratchOf(text, { threads, index: 0 });
+      this.#encoder.place(slice, scratch);
+      const pass = this.#pass(slice, scratch);
       for (let step = 0; step <= this.#setup.plan.layers.length; step++) {
-        lead.run((share) => this.#runStep(step, { slice, scratch, share }));
+        lead.run((share) => this.#runStep(pass, step, share));
       }
+      return this.finish(slice, scratch);
     } finally {
       lead.end();
     }
   }
 
-  /** Joins who leads at this address of the shared memory, with a `scratch` of one's own. */
-  followRows(slice: Slice, scratch: Scratch, place: { memory: WebAssembly.Memory; address: number }): void {
-    followTeam(place.memory, place.address, (step, share) => this.#runStep(step, { slice, scratch, share }));
-  }
-
-  /** Puts a slice's tokens in place for `leadRows`. */
-  place(slice: Slice, scratch: Scratch): void {
-    this.#encoder.place(slice, scratch);
+  /** Joins who leads there, as the `index`th of so many threads, until they are sent away. */
+  followRows(place: TeamPlace, thread: ThreadPlace): void {
+    let current: { text: PlacedText; pass: Pass } | null = null;
+    followTeam(place, ({ order, step, share }) => {
+      const text = fromOrder(order);
+      if (current === null || !isSame(current.text, text)) {
+        current = { text, pass: this.#followedPass(text, thread, place.memory) };
+      }
+      this.#runStep(current.pass, step, share);
+    });
   }
 
   /** A share of the embeddings, then of one layer after the other: queries look at the keys and values of all rows. */
-  #runStep(step: number, { slice, scratch, share }: { slice: Slice; scratch: Scratch; share: Share }): void {
-    const height = roundUp(Math.ceil(scratch.rows / share.members), rowsAtOnce);
-    const from = Math.min(scratch.rows, share.index * height);
-    const to = Math.min(scratch.rows, from + height);
-    const pass = this.#pass(slice, scratch);
+  #runStep(pass: Pass, step: number, share: Share): void {
+    const { rows } = pass.scratch;
+    const height = roundUp(Math.ceil(rows / share.members), rowsAtOnce);
+    const from = Math.min(rows, share.index * height);
+    const to = Math.min(rows, from + height);
     if (step === 0) this.#encoder.embedRows(pass, from, to);
     else this.#encoder.layerRows(pass, step - 1, { from, to });
+  }
+
+  #followedPass(text: PlacedText, thread: ThreadPlace, memory: WebAssembly.Memory): Pass {
+    // Tells this thread of a memory that another one has grown.
+    memory.grow(0);
+    const offsets = Int32Array.of(0, text.tokens);
+    const picked = this.#picked({ offsets, output: text.whole ? 'tokens' : 'pooled' });
+    return { offsets, scratch: this.#scratchOf(text, thread), picked };
+  }
+
+  #scratchOf({ tokens, base }: PlacedText, { threads, index }: ThreadPlace): Scratch {
+    return placeScratch(this.#setup.plan, { tokens, longest: tokens, threads }, base).threads[index] as Scratch;
   }
 
   /** Pools or classifies the hidden states that a pass has left, or hands them out as they are. */
@@ -106,10 +141,23 @@ export class Computer {
   }
 
   /** Who looks at intermediate tensors wants whole ones. */
-  #picked({ offsets, output }: Slice): Int32Array | null {
+  #picked({ offsets, output }: Pick<Slice, 'offsets' | 'output'>): Int32Array | null {
     if (output === 'tokens' || this.#encoder.tap !== null) return null;
     return pickRows(offsets, this.#setup.task === 'rerank' ? 'cls' : this.#setup.pooling);
   }
+}
+
+function toOrder({ tokens, base, whole }: PlacedText): Order {
+  return [tokens, base, whole ? 1 : 0];
+}
+
+function fromOrder([tokens, base, whole]: Order): PlacedText {
+  // Addresses above 2 GiB are negative as whole numbers of 32 bits.
+  return { tokens, base: base >>> 0, whole: whole === 1 };
+}
+
+function isSame(a: PlacedText, b: PlacedText): boolean {
+  return a.tokens === b.tokens && a.base === b.base && a.whole === b.whole;
 }
 
 /** Values per text. */

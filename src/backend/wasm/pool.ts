@@ -15,13 +15,11 @@ import {
   type Part,
   rowsAtOnce,
   scratchBytes,
-  sizeOf,
   usualBytes,
   widthOf,
 } from './computer.js';
 import type { Heap } from './heap.js';
 import { Region } from './region.js';
-import { placeScratch, type Scratch } from './scratch.js';
 import { cutSlices, type Slice } from './slices.js';
 import { TeamLead, teamBytes } from './team.js';
 import { counterAt, type FromThread, type ToThread } from './thread.js';
@@ -60,10 +58,13 @@ export class ThreadPool {
   /** Addresses of counters that no batch uses. */
   readonly #counters: number[] = [];
   readonly #team: number;
+  readonly #lead: TeamLead;
+  /** Threads that were invited to the team and are not back, with the invitation. */
+  readonly #invited = new Map<ThreadConnection, number>();
+  /** What a thread of the team has failed with since it was last asked. */
+  #failure: VecinityError | null = null;
   /** This thread's own work, one piece after the other; it never rejects. */
   #own: Promise<unknown> = Promise.resolve();
-  /** Of threads that may still be about a text whose vector is there already. */
-  #late: Promise<PromiseSettledResult<unknown>[]> | null = null;
 
   /** Sends every thread its model; rejects as a thread does. */
   static async start(options: PoolOptions): Promise<ThreadPool> {
@@ -80,6 +81,7 @@ export class ThreadPool {
     this.#computer = new Computer(module, heap, setup);
     this.#threads = threads;
     this.#team = heap.allocate(teamBytes);
+    this.#lead = new TeamLead(heap.memory, this.#team);
     this.#region = new Region(heap, usualBytes(setup, this.size));
     this.#regions = threads.map(() => new Region(heap, usualBytes(setup, 1)));
   }
@@ -139,6 +141,7 @@ export class ThreadPool {
   #runSlices(slices: Slice[]): Promise<Part | null>[] {
     if (slices.length === 0) return [];
     const helpers = this.#threads.slice(0, slices.length - 1);
+    if (helpers.length > 0) this.#dismiss();
     const bytes = scratchBytes(this.#setup.plan, slices, 1);
     const base = this.#region.atLeast(bytes);
     if (!this.#shared) return this.#runShares(slices, helpers, base);
@@ -187,28 +190,46 @@ export class ThreadPool {
   }
 
   async #runSplit(slice: Slice): Promise<Part> {
-    await this.#gather();
-    const helpers = this.#threads.slice(0, Math.ceil(slice.longest / rowsAtOnce) - 1);
-    const threads = helpers.length + 1;
+    this.#takeFailure();
+    const threads = this.size;
     const base = this.#region.atLeast(scratchBytes(this.#setup.plan, [slice], threads));
-    const scratch = placeScratch(this.#setup.plan, sizeOf(slice, threads), base).threads;
-    const own = scratch[0] as Scratch;
-    const lead = new TeamLead(this.#heap.memory, this.#team);
-    this.#computer.place(slice, own);
-    const answers = helpers.map((thread, index) =>
-      thread.call({ type: 'rows', slice, scratch: scratch[index + 1] as Scratch, team: this.#team }),
-    );
-    // A thread that woke too late to help is not waited for; one that failed fails the step that it was in.
-    this.#late = Promise.allSettled(answers);
-    this.#computer.leadRows(slice, own, lead);
-    return this.#computer.finish(slice, own);
+    this.#invite(Math.ceil(slice.longest / rowsAtOnce) - 1);
+    return this.#computer.leadRows(slice, { base, threads }, this.#lead);
   }
 
-  /** Waits until every thread is free. Throws what one of them failed with since it was last asked. */
-  async #gather(): Promise<void> {
-    const late = this.#late;
-    this.#late = null;
-    for (const answer of (await late) ?? []) if (answer.status === 'rejected') throw answer.reason;
+  /** Sees to it that so many threads are in the team, or on their way. */
+  #invite(count: number): void {
+    const { term } = this.#lead;
+    this.#threads.slice(0, count).forEach((thread, index) => {
+      if (this.#invited.has(thread)) return;
+      this.#invited.set(thread, term);
+      const place = { threads: this.size, index: index + 1 };
+      thread.call({ type: 'team', address: this.#team, term, place }).then(
+        () => this.#isBack(thread, term),
+        (error: VecinityError) => {
+          this.#isBack(thread, term);
+          this.#failure ??= error;
+        },
+      );
+    });
+  }
+
+  #isBack(thread: ThreadConnection, term: number): void {
+    if (this.#invited.get(thread) === term) this.#invited.delete(thread);
+  }
+
+  /** Lets threads see their messages. */
+  #dismiss(): void {
+    if (this.#invited.size === 0) return;
+    this.#invited.clear();
+    this.#lead.dismiss();
+  }
+
+  /** Throws what a thread of the team failed with since this was last called. */
+  #takeFailure(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure;
   }
 }
 

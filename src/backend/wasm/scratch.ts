@@ -88,23 +88,57 @@ export function attentionBytes(tokens: number, depth: number): number {
 function placeOwn(plan: ModelPlan, size: ScratchSize, place: (bytes: number) => number): OwnBuffers {
   const rows = Math.min(chunkRows, roundUp(size.tokens, 4));
   const rowBytes = plan.stride * 4;
-  const block = Math.max(1, ...plan.layers.map(({ down }) => down.block));
-  const columns = Math.min(plan.intermediate, roundUp(upColumns, block));
-  const narrow = plan.layers.flatMap(({ qkv, attentionOutput, up }) => [qkv, attentionOutput, up]);
-  const wide = plan.layers.map(({ down }) => down);
+  const { columns, narrow, wide } = widthsOf(plan);
   return {
     projected: place(rows * rowBytes),
     middle: place(rows * rowBytes),
     up: place(rows * columns * 4),
     upColumns: columns,
-    input: place(rows * most(narrow, (linear) => linear.width * inputBytes(linear.form))),
-    inputParams: place(rows * most(narrow, blockCount) * 8),
-    wideInput: place(rows * most(wide, (linear) => linear.width * inputBytes(linear.form))),
-    wideParams: place(rows * most(wide, blockCount) * 8),
+    input: place(rows * narrow.inputBytes),
+    inputParams: place(rows * narrow.paramBytes),
+    wideInput: place(rows * wide.inputBytes),
+    wideParams: place(rows * wide.paramBytes),
     job: place(ATTEND_BYTES),
     attention: place(attentionBytes(size.longest, plan.depth)),
     pooled: place(4 * rowBytes),
     dense: place(4 * rowBytes),
+  };
+}
+
+/** What a row takes at most, as input of any linear of a kind. */
+interface RowWidths {
+  inputBytes: number;
+  paramBytes: number;
+}
+
+interface PlanWidths {
+  /** Of the intermediate layer that are activated together. */
+  columns: number;
+  /** Linears over hidden values, and over the intermediate ones. */
+  narrow: RowWidths;
+  wide: RowWidths;
+}
+
+/** By plan: a short text is placed in less time than all layers are looked through. */
+const widths = new WeakMap<ModelPlan, PlanWidths>();
+
+function widthsOf(plan: ModelPlan): PlanWidths {
+  const known = widths.get(plan);
+  if (known) return known;
+  const block = Math.max(1, ...plan.layers.map(({ down }) => down.block));
+  const found = {
+    columns: Math.min(plan.intermediate, roundUp(upColumns, block)),
+    narrow: rowWidths(plan.layers.flatMap(({ qkv, attentionOutput, up }) => [qkv, attentionOutput, up])),
+    wide: rowWidths(plan.layers.map(({ down }) => down)),
+  };
+  widths.set(plan, found);
+  return found;
+}
+
+function rowWidths(linears: readonly LinearPlan[]): RowWidths {
+  return {
+    inputBytes: most(linears, (linear) => linear.width * inputBytes(linear.form)),
+    paramBytes: most(linears, blockCount) * 8,
   };
 }
 

@@ -1,21 +1,12 @@
 /**
- * Threads that work on one text together, step by step, over words of shared memory. One leads: it never waits for a
- * thread that has not begun, so a short text is not held up by a thread that is slow to wake; who comes later takes part
- * from the next step on. Sleeps, does not spin long.
+ * Threads that work on one text together, step by step, over words of shared memory. One leads: it waits for nobody who
+ * has not begun, so a short text is not held up by a thread that is slow to wake. The others stay for a while, asleep, so
+ * that the next text needs no message. Spins for moments only, and never without work at hand.
  */
 import { VecinityError } from '../../errors.js';
 
-/** Words `[state, joined, arrived, failed]`; `state` is the step's number and, in its low byte, who takes part. */
-export const teamBytes = 16;
-
-/** A wake-up costs tens of microseconds; a step's end is often nearer than that. */
-const spins = 20_000;
-/** Far above any step: a thread that does not arrive by then is dead. */
-const timeoutMs = 30_000;
-const ended = -1;
-const maxMembers = 255;
-
-const word = { state: 0, joined: 1, arrived: 2, failed: 3 } as const;
+/** What a team works on, in the lead's own numbers. */
+export type Order = readonly [number, number, number];
 
 /** One thread's part of a step: the `index`th of `members` equal parts. */
 export interface Share {
@@ -23,77 +14,193 @@ export interface Share {
   members: number;
 }
 
-/** The thread that says what is done next. One piece of work at a time; its followers must have ended before the next. */
+/** What a follower has taken: a share of the `step`th step of an order, counted from 0. */
+export interface Task {
+  order: Order;
+  step: number;
+  share: Share;
+}
+
+/** Where a team's words are, and the invitation that a follower came for. */
+export interface TeamPlace {
+  memory: WebAssembly.Memory;
+  address: number;
+  term: number;
+}
+
+/**
+ * `state` holds a number that changes with every step, how many parts the step has and, in its low byte, how many of
+ * them are taken. Whoever has taken one may read `step` and `order` until it has arrived.
+ */
+const word = { state: 0, term: 1, joined: 2, awake: 3, arrived: 4, failed: 5, step: 6, order: 7 } as const;
+export const teamBytes = 40;
+
+/** A wake-up costs tens of microseconds; a step's end is often nearer than that. */
+const spinMs = 0.05;
+/** Far above any step: a thread that does not arrive by then is dead. */
+const timeoutMs = 30_000;
+/** How long a follower stays without work before it looks for messages. */
+const stayMs = 1_000;
+const maxMembers = 255;
+
+/** The thread that says what is done next. One order at a time. */
 export class TeamLead {
   readonly #words: Int32Array;
-  #step = 0;
+  #steps = 0;
+  #most = 1;
 
-  /** Over `teamBytes` at an address of a shared memory. */
+  /** Over `teamBytes` zeroed bytes at an address of a shared memory. */
   constructor(memory: WebAssembly.Memory, address: number) {
     this.#words = teamWords(memory, address);
-    this.#words.fill(0);
   }
 
-  /** Runs the next step with all who have joined; returns when everyone's part is done. Throws `backend_failed` when one failed. */
+  /** What followers are to be invited with. */
+  get term(): number {
+    return Atomics.load(this.#words, word.term);
+  }
+
+  /** Wakes up to `most - 1` followers for an order; whoever has come takes part in the steps. `end` must follow. */
+  begin(order: Order, most: number): void {
+    const words = this.#words;
+    order.forEach((value, index) => void Atomics.store(words, word.order + index, value));
+    Atomics.store(words, word.step, -1);
+    Atomics.store(words, word.failed, 0);
+    this.#most = Math.min(most, maxMembers);
+    this.#publish(1);
+    this.#wake(this.#most);
+  }
+
+  /** Runs the next step with all who have joined; returns when all of it is done. Throws `backend_failed` when one failed. */
   run(work: (share: Share) => void): void {
     const words = this.#words;
-    const members = Math.min(maxMembers, 1 + Atomics.load(words, word.joined));
-    this.#step += 1;
+    const members = Math.min(this.#most, 1 + Atomics.load(words, word.joined));
     Atomics.store(words, word.arrived, 0);
-    Atomics.store(words, word.state, this.#step * 256 + members);
-    Atomics.notify(words, word.state);
-    work({ index: 0, members });
-    for (;;) {
-      const arrived = Atomics.load(words, word.arrived);
-      if (arrived === members - 1) break;
-      awaitChange(words, word.arrived, arrived);
+    Atomics.add(words, word.step, 1);
+    this.#publish(members);
+    this.#wake(members);
+    let own = 1;
+    try {
+      work({ index: 0, members });
+      // What nobody has begun by now is faster done than waited for.
+      for (let share = take(words); share !== null; share = take(words)) {
+        own += 1;
+        work(share);
+      }
+    } finally {
+      // Whoever has begun writes to memory that is used for something else afterwards, also when this thread has failed.
+      while (take(words) !== null) own += 1;
+      this.#awaitOthers(members - own);
     }
     if (Atomics.load(words, word.failed) !== 0) throw failed();
   }
 
-  /** Lets everyone go; must be called once, also after a failure. */
+  /** The order is done, or given up. Followers stay for the next one. */
   end(): void {
-    Atomics.store(this.#words, word.state, ended);
+    this.#publish(0);
+  }
+
+  /** Sends all followers away, so that they take their messages; must not be called between `begin` and `end`. */
+  dismiss(): void {
+    Atomics.add(this.#words, word.term, 1);
+    this.#publish(0);
     Atomics.notify(this.#words, word.state);
   }
-}
 
-/** Takes part in every step that begins after this call until the lead ends the work; `step` counts from 0. */
-export function followTeam(
-  memory: WebAssembly.Memory,
-  address: number,
-  work: (step: number, share: Share) => void,
-): void {
-  const words = teamWords(memory, address);
-  const index = Atomics.add(words, word.joined, 1) + 1;
-  let state = Atomics.load(words, word.state);
-  for (; state !== ended; state = awaitChange(words, word.state, state)) {
-    const members = state & 255;
-    if (index >= members) continue;
-    try {
-      work((state >> 8) - 1, { index, members });
-    } catch (error) {
-      Atomics.store(words, word.failed, 1);
-      throw error;
-    } finally {
-      Atomics.add(words, word.arrived, 1);
-      Atomics.notify(words, word.arrived);
+  /** Offers a step of so many parts, the first of which is taken; 0: there is no work. */
+  #publish(members: number): void {
+    this.#steps = (this.#steps + 1) & 0x7fff;
+    Atomics.store(this.#words, word.state, (this.#steps << 16) | (members << 8) | Math.min(members, 1));
+  }
+
+  /** Wakes as many as are missing; who falls asleep meanwhile sees the new state first. */
+  #wake(members: number): void {
+    const missing =
+      Math.min(members - 1, Atomics.load(this.#words, word.joined)) - Atomics.load(this.#words, word.awake);
+    if (missing > 0) Atomics.notify(this.#words, word.state, missing);
+  }
+
+  #awaitOthers(count: number): void {
+    const words = this.#words;
+    for (;;) {
+      const arrived = Atomics.load(words, word.arrived);
+      if (arrived >= count) return;
+      if (spin(words, word.arrived, arrived)) continue;
+      if (Atomics.wait(words, word.arrived, arrived, timeoutMs) === 'timed-out') throw failed();
     }
   }
 }
 
-/** The word's value once it is no longer `value`. Throws `backend_failed` when it stays for too long. */
-function awaitChange(words: Int32Array, index: number, value: number): number {
-  for (let i = 0; i < spins; i++) {
-    const now = Atomics.load(words, index);
-    if (now !== value) return now;
+/**
+ * Takes parts of all steps until the lead sends its followers away, or there was no work for a while. Throws what `work`
+ * throws, and `backend_failed` when a step does not end.
+ */
+export function followTeam({ memory, address, term }: TeamPlace, work: (task: Task) => void): void {
+  const words = teamWords(memory, address);
+  Atomics.add(words, word.awake, 1);
+  Atomics.add(words, word.joined, 1);
+  try {
+    for (;;) {
+      const state = Atomics.load(words, word.state);
+      if (Atomics.load(words, word.term) !== term) return;
+      const share = take(words);
+      if (share !== null) perform(words, share, work);
+      else if (!awaitWork(words, state)) return;
+    }
+  } finally {
+    Atomics.sub(words, word.joined, 1);
+    Atomics.sub(words, word.awake, 1);
   }
+}
+
+/** The next part of the step that nobody has taken, or null. */
+function take(words: Int32Array): Share | null {
   for (;;) {
-    if (Atomics.wait(words, index, value, timeoutMs) === 'timed-out') throw failed();
-    const now = Atomics.load(words, index);
-    // A thread that was interrupted between a change and its call wakes those who have long seen that change.
-    if (now !== value) return now;
+    const state = Atomics.load(words, word.state);
+    const share = { index: state & 255, members: membersOf(state) };
+    if (share.index >= share.members) return null;
+    if (Atomics.compareExchange(words, word.state, state, state + 1) === state) return share;
   }
+}
+
+function perform(words: Int32Array, share: Share, work: (task: Task) => void): void {
+  const [first, second, third] = [0, 1, 2].map((index) => Atomics.load(words, word.order + index));
+  try {
+    work({ order: [first, second, third] as Order, step: Atomics.load(words, word.step), share });
+  } catch (error) {
+    Atomics.store(words, word.failed, 1);
+    throw error;
+  } finally {
+    Atomics.add(words, word.arrived, 1);
+    Atomics.notify(words, word.arrived);
+  }
+}
+
+/** Until the state is another one; false when there was no work for so long that a follower should go. */
+function awaitWork(words: Int32Array, state: number): boolean {
+  const isIdle = membersOf(state) === 0;
+  if (!isIdle && spin(words, word.state, state)) return true;
+  Atomics.sub(words, word.awake, 1);
+  try {
+    for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += stayMs) {
+      if (Atomics.wait(words, word.state, state, stayMs) !== 'timed-out') return true;
+      if (isIdle) return false;
+    }
+  } finally {
+    Atomics.add(words, word.awake, 1);
+  }
+  throw failed();
+}
+
+/** Whether a word has got another value within a moment. By the clock: code that is not optimised yet loops slowly. */
+function spin(words: Int32Array, index: number, value: number): boolean {
+  const endMs = performance.now() + spinMs;
+  do if (Atomics.load(words, index) !== value) return true;
+  while (performance.now() < endMs);
+  return false;
+}
+
+function membersOf(state: number): number {
+  return (state >> 8) & 255;
 }
 
 function teamWords(memory: WebAssembly.Memory, address: number): Int32Array {

@@ -3,10 +3,9 @@
  * memory of the pool, or on its own copy of the weights where memory cannot be shared.
  */
 import { type ErrorData, toErrorData } from '../../errors.js';
-import { Computer, type ModelSetup, type Part, scratchBytes, usualBytes } from './computer.js';
+import { Computer, type ModelSetup, type Part, scratchBytes, type ThreadPlace, usualBytes } from './computer.js';
 import { createMemory, Heap } from './heap.js';
 import { Region } from './region.js';
-import type { Scratch } from './scratch.js';
 import type { Slice } from './slices.js';
 
 /** The memory of the pool, or an image of what lies in it. */
@@ -29,17 +28,17 @@ export interface ThreadSlices {
   shared: { counter: number; base: number } | null;
 }
 
-/** A share of one text's rows; the tokens are in place already. */
-export interface ThreadRows {
-  type: 'rows';
+/** Joins a team for as long as it has work; the answer comes when the thread is back. */
+export interface ThreadTeam {
+  type: 'team';
   id: number;
-  slice: Slice;
-  scratch: Scratch;
-  /** Address of the words of its team. */
-  team: number;
+  /** Address of the words of the team, and its invitation. */
+  address: number;
+  term: number;
+  place: ThreadPlace;
 }
 
-export type ToThread = ThreadStart | ThreadSlices | ThreadRows;
+export type ToThread = ThreadStart | ThreadSlices | ThreadTeam;
 
 export type FromThread =
   | { type: 'part'; id: number; part: Part }
@@ -82,10 +81,10 @@ class Thread {
     this.#setup = setup;
   }
 
-  compute(message: ThreadSlices | ThreadRows): Part | null {
+  compute(message: ThreadSlices | ThreadTeam): Part | null {
     if (message.type === 'slices') return this.#slices(message);
-    const { slice, scratch, team } = message;
-    this.#computer.followRows(slice, scratch, { memory: this.#heap.memory, address: team });
+    const { address, term, place } = message;
+    this.#computer.followRows({ memory: this.#heap.memory, address, term }, place);
     return null;
   }
 
