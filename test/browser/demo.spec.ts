@@ -477,11 +477,15 @@ test.describe('the policy of the page', () => {
     await openDemo(page);
     const outcome = await page.evaluate(async () => {
       const forbidden = new Set<string>();
-      document.addEventListener('securitypolicyviolation', (event) => forbidden.add(event.effectiveDirective));
+      const told = new Promise<void>((resolve) => {
+        document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => {
+          if (forbidden.add(effectiveDirective).size === 2) resolve();
+        });
+      });
       const script = document.createElement('script');
       script.textContent = 'window.injected = true';
       document.body.append(script);
-      await fetch('https://elsewhere.invalid/').catch(() => null);
+      await Promise.all([told, fetch('https://elsewhere.invalid/').catch(() => null)]);
       return { injected: 'injected' in window, forbidden: [...forbidden].sort() };
     });
     expect(outcome).toEqual({ injected: false, forbidden: ['connect-src', 'script-src-elem'] });
