@@ -106,9 +106,7 @@ const faults: Readonly<Record<string, Fault>> = {
   }),
   'tab-reloaded': leaving(({ page }) => page.reload()),
   'tab-hard-reloaded': leaving(async ({ page, session }) => {
-    const loaded = page.waitForEvent('load');
-    await session.send('Page.reload', { ignoreCache: true });
-    await loaded;
+    await Promise.all([page.waitForEvent('load'), session.send('Page.reload', { ignoreCache: true })]);
   }),
   'tab-navigated': leaving(({ page }) => page.goto('about:blank')),
   'tab-frozen': lasting([1_000, 15_000], send('Page.setWebLifecycleState', { state: 'frozen' }), ({ session }) =>

@@ -67,7 +67,8 @@ export class Tab {
       return await Promise.race([reply, this.#gone, silence]);
     } catch (thrown) {
       // A page that closes although nobody left it goes with its browser.
-      if (this.#isGone || this.page.isClosed()) return 'gone';
+      if (this.page.isClosed()) this.leave();
+      if (this.#isGone) return 'gone';
       return { code: null, name: 'Page', message: String(thrown) };
     } finally {
       clearTimeout(timer);
