@@ -54,6 +54,13 @@ function quad(b: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
   );
 }
 
+/** Brings a cache line near before it is needed. The load may trap for all that a compiler knows, so it stays. */
+// @ts-ignore: decorator
+@inline
+function touch(address: usize): void {
+  load<u8>(address);
+}
+
 /**
  * out = (input * weights) * scale + bias for the panels from `first` to `last`. `rows` is even. Output column 8p + c of
  * row r lies at out + (p - first) * panelStride + r * rowStride + 4c.
@@ -78,6 +85,8 @@ function gemm(
   const panelBytes = width << 3;
   const paramStride = blocks << 3;
   const ones = v128.load(ONES);
+  // Over all rows, just the next panel is touched.
+  const aheadStep = (panelBytes << 1) / (blocks * <usize>max(rows, 2));
   let panel = load<usize>(linear, LINEAR_WEIGHTS) + <usize>first * panelBytes;
   let columns = load<usize>(linear, LINEAR_COLUMNS) + (<usize>first << 6);
   let sums = load<usize>(linear, LINEAR_SUMS) + ((<usize>first * blocks) << 5);
@@ -85,6 +94,7 @@ function gemm(
     let a0 = input;
     let row = params;
     let target = out;
+    let ahead = p + 1 < last ? panel + panelBytes : panel;
     for (let r = 0; r < rows; r += 2) {
       let a1 = a0 + width;
       let f00 = f32x4.splat(0);
@@ -180,6 +190,8 @@ function gemm(
         f11 = madd(c1, low1, madd(f32x4.convert_i32x4_s(s11), scale1, f11));
         p0 += 8;
         sum += 32;
+        touch(ahead);
+        ahead += aheadStep;
       }
       const w0 = v128.load(columns);
       const w1 = v128.load(columns, 16);
