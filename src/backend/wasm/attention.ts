@@ -8,6 +8,9 @@ import type { Kernels } from './kernels.js';
 import type { ModelPlan } from './plan.js';
 import type { Scratch } from './scratch.js';
 
+/** Up to here 16-bit products save next to nothing, so their rounding is not worth it. */
+const floatTokens = 32;
+
 /** Which queries, keys and values are looked at, and where their texts begin and end. */
 interface Source {
   buffer: number;
@@ -82,7 +85,7 @@ export class Attention {
     i32[job + layout.ATTEND_FIRST / 4] = from - first;
     i32[job + layout.ATTEND_LAST / 4] = to - first;
     i32[job + layout.ATTEND_OUT / 4] = scratch.context + start * this.#plan.stride * 4;
-    if (this.#plan.attention === 'words') this.#kernels.attendWords(scratch.job);
+    if (this.#plan.attention === 'words' && last - first > floatTokens) this.#kernels.attendWords(scratch.job);
     else this.#kernels.attend(scratch.job);
   }
 }
