@@ -11,6 +11,7 @@ import type { ToPage, ToServiceWorker } from '../src/protocol.js';
 import { Broker, type Page } from '../src/wire/broker.js';
 import { buildId } from '../src/wire/build-id.js';
 import { parsePeer, protocolVersion } from '../src/wire/engine-port.js';
+import { Handover } from '../src/wire/handover.js';
 import { toWireRequest } from '../src/wire/http.js';
 import { controlUrl, engineUrl } from '../src/wire/routes.js';
 
@@ -27,9 +28,13 @@ const broker = new Broker({
   pages: (): Promise<readonly Page[]> => scope.clients.matchAll({ type: 'window', includeUncontrolled: true }),
   isThere: async (clientId) => (await scope.clients.get(clientId)) !== undefined,
 });
+const claimMessage: ToServiceWorker = { vecinity: protocolVersion, type: 'claim' };
+const handover = new Handover(() => {
+  if (isStandalone) scope.registration.waiting?.postMessage(claimMessage);
+});
 
-scope.addEventListener('install', () => {
-  if (isStandalone) void scope.skipWaiting();
+scope.addEventListener('install', (event) => {
+  if (isStandalone) event.waitUntil(scope.skipWaiting());
 });
 
 scope.addEventListener('activate', (event) => {
@@ -42,14 +47,14 @@ scope.addEventListener('fetch', (event) => {
   // A site may well have a page named /info; and a request for the cache alone must not be answered otherwise.
   if (request.mode === 'navigate' || request.cache === 'only-if-cached') return;
   const url = engineUrl(new URL(request.url), mount);
-  if (url !== null) event.respondWith(answer(request, url, clientId));
+  if (url !== null) event.respondWith(handover.during(answer(request, url, clientId)));
 });
 
 // Every message, also `keepalive`, is an event and thereby lets the browser wait longer for open requests.
 scope.addEventListener('message', (event) => {
   const message = parsePeer<ToServiceWorker>(event.data);
-  if (message?.type === 'claim') event.waitUntil(scope.clients.claim());
-  if (message?.type === 'ping') event.ports[0]?.postMessage(pong());
+  if (message?.type === 'claim') event.waitUntil(claim());
+  if (message?.type === 'ping') event.waitUntil(handover.during(answerPing(event.ports[0])));
   if (message?.type === 'no-engine' && event.source && 'id' in event.source) broker.engineLost(event.source.id);
 });
 
@@ -57,6 +62,12 @@ async function answer(request: Request, url: string, clientId: string): Promise<
   return await broker.answer(await toWireRequest(request, url), { clientId, signal: request.signal });
 }
 
-function pong(): ToPage {
-  return { vecinity: protocolVersion, type: 'pong', build: buildId };
+/** Also said to a worker that waits: it takes over first. */
+async function claim(): Promise<void> {
+  if (isStandalone) await scope.skipWaiting();
+  await scope.clients.claim();
+}
+
+async function answerPing(port: MessagePort | undefined): Promise<void> {
+  port?.postMessage({ vecinity: protocolVersion, type: 'pong', build: buildId } satisfies ToPage);
 }

@@ -7,9 +7,12 @@ import type { ToPage, ToServiceWorker } from '../protocol.js';
 import { buildId } from '../wire/build-id.js';
 import { parsePeer, protocolVersion } from '../wire/engine-port.js';
 import { controlUrl } from '../wire/routes.js';
+import { watchRequests } from './passed-by.js';
 
 const activationMs = 20_000;
 const controlMs = 5_000;
+/** For requests of other tabs to end, which the worker before ours answers. */
+const handoverMs = 5_000;
 /** The browser may stop the worker before it has read what we say. */
 const claims = 4;
 const pongMs = 5_000;
@@ -35,6 +38,8 @@ export interface Surroundings {
   routePrefix: string;
   /** The page's policy for scripts, whose name a site may let be taken once only. */
   trustScript(url: URL): string;
+  /** Ends what goes on after the registration. */
+  signal: AbortSignal;
 }
 
 /** Where a script is registered. */
@@ -49,17 +54,35 @@ interface Place extends Pick<Surroundings, 'trustScript'> {
  */
 export async function register(
   { url = '/vecinity-sw.js', scope }: RegisterOptions,
-  { container, routePrefix, trustScript }: Surroundings,
+  { container, routePrefix, trustScript, signal }: Surroundings,
 ): Promise<Registration> {
   if (!container) throw unavailable(absenceReason());
   const wanted = new URL(url, document.baseURI);
   if (routePrefix) wanted.searchParams.set('prefix', routePrefix);
   const place: Place = { container, scope, trustScript };
-  const script = await runningAddress(place, wanted);
-  const registration = await registerScript(place, script);
+  await refuseNarrower(place, wanted);
+  const registration = await registerScript(place, await runningAddress(place, wanted));
   if (!location.href.startsWith(registration.scope)) {
     throw unavailable(`its scope ${registration.scope} does not include this page; serve it from the root`);
   }
+  const { worker, version } = await newestWorker(registration);
+  const outdated = version !== buildId;
+  const controlled = await control(container, worker, (address) => isSame(address, worker.scriptURL));
+  // Another build may not know the question whether it is reached; a site's own script is the site's to replace.
+  if (!controlled || outdated || !isStandalone(worker)) return { controlled, version, outdated };
+  const repair = async () =>
+    (await isReached(registration.scope)) || (await takeOver(place, await runningAddress(place, wanted)));
+  if (!(await repair())) return { controlled: false, version, outdated };
+  const mount = { origin: location.origin, base: new URL(registration.scope).pathname, routePrefix };
+  // A page without a controller has lost it, and registers again by itself.
+  watchRequests({ mount, repair: async () => container.controller === null || (await repair()), signal });
+  return { controlled, version, outdated };
+}
+
+/** Another build than the page's is looked for anew. */
+async function newestWorker(
+  registration: ServiceWorkerRegistration,
+): Promise<{ worker: ServiceWorker; version: string }> {
   let worker = await activeWorker(registration);
   let version = await askVersion(worker);
   if (version !== buildId) {
@@ -67,17 +90,8 @@ export async function register(
     worker = await activeWorker(registration);
     version = await askVersion(worker);
   }
-  if (version === null) {
-    throw unavailable(
-      `${worker.scriptURL} did not answer: it is of another version, or not ours and does not import it`,
-    );
-  }
-  const outdated = version !== buildId;
-  const controlled = await control(container, worker, (address) => isSame(address, worker.scriptURL));
-  // Another build may not know the question whether it is reached; a site's own script is the site's to replace.
-  const isReplaceable = !outdated && isStandalone(worker);
-  if (!controlled || !isReplaceable || (await isReached(registration.scope))) return { controlled, version, outdated };
-  return { controlled: await takeOver(place, script), version, outdated };
+  if (version !== null) return { worker, version };
+  throw unavailable(`${worker.scriptURL} did not answer: it is of another version, or not ours and does not import it`);
 }
 
 function absenceReason(): string {
@@ -120,14 +134,24 @@ function isInForeignFrame(): boolean {
   }
 }
 
-/** The newest worker of the registration, once it is active; a site's own one may wait for its tabs to close. */
+/**
+ * The newest worker of the registration, once it is active. A site's own one may wait for its tabs to close, and ours for
+ * requests that the one before it answers: then that one.
+ */
 async function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceWorker> {
-  const next = registration.installing ?? registration.waiting;
-  const mayWait = () => next?.state === 'installed' && registration.active !== null && !isStandalone(next);
-  if (next) await until(next, 'statechange', () => isSettled(next) || mayWait(), activationMs);
-  if (registration.active) return registration.active;
-  if (next?.state !== 'redundant') throw unavailable(`it was not active after ${activationMs / 1000} s`);
-  throw unavailable('its installation failed');
+  const worker = registration.installing ?? registration.waiting;
+  if (worker) await activated(worker, registration.active);
+  if (!registration.active) {
+    const isLate = worker !== null && !isSettled(worker);
+    throw unavailable(isLate ? `it was not active after ${activationMs / 1000} s` : 'its installation failed');
+  }
+  return registration.active;
+}
+
+async function activated(worker: ServiceWorker, former: ServiceWorker | null): Promise<void> {
+  await until(worker, 'statechange', () => isSettled(worker) || worker.state === 'installed', activationMs);
+  if (former && !isStandalone(worker)) return;
+  await until(worker, 'statechange', () => isSettled(worker), former ? handoverMs : activationMs);
 }
 
 /** Ours takes over by itself, as soon as the one before it has nothing to do. */
@@ -189,11 +213,31 @@ async function takeOver(place: Place, script: URL): Promise<boolean> {
 }
 
 /** The address that a takeover gave to the script: the wanted one would replace it for all tabs, and needs the network. */
-async function runningAddress({ container, scope }: Place, wanted: URL): Promise<URL> {
-  // Where this is refused, so is `register`, whose words say why.
-  const registration = await container.getRegistration(scope ?? new URL('.', wanted)).catch(() => undefined);
+async function runningAddress(place: Place, wanted: URL): Promise<URL> {
+  const registration = await findRegistration(place, scopeOf(place, wanted));
   const running = registration?.active?.scriptURL;
   return running !== undefined && isSame(running, wanted.href) ? new URL(running) : wanted;
+}
+
+/** The registration with the longest scope has the page, whatever is registered or claimed beside it. */
+async function refuseNarrower(place: Place, wanted: URL): Promise<void> {
+  const ours = scopeOf(place, wanted);
+  const nearest = await findRegistration(place, location.href);
+  if (!nearest?.active || nearest.scope === ours || !nearest.scope.startsWith(ours)) return;
+  const [script, folder] = [nearest.active.scriptURL, nearest.scope].map((href) => href.slice(location.origin.length));
+  throw unavailable(
+    `this page belongs to ${script}, whose scope ${folder} is narrower; ` +
+      `begin that script with importScripts('${wanted.pathname}') and call register({ url: '${script}', scope: '${folder}' })`,
+  );
+}
+
+function scopeOf({ scope }: Place, script: URL): string {
+  return new URL(scope ?? new URL('.', script), document.baseURI).href;
+}
+
+/** Where this is refused, so is `register`, whose words say why. */
+async function findRegistration({ container }: Place, url: string): Promise<ServiceWorkerRegistration | undefined> {
+  return await container.getRegistration(url).catch(() => undefined);
 }
 
 function isSame(address: string, other: string): boolean {

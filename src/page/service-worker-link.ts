@@ -17,15 +17,22 @@ export interface ServiceWorkerLinkOptions {
   routePrefix: string;
 }
 
+/** A request that our engine serves. */
+interface Served {
+  /** At which it is surely over. */
+  deadline: number;
+  /** Whose it is: while one Service Worker takes over from another, both have some. */
+  worker: Pick<ServiceWorker, 'postMessage'> | null;
+}
+
 export class ServiceWorkerLink {
   readonly #options: ServiceWorkerLinkOptions;
   /** Absent without https, in a sandboxed frame and in some private windows. */
   readonly #container: ServiceWorkerContainer | undefined;
-  /** Requests that our engine serves, with the time at which each is surely over. */
-  readonly #open = new Map<string, number>();
+  readonly #open = new Map<string, Served>();
+  readonly #life = new AbortController();
   /** How this page has registered the script, once it has. */
   #registered: RegisterOptions | null = null;
-  #worker: Pick<ServiceWorker, 'postMessage'> | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(options: ServiceWorkerLinkOptions) {
@@ -42,20 +49,22 @@ export class ServiceWorkerLink {
    */
   async register(options: RegisterOptions = {}): Promise<Registration> {
     const { register } = await import('./registration.js').catch(notLoaded);
+    const { signal } = this.#life;
     const { routePrefix } = this.#options;
-    const registration = await register(options, { container: this.#container, routePrefix, trustScript });
+    const registration = await register(options, { container: this.#container, routePrefix, trustScript, signal });
     this.#registered = options;
     return registration;
   }
 
   /** What the engine had accepted is lost: the Service Worker gives it to another tab, or to our next engine. */
   engineLost(): void {
-    if (this.#open.size > 0) this.#tell({ vecinity: protocolVersion, type: 'no-engine' });
+    this.#tell({ vecinity: protocolVersion, type: 'no-engine' });
     this.#open.clear();
     this.#rest();
   }
 
   dispose(): void {
+    this.#life.abort();
     this.engineLost();
     this.#container?.removeEventListener('message', this.#onMessage);
     this.#container?.removeEventListener('controllerchange', this.#onControllerChange);
@@ -66,9 +75,9 @@ export class ServiceWorkerLink {
     if (!message) return;
     // Where a page has two engines the first one answers; a port can be lent once only.
     event.stopImmediatePropagation();
-    this.#worker = event.source as ServiceWorker | null;
     const [port] = event.ports;
-    if (message.type === 'connect' && port) this.#lend(message.id, port);
+    // The cast is safe: what comes through the container is from a Service Worker.
+    if (message.type === 'connect' && port) this.#lend(message.id, port, event.source as ServiceWorker | null);
     if (message.type === 'done') this.#forget(message.id);
   };
 
@@ -79,8 +88,8 @@ export class ServiceWorkerLink {
     this.register(this.#registered).catch(() => {});
   };
 
-  #lend(id: string, port: MessagePort): void {
-    this.#open.set(id, Date.now() + requestLimitMs);
+  #lend(id: string, port: MessagePort, worker: Served['worker']): void {
+    this.#open.set(id, { deadline: Date.now() + requestLimitMs, worker });
     this.#timer ??= setInterval(() => this.#keepAwake(), keepaliveMs);
     this.#options.connect(port).catch(() => this.engineLost());
   }
@@ -92,7 +101,7 @@ export class ServiceWorkerLink {
 
   #keepAwake(): void {
     const now = Date.now();
-    for (const [id, deadline] of this.#open) if (deadline < now) this.#open.delete(id);
+    for (const [id, { deadline }] of this.#open) if (deadline < now) this.#open.delete(id);
     if (this.#open.size === 0) this.#rest();
     else this.#tell({ vecinity: protocolVersion, type: 'keepalive' });
   }
@@ -102,8 +111,9 @@ export class ServiceWorkerLink {
     this.#timer = null;
   }
 
+  /** Every worker that has a request here. */
   #tell(message: ToServiceWorker): void {
-    this.#worker?.postMessage(message);
+    for (const worker of new Set([...this.#open.values()].map((served) => served.worker))) worker?.postMessage(message);
   }
 }
 

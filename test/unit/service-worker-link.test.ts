@@ -29,6 +29,8 @@ class FakeContainer extends EventTarget {
   });
   /** Set where a script of another address is installed first; null while it takes over at once. */
   next: (EventTarget & { scriptURL: string; state: string }) | null = null;
+  /** Set where a worker that is installed waits for the one before it. */
+  waiting: (EventTarget & { scriptURL: string; state: string }) | null = null;
 
   startMessages(): void {}
 
@@ -42,20 +44,48 @@ class FakeContainer extends EventTarget {
       this.worker.scriptURL = String(script);
       this.onReplaced();
     }
-    return { scope, active: this.worker, installing: null, waiting: null, update: async () => {} };
+    return { scope, active: this.worker, installing: null, waiting: this.waiting, update: async () => {} };
   }
 
   /** What is installed already: the worker of an earlier page, of this address. */
   installed: string | null = null;
 
-  async getRegistration() {
+  /** What has the page, where it is another registration than ours. */
+  nearest: { scope: string; active: { scriptURL: string } | null } | null = null;
+
+  async getRegistration(url: string) {
+    if (this.nearest && url.startsWith(this.nearest.scope)) return this.nearest;
     if (this.installed !== null) this.worker.scriptURL = this.installed;
-    return this.installed === null ? undefined : { active: this.worker };
+    return this.installed === null ? undefined : { scope, active: this.worker };
   }
 
   control(): void {
     this.controller = this.worker;
     this.dispatchEvent(new Event('controllerchange'));
+  }
+}
+
+/** Delivers what the test says of this page's requests. */
+class FakeObserver {
+  static readonly running = new Set<FakeObserver>();
+  readonly #tell: (list: { getEntries(): object[] }) => void;
+
+  constructor(tell: (list: { getEntries(): object[] }) => void) {
+    this.#tell = tell;
+  }
+
+  observe(): void {
+    FakeObserver.running.add(this);
+  }
+
+  disconnect(): void {
+    FakeObserver.running.delete(this);
+  }
+
+  static async request(path: string, workerStart: number, initiatorType = 'fetch'): Promise<void> {
+    const entry = { name: new URL(path, scope).href, workerStart, initiatorType };
+    for (const observer of FakeObserver.running) observer.#tell({ getEntries: () => [entry] });
+    await new Promise((resolve) => setTimeout(resolve));
   }
 }
 
@@ -69,7 +99,9 @@ beforeEach(() => {
   asked.mockReset();
   vi.stubGlobal('navigator', { serviceWorker: container });
   vi.stubGlobal('document', { baseURI: scope });
-  vi.stubGlobal('location', { href: scope });
+  vi.stubGlobal('location', { href: `${scope}app/page`, origin: scope.slice(0, -1) });
+  vi.stubGlobal('PerformanceObserver', FakeObserver);
+  link = new ServiceWorkerLink({ connect: async () => {}, routePrefix: '' });
   vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {
     asked(url, init.cache);
     if (!isReached) throw new TypeError('Failed to fetch');
@@ -78,11 +110,13 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  link.dispose();
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
-const register = () => new ServiceWorkerLink({ connect: async () => {}, routePrefix: '' }).register();
+let link: ServiceWorkerLink;
+const register = () => link.register();
 
 /** The registration, with as much time as its claims take. */
 async function registered() {
@@ -290,11 +324,11 @@ describe('a page that loses its Service Worker because the site’s data was cle
     container.controller = null;
     container.dispatchEvent(new Event('controllerchange'));
   };
-  const link = () => new ServiceWorkerLink({ connect: async () => {}, routePrefix: '' });
+  const open = () => new ServiceWorkerLink({ connect: async () => {}, routePrefix: '' });
 
   it('registers it again, as it did before', async () => {
     container.controller = container.worker;
-    await link().register({ scope: '/app/' });
+    await open().register({ scope: '/app/' });
     const { length } = container.registered;
     container.onClaim = () => container.control();
     loseController();
@@ -304,7 +338,7 @@ describe('a page that loses its Service Worker because the site’s data was cle
 
   it('lets it be where it never registered one, or was disposed', async () => {
     container.controller = container.worker;
-    const [idle, disposed] = [link(), link()];
+    const [idle, disposed] = [open(), open()];
     await disposed.register();
     const { length } = container.registered;
     disposed.dispose();
@@ -312,5 +346,107 @@ describe('a page that loses its Service Worker because the site’s data was cle
     idle.dispose();
     await new Promise(setImmediate);
     expect(container.registered).toHaveLength(length);
+  });
+});
+
+it('goes on with the worker before when requests of other tabs keep that one busy', async () => {
+  container.waiting = Object.assign(new EventTarget(), { scriptURL: `${scope}vecinity-sw.js`, state: 'installed' });
+  container.controller = container.worker;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const registering = register();
+  await vi.waitFor(() => expect(container.registered).toHaveLength(1), { timeout: 20_000 });
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(await registering).toMatchObject({ controlled: true });
+});
+
+it('says at once that the page belongs to a Service Worker of a narrower scope, and what to do', async () => {
+  container.nearest = { scope: `${scope}app/`, active: { scriptURL: `${scope}app/site.js` } };
+  const refused = register();
+  await expect(refused).rejects.toMatchObject({ code: 'service_worker_unavailable' });
+  await expect(refused).rejects.toThrow(
+    "this page belongs to /app/site.js, whose scope /app/ is narrower; begin that script with importScripts('/vecinity-sw.js') and call register({ url: '/app/site.js', scope: '/app/' })",
+  );
+  expect(container.registered).toEqual([]);
+});
+
+it('takes a page whose registration of a narrower scope never came to work', async () => {
+  container.controller = container.worker;
+  container.nearest = { scope: `${scope}app/`, active: null };
+  expect(await register()).toMatchObject({ controlled: true });
+});
+
+it('tells every Service Worker whose request it serves that the engine is lost: while one takes over, there are two', async () => {
+  const told: string[] = [];
+  const offer = (name: string) => {
+    const { port1 } = new MessageChannel();
+    const source = { postMessage: ({ type }: { type: string }) => told.push(`${name}: ${type}`) };
+    const data = { vecinity: protocolVersion, type: 'connect', id: name };
+    container.dispatchEvent(Object.assign(new Event('message'), { data, source, ports: [port1] }));
+  };
+  const done = (id: string) => {
+    const data = { vecinity: protocolVersion, type: 'done', id };
+    container.dispatchEvent(Object.assign(new Event('message'), { data, source: null, ports: [] }));
+  };
+  for (const name of ['former', 'next', 'finished']) offer(name);
+  done('finished');
+  link.engineLost();
+  expect(told).toEqual(['former: no-engine', 'next: no-engine']);
+  link.engineLost();
+  expect(told).toHaveLength(2);
+});
+
+describe("in the middle of a page's life", () => {
+  beforeEach(async () => {
+    container.controller = container.worker;
+    await register();
+    isReached = false;
+  });
+
+  it('has the page taken over by another worker once a request has passed the Service Worker by', async () => {
+    container.onReplaced = () => {
+      isReached = true;
+    };
+    await FakeObserver.request('/v1/embeddings', 0);
+    await vi.waitFor(() => expect(container.registered.at(-1)).toBe(`${scope}vecinity-sw.js?again=1`));
+  });
+
+  it.each([
+    ['a request that arrived', '/v1/embeddings', 12.5, 'fetch'],
+    ['a request for another path', '/style.css', 0, 'fetch'],
+    ['a frame with a page of that name', '/v1/embeddings', 0, 'iframe'],
+  ])('does nothing about %s', async (_, path, workerStart, initiatorType) => {
+    asked.mockReset();
+    await FakeObserver.request(path, workerStart, initiatorType);
+    expect(asked).not.toHaveBeenCalled();
+  });
+
+  it('leaves a page alone that has lost its Service Worker, which registers it again', async () => {
+    container.controller = null;
+    asked.mockReset();
+    await FakeObserver.request('/v1/embeddings', 0);
+    expect(asked).not.toHaveBeenCalled();
+    expect(FakeObserver.running.size).toBe(1);
+  });
+
+  it('leaves the page alone where requests arrive after all', async () => {
+    isReached = true;
+    asked.mockReset();
+    await FakeObserver.request('/v1/embeddings', 0);
+    await vi.waitFor(() => expect(asked).toHaveBeenCalledTimes(1));
+    expect(container.registered).toHaveLength(1);
+  });
+
+  it('gives up when that did not help, so that no tab is disturbed for each request', async () => {
+    await FakeObserver.request('/v1/embeddings', 0);
+    await vi.waitFor(() => expect(FakeObserver.running.size).toBe(0));
+    expect(container.registered).toHaveLength(2);
+  });
+
+  it('watches once, however often the page registers, and no longer than the client lives', async () => {
+    isReached = true;
+    await register();
+    expect(FakeObserver.running.size).toBe(1);
+    link.dispose();
+    expect(FakeObserver.running.size).toBe(0);
   });
 });

@@ -1,0 +1,32 @@
+/**
+ * Tells a Service Worker's successor to take over when there is a moment without requests. Chromium 156 stops the former
+ * worker once its requests have ended, and when another one arrives just then, starts it again and forgets that it was to
+ * go, for five minutes or until it has slept (`ServiceWorkerVersion::StartWorkerInternal` clears
+ * `needs_to_be_terminated_asap_`). This can go once it remembers.
+ */
+
+/** Long enough to come between two requests of a page, and not between the two halves of one turn of its code. */
+const quietMs = 300;
+
+export class Handover {
+  readonly #takeOver: () => void;
+  #open = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `takeOver` is called after every stretch of work; whether somebody waits is for it to see. */
+  constructor(takeOver: () => void) {
+    this.#takeOver = takeOver;
+  }
+
+  /** Settles as the work does. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    clearTimeout(this.#timer);
+    this.#open += 1;
+    try {
+      return await work;
+    } finally {
+      this.#open -= 1;
+      if (this.#open === 0) this.#timer = setTimeout(this.#takeOver, quietMs);
+    }
+  }
+}

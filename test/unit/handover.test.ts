@@ -1,0 +1,46 @@
+/** When a Service Worker tells the one that waits for it to take over. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Handover } from '../../src/wire/handover.js';
+import { deferred } from './deferred.js';
+
+const takeOver = vi.fn();
+let handover: Handover;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  takeOver.mockReset();
+  handover = new Handover(takeOver);
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it('tells it a moment after the last request has ended', async () => {
+  await handover.during(Promise.resolve());
+  expect(takeOver).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(takeOver).toHaveBeenCalledTimes(1);
+});
+
+it('tells it nothing while requests are open or follow each other', async () => {
+  const open = deferred<void>();
+  const work = handover.during(open.promise);
+  await handover.during(Promise.resolve());
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(takeOver).not.toHaveBeenCalled();
+  open.resolve();
+  await work;
+  for (let turn = 0; turn < 10; turn += 1) {
+    await vi.advanceTimersByTimeAsync(100);
+    await handover.during(Promise.resolve());
+  }
+  expect(takeOver).not.toHaveBeenCalled();
+});
+
+it('settles as the work does, and a failure ends a request too', async () => {
+  expect(await handover.during(Promise.resolve('answer'))).toBe('answer');
+  await expect(handover.during(Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(takeOver).toHaveBeenCalledTimes(1);
+});
