@@ -2,9 +2,11 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
+import type { BackendRequest } from '../../src/backend/backend.js';
 import { createMemory } from '../../src/backend/wasm/heap.js';
 import { loadWasmBackend, setThreadFactory } from '../../src/backend/wasm/index.js';
 import { supportsModel } from '../../src/backend/wasm/supports.js';
+import type { ToThread } from '../../src/backend/wasm/thread.js';
 import { defaultEngineConfig } from '../../src/config.js';
 import { createEngine } from '../../src/core/create-engine.js';
 import { openModel } from '../../src/core/open-model.js';
@@ -25,11 +27,15 @@ beforeAll(async () => {
   await ensureKernels();
 }, 60_000);
 
-afterEach(() => void vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+  setThreadFactory(null);
+});
 
-function setUp() {
+function setUp(threads = 1) {
   return createEngine({
-    config,
+    config: { ...config, threads },
     openModel: (name, options) => openModel(name, config, options),
     openBackend: async (request, options) => {
       if (request.backend === 'wasm') return await loadWasmBackend(request, options);
@@ -55,9 +61,12 @@ const long = 'many words '.repeat(250);
 
 test('a text that does not fit into memory is refused with the numbers; its neighbours and the next requests are not', async () => {
   const engine = setUp();
+  // Limited from the start: an engine that has room sets some aside for texts that are still to come.
   const { backend } = await engine.load(model);
-  const [expected] = [await engine.embed(embedRequest({ inputs: ['a cat sleeps'] }))];
+  await engine.unload(model);
   limitMemory(backend?.memoryBytes ?? 0);
+  await engine.load(model);
+  const [expected] = [await engine.embed(embedRequest({ inputs: ['a cat sleeps'] }))];
   const refused = expect(engine.embed(embedRequest({ inputs: ['first', long, 'last'], truncate: true }))).rejects;
   const beside = engine.embed(embedRequest({ inputs: ['a cat sleeps'] }));
   await refused.toMatchObject({
@@ -110,3 +119,34 @@ test('a host without room for the least memory says how much that is', () => {
   expect(() => createMemory(true, 2 ** 28, 2 ** 26)).toThrow('could not set 64 MiB of memory aside');
   expect(asked).toEqual([4_096, 2_048, 1_024]);
 });
+
+test('a thread that cannot share memory is given its copy of the model without a copy of that', async () => {
+  vi.stubGlobal('crossOriginIsolated', false);
+  const posted: { message: ToThread; transfer: readonly Transferable[] }[] = [];
+  setThreadFactory(() => {
+    let answer = (_: { data: unknown }): void => {};
+    return {
+      postMessage(message, transfer = []) {
+        posted.push({ message, transfer });
+        answer({ data: { type: 'done', id: message.id } });
+      },
+      addEventListener(type, listener) {
+        if (type === 'message') answer = listener;
+      },
+      terminate() {},
+    };
+  });
+  const backend = await loadWasmBackend(await requestOf(2), {});
+  const { message, transfer } = posted[0] ?? {};
+  const image = message?.type === 'start' ? message.memory : null;
+  expect(image).toBeInstanceOf(ArrayBuffer);
+  // Not by `toEqual`: a failure would print megabytes.
+  expect(transfer?.length === 1 && transfer[0] === image).toBe(true);
+  await backend.dispose();
+});
+
+async function requestOf(threads: number): Promise<BackendRequest> {
+  const { signal } = new AbortController();
+  const { spec, location } = await openModel(model, config, { revision: undefined, signal, onProgress: () => {} });
+  return { spec, location, backend: 'wasm', device: 'wasm', dtype: 'q8', threads, assetsUrl: null };
+}

@@ -236,6 +236,13 @@ describe('the heap', () => {
     expect(region.atLeast(200_000)).not.toBe(address);
   });
 
+  it('sets no more aside than is needed where memory is scarce', () => {
+    const heap = new Heap(createMemory(false, 2 ** 20));
+    const region = new Region(heap, 2 ** 21);
+    expect(region.atLeast(1_000)).toBeGreaterThan(0);
+    expect(() => region.atLeast(2 ** 21)).toThrow(/needs 3 MiB/);
+  });
+
   it('leaves the working memory of two threads where it is as their texts get longer', () => {
     const heap = new Heap(createMemory(false));
     const regions = [new Region(heap, 100_000), new Region(heap, 100_000)];

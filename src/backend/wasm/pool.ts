@@ -26,7 +26,7 @@ import { counterAt, type FromThread, type ToThread } from './thread.js';
 
 /** What is used of a `Worker`; a thread of Node fits with a thin adapter. */
 export interface ThreadWorker {
-  postMessage(message: ToThread): void;
+  postMessage(message: ToThread, transfer?: Transferable[]): void;
   terminate(): void;
   addEventListener(
     type: 'message' | 'error' | 'messageerror',
@@ -127,9 +127,16 @@ export class ThreadPool {
   }
 
   async #startThreads(module: WebAssembly.Module): Promise<void> {
-    const memory = this.#shared ? this.#heap.memory : this.#heap.memory.buffer.slice(0, this.#heap.usedBytes);
-    const start = { type: 'start' as const, module, memory: memory as WebAssembly.Memory | ArrayBuffer };
-    await Promise.all(this.#threads.map((thread) => thread.call({ ...start, setup: this.#setup })));
+    const { memory, usedBytes } = this.#heap;
+    const start = { type: 'start' as const, module, setup: this.#setup };
+    await Promise.all(
+      this.#threads.map((thread) => {
+        if (this.#shared) return thread.call({ ...start, memory });
+        // A heap that is not shared has a private memory, and its copy is moved: it is as large as the model.
+        const image = memory.buffer.slice(0, usedBytes) as ArrayBuffer;
+        return thread.call({ ...start, memory: image }, [image]);
+      }),
+    );
   }
 
   #splits(slice: Slice, count: number): boolean {
@@ -272,12 +279,12 @@ export class ThreadConnection {
     worker.addEventListener('messageerror', () => this.close(died('a message could not be read')));
   }
 
-  call(message: WithoutId<ToThread>): Promise<Part | null> {
+  call(message: WithoutId<ToThread>, transfer: Transferable[] = []): Promise<Part | null> {
     if (this.#closed) return Promise.reject(this.#closed);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiters.set(id, { resolve, reject });
-      this.#worker.postMessage({ ...message, id } as ToThread);
+      this.#worker.postMessage({ ...message, id } as ToThread, transfer);
     });
   }
 

@@ -20,9 +20,19 @@ export class Region {
     if (this.#address + this.#bytes === this.#heap.usedBytes && this.#bytes > 0) {
       this.#heap.allocate(bytes - this.#bytes);
     } else {
-      this.#address = this.#heap.allocate(Math.max(bytes, this.#bytes * 1.5, this.#leastBytes));
+      this.#address = this.#allocate(bytes, Math.max(bytes, this.#bytes * 1.5, this.#leastBytes));
     }
     this.#bytes = this.#heap.usedBytes - this.#address;
     return this.#address;
+  }
+
+  /** What is wished for, or where memory is scarce what is needed. Throws `out_of_memory`. */
+  #allocate(neededBytes: number, wishedBytes: number): number {
+    try {
+      return this.#heap.allocate(wishedBytes);
+    } catch (error) {
+      if (wishedBytes === neededBytes) throw error;
+      return this.#heap.allocate(neededBytes);
+    }
   }
 }

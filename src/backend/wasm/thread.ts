@@ -3,6 +3,7 @@
  * memory of the pool, or on its own copy of the weights where memory cannot be shared.
  */
 import { type ErrorData, toErrorData } from '../../errors.js';
+import { release } from '../release.js';
 import { Computer, type ModelSetup, type Part, scratchBytes, type ThreadPlace, usualBytes } from './computer.js';
 import { createMemory, Heap } from './heap.js';
 import { Region } from './region.js';
@@ -107,5 +108,6 @@ function copyHeap(image: ArrayBuffer): Heap {
   const heap = new Heap(createMemory(false));
   heap.allocate(image.byteLength - heap.usedBytes);
   heap.i8.set(new Int8Array(image));
+  release(image);
   return heap;
 }
