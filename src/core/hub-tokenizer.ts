@@ -5,9 +5,9 @@
 import type { Tokenizer as Library } from '@huggingface/tokenizers';
 import { VecinityError, wordsOf } from '../errors.js';
 import { inTime } from './deadline.js';
-import { createLibrary } from './library.js';
 import { findTemplate, type Template } from './template.js';
 import { checkTokenizer } from './tokenizer-check.js';
+import { createLibrary } from './tokenizer-library.js';
 
 /** Large vocabularies take seconds on a slow machine. */
 const loadMs = 60_000;

@@ -36,7 +36,7 @@ const packageHomes: Record<string, RegExp> = {
   '@langchain/core': /^src\/adapters\/langchain/,
   '@llamaindex/core': /^src\/adapters\/llamaindex/,
   'onnxruntime-web': /^src\/backend\/onnx\//,
-  '@huggingface/tokenizers': /^src\/core\/hub-tokenizer/,
+  '@huggingface/tokenizers': /^src\/core\/tokenizer-library/,
 };
 
 interface Import {

@@ -1,7 +1,7 @@
 /** A vocabulary that is put into the tokenizer's library beside its constructor is the one that it would have read. */
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
-import { createLibrary } from '../../src/core/library.js';
+import { createLibrary } from '../../src/core/tokenizer-library.js';
 
 const frame = {
   normalizer: null,
