@@ -147,6 +147,73 @@ test('a request is answered although the Service Worker is updated in between, a
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 
+test('an update that requests have held up takes over in the first moment without any', async ({ page }) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const registered = await page.evaluate(async () => {
+    const init = { method: 'POST', body: '{"input":"text"}', headers: { 'content-type': 'application/json' } };
+    let isOver = false;
+    const ask = async () => {
+      const statuses = new Set<number>();
+      while (!isOver) statuses.add((await fetch('/v1/embeddings', init)).status);
+      return [...statuses];
+    };
+    const asking = ask();
+    const { controlled } = await window.vecinity.serviceWorker.register({ url: '/vecinity-sw.js?deployed=later' });
+    isOver = true;
+    return { controlled, statuses: await asking };
+  });
+  expect(registered).toEqual({ controlled: true, statuses: [200] });
+  await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.includes('deployed=later'));
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
+test('a page whose requests pass the Service Worker by in the middle of its life has another one take it over', async ({
+  page,
+  context,
+}) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  await page.route('/v1/embeddings', (route) => route.fulfill({ status: 404, json: {} }));
+  const session = await context.newCDPSession(page);
+  await session.send('Network.enable');
+  await session.send('Network.setBypassServiceWorker', { bypass: true });
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(404);
+  await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.endsWith('?again=1'));
+  await session.send('Network.setBypassServiceWorker', { bypass: false });
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
+test('a page that belongs to a Service Worker of a narrower scope is told so, and what to do about it', async ({
+  page,
+}) => {
+  await openEngine(page, {}, '/index.html');
+  const theirs = { url: '/vecinity-sw.js?theirs', scope: '/index.html' };
+  const refused = await page.evaluate(async ({ url, scope }) => {
+    const { installing } = await navigator.serviceWorker.register(url, { scope });
+    await new Promise<void>((resolve) => {
+      installing?.addEventListener('statechange', () => installing.state === 'activated' && resolve());
+    });
+    return await window.vecinity.serviceWorker.register().catch(({ message }) => message);
+  }, theirs);
+  expect(refused).toContain('this page belongs to /vecinity-sw.js?theirs, whose scope /index.html is narrower');
+  expect(refused).toContain("register({ url: '/vecinity-sw.js?theirs', scope: '/index.html' })");
+  const followed = await page.evaluate((options) => window.vecinity.serviceWorker.register(options), theirs);
+  expect(followed).toMatchObject({ controlled: true });
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
+test('a Service Worker of a narrower scope than the one that has the page gets it', async ({ page }) => {
+  await openEngine(page, {}, '/index.html');
+  await registerServiceWorker(page);
+  const registered = await page.evaluate(() =>
+    window.vecinity.serviceWorker.register({ url: '/vecinity-sw.js?narrower', scope: '/index.html' }),
+  );
+  expect(registered).toMatchObject({ controlled: true });
+  expect(await page.evaluate(() => navigator.serviceWorker.controller?.scriptURL)).toContain('?narrower');
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
 test('a Service Worker that is stopped after a request has forgotten nothing that the next one needs', async ({
   page,
   context,
