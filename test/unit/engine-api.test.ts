@@ -19,7 +19,7 @@ describe('an engine', () => {
     [{ threads: 1.5 }, '`threads` must be an integer of at least 0; got 1.5.'],
     [{ storageFull: true }, '`storageFull` must be one of error, evict, memory; got true.'],
     [{ hubUrl: null }, '`hubUrl` must be an address; got null.'],
-    [{ modelsUrl: ['/models/'] }, '`modelsUrl` must be an address or null; got an object.'],
+    [{ modelsUrl: ['/models/'] }, '`modelsUrl` must be an address or null; got a list.'],
     [{ maxQueue: 0 }, '`maxQueue` must be a number of at least 1; got 0.'],
   ])('refuses options that cannot work: %o', async (wrong, message) => {
     const engine = createEngineApi(() => Promise.reject(new Error('nothing is loaded')));
