@@ -47,6 +47,8 @@ export async function checkCanary(backend: Backend, options: CanaryOptions): Pro
   const reference = await findReference(backend, options);
   if (reference) refuse(describeDifference(values, reference, options));
   else if (backend.info.device === 'wasm') await keepReference(backend.info, values, options);
+  // What nothing was held against must not condemn the CPU that takes its place.
+  else return;
   if (!options.passed.has(kindOf(backend.info))) options.passed.set(kindOf(backend.info), [...values]);
 }
 

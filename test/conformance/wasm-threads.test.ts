@@ -1,8 +1,9 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
 import type { Backend } from '../../src/backend/backend.js';
 import { loadWasmBackend, setThreadFactory } from '../../src/backend/wasm/index.js';
 import type { ThreadWorker } from '../../src/backend/wasm/pool.js';
+import { FollowerError, TeamLead } from '../../src/backend/wasm/team.js';
 import type { FromThread, ToThread } from '../../src/backend/wasm/thread.js';
 import { toErrorData } from '../../src/errors.js';
 import { openFixture } from './golden.js';
@@ -128,6 +129,18 @@ describe('the threads of the WASM engine', () => {
     expect(await backend.run(batchOf(1, 50))).toEqual(await alone.run(batchOf(1, 50)));
   });
 
+  it('fail the text that one of them fails in, with what it says, and no later one', async () => {
+    const failing = vi.spyOn(TeamLead.prototype, 'run').mockImplementationOnce(() => {
+      throw new FollowerError();
+    });
+    onTestFinished(() => failing.mockRestore());
+    const failed = backend.run(batchOf(1, 60));
+    await expect.poll(() => thread.work).toHaveLength(1);
+    thread.fail();
+    await expect(failed).rejects.toMatchObject({ message: expect.stringContaining('no luck') });
+    expect(await backend.run(batchOf(1, 60))).toEqual(await alone.run(batchOf(1, 60)));
+  });
+
   it('leave a text that is split to those who are free', async () => {
     const long = batchOf(1, 60);
     const during = backend.run(batchOf(8, 40));
@@ -136,4 +149,33 @@ describe('the threads of the WASM engine', () => {
     thread.finish();
     await during;
   });
+});
+
+it('threads without shared memory are done without when there is no room for their copies', async () => {
+  vi.stubGlobal('crossOriginIsolated', false);
+  const terminate = vi.fn();
+  setThreadFactory(() => ({ postMessage() {}, addEventListener() {}, terminate }));
+  let copies = 0;
+  const { slice } = ArrayBuffer.prototype;
+  const copying = vi.spyOn(ArrayBuffer.prototype, 'slice').mockImplementation(function (this: ArrayBuffer, ...range) {
+    // Nothing else is as large as the engine's memory.
+    if (this.byteLength > 2 ** 21 && ++copies === 2) throw new RangeError('no room');
+    return slice.apply(this, range);
+  });
+  const unhandled = vi.fn();
+  process.on('unhandledRejection', unhandled);
+  onTestFinished(() => {
+    process.off('unhandledRejection', unhandled);
+    copying.mockRestore();
+    setThreadFactory(null);
+    vi.unstubAllGlobals();
+  });
+  const { spec, location } = await openFixture('bert-cls');
+  const request = { spec, location, backend: 'wasm', device: 'wasm', dtype: 'q8', assetsUrl: null } as const;
+  const backend = await loadWasmBackend({ ...request, threads: 4 }, {});
+  // Rejections that nobody has asked about are told after this turn.
+  await new Promise(setImmediate);
+  expect([copies, backend.info.threads, terminate.mock.calls.length]).toEqual([3, 1, 3]);
+  expect(unhandled).not.toHaveBeenCalled();
+  await backend.dispose();
 });

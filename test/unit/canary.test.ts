@@ -88,11 +88,17 @@ test('a device that replaces one of its kind has to give what that gave, also wh
 });
 
 test('a CPU device that goes on for one of another kind has to come near it, as far as other weights allow', async () => {
-  const given = options({ spec: fakeSpec(), openReference: async () => null });
+  const given = options({ spec: fakeSpec(), openReference: async () => fakeBackend() });
   await checkCanary(fakeBackend({ info: webgpu }), given);
   const cpu = { backend: 'wasm', dtype: 'q8' } as const;
   await expect(checkCanary(turned(0.85, cpu), given)).rejects.toThrow(/cosine 0\.8500 to the reference, 0\.9/);
   await checkCanary(turned(0.95, cpu), given);
+});
+
+test('a CPU device is not refused for a GPU that nothing could be held against', async () => {
+  const given = options({ spec: fakeSpec() });
+  await checkCanary(turned(0.5, webgpu), given);
+  await checkCanary(fakeBackend({ info: { backend: 'wasm', dtype: 'q8' } }), given);
 });
 
 test('logits of a device of another kind are not compared', async () => {

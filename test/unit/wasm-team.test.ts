@@ -1,9 +1,17 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { build } from 'rolldown';
-import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createMemory } from '../../src/backend/wasm/heap.js';
-import { followTeam, type Order, type Share, type Task, TeamLead, teamBytes } from '../../src/backend/wasm/team.js';
+import {
+  FollowerError,
+  followTeam,
+  type Order,
+  type Share,
+  type Task,
+  TeamLead,
+  teamBytes,
+} from '../../src/backend/wasm/team.js';
 
 const memory = createMemory(true);
 const address = 2_048;
@@ -153,7 +161,7 @@ describe('a team of threads', () => {
     // The follower may be too slow for some orders.
     expect(() => {
       for (;;) runFirst();
-    }).toThrow(/thread/);
+    }).toThrow(FollowerError);
     const [reason] = await failure;
     expect(String(reason)).toContain('failed in step 0');
     runFirst();
@@ -174,5 +182,25 @@ describe('a team of threads', () => {
     lead.end();
     lead.dismiss();
     expect((await told)[0]).toHaveLength(1);
+  });
+
+  it('ends with a thread that takes a part and never ends it: it might still write to memory when it is used again', () => {
+    const wait = vi.spyOn(Atomics, 'wait').mockReturnValue('timed-out');
+    onTestFinished(() => wait.mockRestore());
+    const lead = new TeamLead(memory, address);
+    Atomics.store(words, word.joined, 1);
+    lead.begin(order, 2);
+    const takeOther = () => void Atomics.add(words, word.state, 1);
+    expect(() => lead.run(takeOther)).toThrow(expect.objectContaining({ code: 'worker_died' }));
+    lead.end();
+  });
+
+  it('lets a thread go that waits for a step that does not end, without a failure', () => {
+    const wait = vi.spyOn(Atomics, 'wait').mockReturnValue('timed-out');
+    onTestFinished(() => wait.mockRestore());
+    const lead = new TeamLead(memory, address);
+    lead.begin(order, 2);
+    followTeam({ memory, address, term: lead.term }, () => expect.unreachable());
+    expect([words[word.joined], words[word.awake]]).toEqual([0, 0]);
   });
 });

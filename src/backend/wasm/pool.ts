@@ -21,7 +21,7 @@ import {
 import type { Heap } from './heap.js';
 import { Region } from './region.js';
 import { cutSlices, type Slice } from './slices.js';
-import { TeamLead, teamBytes } from './team.js';
+import { FollowerError, TeamLead, teamBytes } from './team.js';
 import { counterAt, type FromThread, type ToThread } from './thread.js';
 
 /** What is used of a `Worker`; a thread of Node fits with a thin adapter. */
@@ -59,8 +59,8 @@ export class ThreadPool {
   readonly #counters: number[] = [];
   readonly #team: number;
   readonly #lead: TeamLead;
-  /** Threads that were invited to the team and are not back, with the invitation. */
-  readonly #invited = new Map<ThreadConnection, number>();
+  /** Threads that were invited to the team and are not back, with what ends when they are; it never rejects. */
+  readonly #invited = new Map<ThreadConnection, Promise<void>>();
   /** What a thread of the team has failed with since it was last asked. */
   #failure: VecinityError | null = null;
   /** This thread's own work, one piece after the other; it never rejects. */
@@ -130,11 +130,11 @@ export class ThreadPool {
     const { memory, usedBytes } = this.#heap;
     const start = { type: 'start' as const, module, setup: this.#setup };
     await Promise.all(
-      this.#threads.map((thread) => {
-        if (this.#shared) return thread.call({ ...start, memory });
+      this.#threads.map(async (thread) => {
+        if (this.#shared) return await thread.call({ ...start, memory });
         // A heap that is not shared has a private memory, and its copy is moved: it is as large as the model.
         const image = memory.buffer.slice(0, usedBytes) as ArrayBuffer;
-        return thread.call({ ...start, memory: image }, [image]);
+        return await thread.call({ ...start, memory: image }, [image]);
       }),
     );
   }
@@ -201,7 +201,14 @@ export class ThreadPool {
     const threads = this.size;
     const base = this.#region.atLeast(scratchBytes(this.#setup.plan, [slice], threads));
     this.#invite(Math.ceil(slice.longest / rowsAtOnce) - 1);
-    return this.#computer.leadRows(slice, { base, threads }, this.#lead);
+    try {
+      return this.#computer.leadRows(slice, { base, threads }, this.#lead);
+    } catch (error) {
+      // The thread's own words tell more, and are not to fail the next text too.
+      if (error instanceof FollowerError) await this.#recall();
+      this.#takeFailure();
+      throw error;
+    }
   }
 
   /** Sees to it that so many threads are in the team, or on their way. */
@@ -209,20 +216,26 @@ export class ThreadPool {
     const { term } = this.#lead;
     this.#threads.slice(0, count).forEach((thread, index) => {
       if (this.#invited.has(thread)) return;
-      this.#invited.set(thread, term);
       const place = { threads: this.size, index: index + 1 };
-      thread.call({ type: 'team', address: this.#team, term, place }).then(
-        () => this.#isBack(thread, term),
+      const back: Promise<void> = thread.call({ type: 'team', address: this.#team, term, place }).then(
+        () => this.#isBack(thread, back),
         (error: VecinityError) => {
-          this.#isBack(thread, term);
+          this.#isBack(thread, back);
           this.#failure ??= error;
         },
       );
+      this.#invited.set(thread, back);
     });
   }
 
-  #isBack(thread: ThreadConnection, term: number): void {
-    if (this.#invited.get(thread) === term) this.#invited.delete(thread);
+  #isBack(thread: ThreadConnection, back: Promise<void>): void {
+    if (this.#invited.get(thread) === back) this.#invited.delete(thread);
+  }
+
+  async #recall(): Promise<void> {
+    const invited = [...this.#invited.values()];
+    this.#dismiss();
+    await Promise.all(invited);
   }
 
   /** Lets threads see their messages. */

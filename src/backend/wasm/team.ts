@@ -37,11 +37,18 @@ export const teamBytes = 40;
 
 /** A wake-up costs tens of microseconds; a step's end is often nearer than that. */
 const spinMs = 0.05;
-/** Far above any step: a thread that does not arrive by then is dead. */
+/** Far above any step: who waits longer than that waits for a dead thread. */
 const timeoutMs = 30_000;
 /** How long a follower stays without work before it looks for messages. */
 const stayMs = 1_000;
 const maxMembers = 255;
+
+/** A follower threw in the middle of a step; what it threw is known to whoever started it. */
+export class FollowerError extends VecinityError {
+  constructor() {
+    super('backend_failed', 'A thread of the WASM engine failed in the middle of a text.');
+  }
+}
 
 /** The thread that says what is done next. One order at a time. */
 export class TeamLead {
@@ -70,7 +77,10 @@ export class TeamLead {
     this.#wake(this.#most);
   }
 
-  /** Runs the next step with all who have joined; returns when all of it is done. Throws `backend_failed` when one failed. */
+  /**
+   * Runs the next step with all who have joined; returns when all of it is done. Throws `FollowerError`, and `worker_died`
+   * when somebody who has begun does not end: should that one go on, it writes to what is in use for something else.
+   */
   run(work: (share: Share) => void): void {
     const words = this.#words;
     const members = Math.min(this.#most, 1 + Atomics.load(words, word.joined));
@@ -91,7 +101,7 @@ export class TeamLead {
       while (take(words) !== null) own += 1;
       this.#awaitOthers(members - own);
     }
-    if (Atomics.load(words, word.failed) !== 0) throw failed();
+    if (Atomics.load(words, word.failed) !== 0) throw new FollowerError();
   }
 
   /** The order is done, or given up. Followers stay for the next one. */
@@ -125,15 +135,12 @@ export class TeamLead {
       const arrived = Atomics.load(words, word.arrived);
       if (arrived >= count) return;
       if (spin(words, word.arrived, arrived)) continue;
-      if (Atomics.wait(words, word.arrived, arrived, timeoutMs) === 'timed-out') throw failed();
+      if (Atomics.wait(words, word.arrived, arrived, timeoutMs) === 'timed-out') throw stuck();
     }
   }
 }
 
-/**
- * Takes parts of all steps until the lead sends its followers away, or there was no work for a while. Throws what `work`
- * throws, and `backend_failed` when a step does not end.
- */
+/** Takes parts of all steps until the lead sends its followers away, or nothing came for a while. Throws what `work` throws. */
 export function followTeam({ memory, address, term }: TeamPlace, work: (task: Task) => void): void {
   const words = teamWords(memory, address);
   Atomics.add(words, word.awake, 1);
@@ -175,20 +182,18 @@ function perform(words: Int32Array, share: Share, work: (task: Task) => void): v
   }
 }
 
-/** Until the state is another one; false when there was no work for so long that a follower should go. */
+/** Until the state is another one; false when it stayed for so long that a follower should go. */
 function awaitWork(words: Int32Array, state: number): boolean {
   const isIdle = membersOf(state) === 0;
   if (!isIdle && spin(words, word.state, state)) return true;
   Atomics.sub(words, word.awake, 1);
-  try {
-    for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += stayMs) {
-      if (Atomics.wait(words, word.state, state, stayMs) !== 'timed-out') return true;
-      if (isIdle) return false;
-    }
-  } finally {
-    Atomics.add(words, word.awake, 1);
+  let isSame = true;
+  // In pieces, because the end of an order wakes nobody.
+  for (let waitedMs = 0; isSame && waitedMs < (isIdle ? stayMs : timeoutMs); waitedMs += stayMs) {
+    isSame = Atomics.wait(words, word.state, state, stayMs) === 'timed-out';
   }
-  throw failed();
+  Atomics.add(words, word.awake, 1);
+  return !isSame;
 }
 
 /** Whether a word has got another value within a moment. By the clock: code that is not optimised yet loops slowly. */
@@ -207,6 +212,6 @@ function teamWords(memory: WebAssembly.Memory, address: number): Int32Array {
   return new Int32Array(memory.buffer, address, teamBytes / 4);
 }
 
-function failed(): VecinityError {
-  return new VecinityError('backend_failed', 'A thread of the WASM engine failed in the middle of a text.');
+function stuck(): VecinityError {
+  return new VecinityError('worker_died', 'A thread of the WASM engine does not end its part of a text.');
 }
