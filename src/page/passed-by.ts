@@ -16,6 +16,7 @@ let running: PerformanceObserver | null = null;
 
 /** Has the page repaired after such a request, until that fails once: then it would fail for every other request. */
 export function watchRequests({ mount, repair, signal }: Watch): void {
+  if (signal.aborted) return;
   let isRepairing = false;
   const observer = new PerformanceObserver(async (list) => {
     if (isRepairing || !list.getEntries().some((entry) => hasPassedBy(entry, mount))) return;

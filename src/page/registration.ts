@@ -67,15 +67,17 @@ export async function register(
   }
   const { worker, version } = await newestWorker(registration);
   const outdated = version !== buildId;
-  const controlled = await control(container, worker, (address) => isSame(address, worker.scriptURL));
+  const isOurs = (address: string) => isSame(address, worker.scriptURL);
+  const controlled = await control(container, worker, isOurs);
   // Another build may not know the question whether it is reached; a site's own script is the site's to replace.
   if (!controlled || outdated || !isStandalone(worker)) return { controlled, version, outdated };
   const repair = async () =>
     (await isReached(registration.scope)) || (await takeOver(place, await runningAddress(place, wanted)));
   if (!(await repair())) return { controlled: false, version, outdated };
   const mount = { origin: location.origin, base: new URL(registration.scope).pathname, routePrefix };
-  // A page without a controller has lost it, and registers again by itself.
-  watchRequests({ mount, repair: async () => container.controller === null || (await repair()), signal });
+  // A page that has lost its controller registers again by itself; one that another script has is not ours to take.
+  const isHeld = () => container.controller !== null && isOurs(container.controller.scriptURL);
+  watchRequests({ mount, repair: async () => !isHeld() || (await repair()), signal });
   return { controlled, version, outdated };
 }
 

@@ -24,6 +24,8 @@ export class KeptModels {
   readonly #options: KeptModelsOptions;
   /** How each is asked for. */
   readonly #models = new Map<string, [Load, CallLife]>();
+  /** Loads without an answer, of models that were not let go of since. */
+  readonly #coming = new Set<Load>();
   /** Fires when the leader who was asked is left. */
   #asking = new AbortController();
   #stopPause = () => {};
@@ -33,13 +35,21 @@ export class KeptModels {
     this.#options = options;
   }
 
-  /** A load that has succeeded; its signal was for that one call. */
-  keep(call: Load, { onProgress }: CallLife): void {
-    this.#models.set(call.argument.model, [call, onProgress ? { onProgress } : {}]);
+  /** Settles as the load does; its signal is for this one call. */
+  async keep(loading: Promise<unknown>, call: Load, { onProgress }: CallLife): Promise<unknown> {
+    this.#coming.add(call);
+    try {
+      const value = await loading;
+      if (this.#coming.has(call)) this.#models.set(call.argument.model, [call, onProgress ? { onProgress } : {}]);
+      return value;
+    } finally {
+      this.#coming.delete(call);
+    }
   }
 
   forget(model: string): void {
     this.#models.delete(model);
+    for (const call of this.#coming) if (call.argument.model === model) this.#coming.delete(call);
   }
 
   /** Asks a new leader for all of them, once the one before was left. */
@@ -64,7 +74,8 @@ export class KeptModels {
     };
     await Promise.all(names.map(ask));
     if (signal.aborted) return;
-    if (failed.length > 0) this.#tryLater(failed);
+    const missing = failed.filter((name) => this.#models.has(name));
+    if (missing.length > 0) this.#tryLater(missing);
     else this.#pauseMs = shortestPauseMs;
   }
 

@@ -64,14 +64,12 @@ export class Member {
     const answer = this.#requests.add(call, life);
     this.#look();
     if (call.operation === 'unload') this.#models.forget(call.argument);
-    const value = await answer;
-    if (call.operation === 'load') this.#models.keep(call, life);
-    return value;
+    return await (call.operation === 'load' ? this.#models.keep(answer, call, life) : answer);
   }
 
   /** Hears what a tab says to all. */
   heed(message: Announcement): void {
-    if (this.#ended || message.from === this.#around.id) return;
+    if (this.#ended) return;
     if (message.type === 'hello') this.#welcome(message);
     if (message.type !== 'leader') return;
     // Our lock was taken while this tab slept: the word of it comes later than the announcement.
@@ -160,7 +158,7 @@ export class Member {
     this.#quiet = 0;
     service.join(id, { visible: false, isOwn: true, send: (message) => this.#hear(message) });
     this.#openWay(service);
-    this.#around.announce({ type: 'leader', from: id, epoch, stolen });
+    this.#around.announce({ type: 'leader', epoch, stolen });
   }
 
   #noteEnd(stolen: boolean): void {

@@ -9,7 +9,7 @@ import type { EngineCall } from '../wire/engine-line.js';
  */
 export type Announcement =
   | { type: 'hello'; from: string; visible: boolean; latest: string }
-  | { type: 'leader'; from: string; epoch: string; stolen: boolean };
+  | { type: 'leader'; epoch: string; stolen: boolean };
 
 /**
  * From a follower, in its own conversation; `epoch` is the leadership that it speaks to, `deaths` how many engines died

@@ -37,7 +37,7 @@ const ports: (ToEnginePort | FromEnginePort)[] = [
 
 const tabs: (Announcement | ToLeader | ToFollower)[] = [
   { type: 'hello', from: 'stranger', visible: true, latest: epoch },
-  { type: 'leader', from: 'stranger', epoch, stolen: true },
+  { type: 'leader', epoch, stolen: true },
   {
     type: 'request',
     epoch,

@@ -161,7 +161,7 @@ test.describe('a page of another origin', () => {
         const channel = new BroadcastChannel(name.replace(/:leader$/, ''));
         channel.onmessage = ({ data }) => window.heard.push(data);
         channel.postMessage({ type: 'hello', from: 'stranger', visible: true });
-        channel.postMessage({ type: 'leader', from: 'stranger', epoch: '9'.repeat(16) });
+        channel.postMessage({ type: 'leader', epoch: '9'.repeat(16) });
       }
     }, names);
     const granted = await other.evaluate(

@@ -50,7 +50,7 @@ it('hears of what is said to all only what has the form of our messages', () => 
   const messages: Announcement[] = [
     { type: 'hello', from: 'other', visible: true, latest: '' },
     { type: 'hello', from: 'other', visible: true, latest: epoch },
-    { type: 'leader', from: 'other', epoch, stolen: false },
+    { type: 'leader', epoch, stolen: false },
   ];
   for (const data of [...garbage, ...messages]) channels.get('group')?.onmessage({ data });
   expect(heard).toEqual(messages);

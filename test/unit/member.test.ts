@@ -85,7 +85,7 @@ it('does not blame a request for a leader whose last word comes after the first 
   hear({ type: 'welcome', epoch: '1' });
   for (let epoch = 1; epoch <= 5; epoch += 1) {
     hear({ type: 'accepted', epoch: `${epoch}`, id: 1 });
-    member.heed({ type: 'leader', from: 'other', epoch: `${epoch + 1}`, stolen: false });
+    member.heed({ type: 'leader', epoch: `${epoch + 1}`, stolen: false });
     hear({ type: 'bye', epoch: `${epoch}` });
     hear({ type: 'welcome', epoch: `${epoch + 1}` });
   }
@@ -102,7 +102,7 @@ it('does not blame a request for leaders that say goodbye, or were silent and lo
     hear({ type: 'bye', epoch: `${epoch}` });
     hear({ type: 'welcome', epoch: `${epoch + 1}` });
     hear({ type: 'accepted', epoch: `${epoch + 1}`, id: 1 });
-    member.heed({ type: 'leader', from: 'other', epoch: `${epoch + 2}`, stolen: true });
+    member.heed({ type: 'leader', epoch: `${epoch + 2}`, stolen: true });
   }
   hear({ type: 'welcome', epoch: '9' });
   hear({ type: 'result', epoch: '9', id: 1, value: 'a vector' });
@@ -124,7 +124,7 @@ it('gives a request up when leader after leader goes without a word while it has
   for (const epoch of ['1', '2', '3', '4']) {
     hear({ type: 'welcome', epoch });
     hear({ type: 'accepted', epoch, id: 1 });
-    member.heed({ type: 'leader', from: 'other', epoch: `${epoch}x`, stolen: false });
+    member.heed({ type: 'leader', epoch: `${epoch}x`, stolen: false });
   }
   await expect(answer).rejects.toMatchObject({ code: 'engine_crashed' });
 });
@@ -141,15 +141,15 @@ it('accepts the lead only while the offer is fresh, whatever the clock was set t
 it('gives the lead up when it hears of a later leader, before the browser says that the lock is gone', () => {
   const { member, steals, lead } = setUp();
   lead();
-  member.heed({ type: 'leader', from: 'other', epoch: '9999999999999999:other', stolen: true });
+  member.heed({ type: 'leader', epoch: '9999999999999999:other', stolen: true });
   // In line for the lock again, as a follower.
   expect(steals).toEqual([false, false]);
 });
 
 it('tells its engine which tabs had one before, as far as it saw them', () => {
   const { member, lead, ended } = setUp();
-  member.heed({ type: 'leader', from: 'other', epoch: '1', stolen: false });
-  member.heed({ type: 'leader', from: 'third', epoch: '2', stolen: true });
+  member.heed({ type: 'leader', epoch: '1', stolen: false });
+  member.heed({ type: 'leader', epoch: '2', stolen: true });
   lead();
   const at = '1970-01-01T00:00:00.000Z';
   expect(ended).toEqual([
@@ -249,6 +249,17 @@ describe('a model that a new leader cannot load', () => {
     ).toEqual([load('b')]);
   });
 
+  it('is not asked for again once the tab has let it go before it was loaded', async () => {
+    const { member, hear, asked } = await setUpLoaded();
+    const loading = member.run(load('c'));
+    void member.run({ operation: 'unload', argument: 'c' });
+    hear({ type: 'result', epoch: epochOf(1), id: 3, value: null });
+    await loading;
+    hear({ type: 'welcome', epoch: epochOf(2) });
+    const loads = asked().flatMap(({ call, epoch }) => (epoch === epochOf(2) && call.operation === 'load' ? call : []));
+    expect(loads).toEqual([load('a'), load('b')]);
+  });
+
   it('leaves no timer behind when the tab ends', async () => {
     const { member, hear, asked, timers } = await setUpLoaded();
     hear({ type: 'welcome', epoch: epochOf(2) });
@@ -266,6 +277,20 @@ describe('a model that a new leader cannot load', () => {
     await macrotask();
     hear({ type: 'welcome', epoch: epochOf(3) });
     expect([asked().length, timers.size]).toEqual([4, 0]);
+  });
+
+  it('does not take the lead from our own tab once that has let it go, and has others', async () => {
+    const { lead, calls, ends, member } = await setUpLoaded();
+    lead();
+    await macrotask();
+    ends[0]?.reject(fromErrorData(error));
+    await macrotask();
+    void member.run({ operation: 'unload', argument: 'a' });
+    ends[1]?.resolve(undefined as never);
+    await macrotask();
+    void member.run(embed);
+    await macrotask();
+    expect(calls.map(([call]) => call)).toContainEqual(embed);
   });
 
   it('takes the lead from our own tab only when none of our models can be loaded', async () => {

@@ -428,6 +428,14 @@ describe("in the middle of a page's life", () => {
     expect(FakeObserver.running.size).toBe(1);
   });
 
+  it('leaves a page alone that another Service Worker has by now', async () => {
+    container.controller = { scriptURL: `${scope}sw.js` };
+    asked.mockReset();
+    await FakeObserver.request('/v1/embeddings', 0);
+    expect(asked).not.toHaveBeenCalled();
+    expect(container.registered).toHaveLength(1);
+  });
+
   it('leaves the page alone where requests arrive after all', async () => {
     isReached = true;
     asked.mockReset();
@@ -447,6 +455,13 @@ describe("in the middle of a page's life", () => {
     await register();
     expect(FakeObserver.running.size).toBe(1);
     link.dispose();
+    expect(FakeObserver.running.size).toBe(0);
+  });
+
+  it('does not watch for a client that was disposed before it was registered', async () => {
+    isReached = true;
+    link.dispose();
+    await register();
     expect(FakeObserver.running.size).toBe(0);
   });
 });
