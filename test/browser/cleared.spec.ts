@@ -9,20 +9,11 @@ import {
   startJob,
   vectorsOf,
 } from './engine-page.js';
-import { WeightsServer } from './weights-server.js';
+import { serveWeights } from './weights-server.js';
 
 const model = 'owner/bert-cls';
 const jobTexts = 1_500;
-const server = new WeightsServer();
-let hubUrl = '';
-
-test.beforeAll(async () => {
-  hubUrl = await server.start();
-});
-
-test.afterAll(() => server.stop());
-
-test.beforeEach(() => server.reset());
+const server = serveWeights();
 
 type Tabs = [leader: Page, follower: Page, plain: Page];
 
@@ -31,7 +22,7 @@ async function openTabs(context: BrowserContext): Promise<Tabs> {
   const tabs: Tabs = [await context.newPage(), await context.newPage(), await context.newPage()];
   const [leader, follower, plain] = tabs;
   for (const page of [leader, follower]) {
-    await openEngine(page, { model, hubUrl, modelsUrl: null });
+    await openEngine(page, { model, hubUrl: server.hubUrl, modelsUrl: null });
     await registerServiceWorker(page);
   }
   await plain.goto('/plain.html');

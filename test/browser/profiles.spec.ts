@@ -2,22 +2,13 @@
 import { expect, type Page, test } from '@playwright/test';
 import { expectGolden, openEngine } from './engine-page.js';
 import { Profile } from './profile.js';
-import { WeightsServer } from './weights-server.js';
+import { serveWeights } from './weights-server.js';
 
-const server = new WeightsServer();
-let hubUrl = '';
-
-test.beforeAll(async () => {
-  hubUrl = await server.start();
-});
-
-test.afterAll(() => server.stop());
-
-test.beforeEach(() => server.reset());
+const server = serveWeights();
 
 /** A visit, with right vectors; gives how often the weights are kept, and where. */
 async function visit(page: Page): Promise<{ listed: number; files: number; cached: number }> {
-  await openEngine(page, { model: 'owner/bert-cls', hubUrl, modelsUrl: null });
+  await openEngine(page, { model: 'owner/bert-cls', hubUrl: server.hubUrl, modelsUrl: null });
   await expectGolden(page);
   return await page.evaluate(async (sizeBytes) => {
     const countIn = async (folder: FileSystemDirectoryHandle): Promise<number> => {

@@ -2,7 +2,7 @@
 import { type BrowserContext, expect, type Page, test } from '@playwright/test';
 import type { LoadProgress, StorageFull, Vecinity } from 'vecinity';
 import { expectGolden, openEngine } from './engine-page.js';
-import { type Answer, WeightsServer } from './weights-server.js';
+import { type Answer, serveWeights } from './weights-server.js';
 
 declare global {
   interface Window {
@@ -13,16 +13,7 @@ declare global {
 
 const origin = 'http://localhost:4173';
 const model = 'owner/bert-cls';
-const server = new WeightsServer();
-let hubUrl = '';
-
-test.beforeAll(async () => {
-  hubUrl = await server.start();
-});
-
-test.afterAll(() => server.stop());
-
-test.beforeEach(() => server.reset());
+const server = serveWeights();
 
 const half = () => server.sizeBytes >> 1;
 
@@ -66,7 +57,7 @@ async function begin(page: Page, bytes: number, storageFull: StorageFull = 'erro
       );
       window.begun = { progress, abort, end };
     },
-    { model, hubUrl, modelsUrl: null, device: 'wasm', dtype: 'f32', storageFull } as const,
+    { model, hubUrl: server.hubUrl, modelsUrl: null, device: 'wasm', dtype: 'f32', storageFull } as const,
   );
   await page.waitForFunction(
     (wanted) => (window.begun.progress.at(-1)?.files['model.safetensors']?.loadedBytes ?? -1) >= wanted,
@@ -78,7 +69,7 @@ const endOf = (page: Page) => page.evaluate(() => window.begun.end);
 
 /** A new visit of the page. */
 async function load(page: Page, options: { model?: string; storageFull?: StorageFull } = {}): Promise<void> {
-  await openEngine(page, { model, hubUrl, modelsUrl: null, ...options });
+  await openEngine(page, { model, hubUrl: server.hubUrl, modelsUrl: null, ...options });
 }
 
 async function setQuota(context: BrowserContext, page: Page, quotaBytes: number | null): Promise<void> {

@@ -1,22 +1,13 @@
 /** Weights from another origin: kept in the browser's storage, gone on with after a break, healed when damaged. */
 import { expect, type Page, test } from '@playwright/test';
 import { expectGolden, openEngine } from './engine-page.js';
-import { type Answer, WeightsServer } from './weights-server.js';
+import { type Answer, serveWeights } from './weights-server.js';
 
 const model = 'owner/bert-cls';
-const server = new WeightsServer();
-let hubUrl = '';
-
-test.beforeAll(async () => {
-  hubUrl = await server.start();
-});
-
-test.afterAll(() => server.stop());
-
-test.beforeEach(() => server.reset());
+const server = serveWeights();
 
 /** A new visit of the page. */
-const load = (page: Page) => openEngine(page, { model, hubUrl, modelsUrl: null });
+const load = (page: Page) => openEngine(page, { model, hubUrl: server.hubUrl, modelsUrl: null });
 
 /** Changes a file in the private file system as nobody should. */
 async function damage(page: Page, sizeBytes: number): Promise<number> {
@@ -82,7 +73,7 @@ for (const [name, answer, code] of refusals) {
   test(`${name} in place of the weights is refused, and the next load works`, async ({ page }) => {
     // As many as there are tries: a server that answers 500 is asked for a while.
     server.answers = new Array(8).fill(answer);
-    const options = { model, hubUrl, modelsUrl: null, device: 'wasm', dtype: 'f32' } as const;
+    const options = { model, hubUrl: server.hubUrl, modelsUrl: null, device: 'wasm', dtype: 'f32' } as const;
     await page.goto('/');
     await page.waitForFunction(() => window.subject !== undefined);
     const failed = await page.evaluate(async (given) => {

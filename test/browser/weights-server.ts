@@ -3,10 +3,20 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { test } from '@playwright/test';
 
 export type Answer = (response: ServerResponse, bytes: Buffer) => void;
 
 const folder = new URL('../fixtures/models/bert-cls/', import.meta.url);
+
+/** A server that runs while the tests of the calling file do, and is as new before each of them. */
+export function serveWeights(): WeightsServer {
+  const server = new WeightsServer();
+  test.beforeAll(() => server.start());
+  test.afterAll(() => server.stop());
+  test.beforeEach(() => server.reset());
+  return server;
+}
 
 export class WeightsServer {
   readonly #server: Server;
@@ -26,6 +36,10 @@ export class WeightsServer {
 
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, 'localhost', resolve));
+    return this.hubUrl;
+  }
+
+  get hubUrl(): string {
     return `http://localhost:${(this.#server.address() as AddressInfo).port}`;
   }
 
