@@ -1,6 +1,7 @@
 /**
- * Frees results that nobody reads any more; they are empty afterwards. A worker that makes little else than results
- * seldom collects garbage, and would keep tens of megabytes of them. Does nothing where the platform cannot (Node 20).
+ * Frees results and copies that nobody reads any more; they are empty afterwards. A worker that makes little else than
+ * results seldom collects garbage, and would keep tens of megabytes of them. Does nothing where the platform cannot
+ * (Node 20).
  */
 export function release(values: Float32Array | ArrayBuffer): void {
   const buffer = ArrayBuffer.isView(values) ? values.buffer : values;
