@@ -1,35 +1,50 @@
 /**
- * Notices requests of this page that passed the Service Worker by although the page has one: rarely, Chromium 156 sends
- * them to the network for the rest of a page's life.
+ * Notices that requests of this page pass the Service Worker by although the page has one. Where a Service Worker is
+ * stopped while it is being activated, Chromium 156 sends them to the network for the rest of a page's life.
  */
 import { engineUrl, type Mount } from '../wire/routes.js';
 
 export interface Watch {
   mount: Mount;
-  /** Sees to it that requests arrive again; false when that cannot be done. */
+  /** Tells of a Service Worker that takes the page over, which may be such a one. */
+  container: EventTarget;
+  /** Sees to it that requests arrive; false when that cannot be done. */
   repair(): Promise<boolean>;
   /** Ends the watch. */
   signal: AbortSignal;
 }
 
-let running: PerformanceObserver | null = null;
+let running: AbortController | null = null;
 
-/** Has the page repaired after such a request, until that fails once: then it would fail for every other request. */
-export function watchRequests({ mount, repair, signal }: Watch): void {
+/**
+ * Has the page repaired after such a request, and before there is one when its Service Worker changes. A repair that
+ * fails ends it until the next change: it would fail for every request.
+ */
+export function watchRequests({ mount, container, repair, signal }: Watch): void {
   if (signal.aborted) return;
   let isRepairing = false;
-  const observer = new PerformanceObserver(async (list) => {
-    if (isRepairing || !list.getEntries().some((entry) => hasPassedBy(entry, mount))) return;
+  const check = async () => {
+    if (isRepairing) return;
     isRepairing = true;
-    const isRepaired = await repair().catch(() => false);
-    if (!isRepaired) observer.disconnect();
+    if (!(await repair().catch(() => false))) observer.disconnect();
     isRepairing = false;
+  };
+  const observer = new PerformanceObserver((list) => {
+    if (list.getEntries().some((entry) => hasPassedBy(entry, mount))) void check();
   });
   // A page has one Service Worker, however often it was registered.
-  running?.disconnect();
-  running = observer;
-  observer.observe({ type: 'resource' });
-  signal.addEventListener('abort', () => observer.disconnect(), { once: true });
+  running?.abort();
+  const life = new AbortController();
+  running = life;
+  signal.addEventListener('abort', () => life.abort(), { once: true, signal: life.signal });
+  life.signal.addEventListener('abort', () => observer.disconnect(), { once: true });
+  const watch = () => observer.observe({ type: 'resource' });
+  const onChange = () => {
+    watch();
+    void check();
+  };
+  container.addEventListener('controllerchange', onChange, { signal: life.signal });
+  watch();
 }
 
 /** Frames and the like are navigations, which the Service Worker leaves to the network itself. */

@@ -77,7 +77,9 @@ export async function register(
   const mount = { origin: location.origin, base: new URL(registration.scope).pathname, routePrefix };
   // A page that has lost its controller registers again by itself; one that another script has is not ours to take.
   const isHeld = () => container.controller !== null && isOurs(container.controller.scriptURL);
-  watchRequests({ mount, repair: async () => !isHeld() || (await repair()), signal });
+  // A worker that is slow to answer is none that is passed by: to replace it would make all tabs slower.
+  const mend = async () => !isHeld() || (await reach(registration.scope)) !== 'passed by' || (await repair());
+  watchRequests({ mount, container, repair: mend, signal });
   return { controlled, version, outdated };
 }
 
@@ -198,8 +200,8 @@ async function control(
 const turnName = 'again';
 
 /**
- * Chromium 156 gives a page whose load met the end of the worker that worker as its controller, and yet its requests pass
- * it by, whatever is claimed; a worker of another address gets them.
+ * Where a worker is stopped while it is being activated, Chromium 156 makes it the page's controller, and yet requests
+ * pass it by, whatever is claimed; a worker of another address gets them.
  */
 async function takeOver(place: Place, script: URL): Promise<boolean> {
   const { container } = place;
@@ -251,13 +253,17 @@ function isSame(address: string, other: string): boolean {
   return plain === otherPlain;
 }
 
-/** Asks for what only the worker has, and no cache: where it does not answer, nobody is asked. */
 async function isReached(scope: string): Promise<boolean> {
+  return (await reach(scope)) === 'reached';
+}
+
+/** Asks for what only the worker has, and no cache: where it does not answer, nobody is asked. */
+async function reach(scope: string): Promise<'reached' | 'passed by' | 'silent'> {
   const limit = AbortSignal.timeout(controlMs);
   const asked = fetch(controlUrl(scope), { cache: 'only-if-cached', mode: 'same-origin', signal: limit });
   return await asked.then(
-    ({ ok }) => ok,
-    () => false,
+    ({ ok }) => (ok ? 'reached' : 'passed by'),
+    () => (limit.aborted ? 'silent' : 'passed by'),
   );
 }
 

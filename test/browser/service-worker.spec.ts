@@ -184,6 +184,21 @@ test('a page whose requests pass the Service Worker by in the middle of its life
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 
+test('a page whose new Service Worker is passed by is mended before it asks for anything', async ({
+  page,
+  context,
+}) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const session = await context.newCDPSession(page);
+  await session.send('Network.enable');
+  await session.send('Network.setBypassServiceWorker', { bypass: true });
+  await page.evaluate(() => navigator.serviceWorker.dispatchEvent(new Event('controllerchange')));
+  await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.endsWith('?again=1'));
+  await session.send('Network.setBypassServiceWorker', { bypass: false });
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
 test('a page that belongs to a Service Worker of a narrower scope is told so, and what to do about it', async ({
   page,
 }) => {

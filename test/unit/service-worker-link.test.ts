@@ -410,6 +410,37 @@ describe("in the middle of a page's life", () => {
     await vi.waitFor(() => expect(container.registered.at(-1)).toBe(`${scope}vecinity-sw.js?again=1`));
   });
 
+  it('has the page taken over before it has asked anything, when the Service Worker that came is passed by', async () => {
+    container.onReplaced = () => {
+      isReached = true;
+    };
+    container.control();
+    await vi.waitFor(() => expect(container.registered.at(-1)).toBe(`${scope}vecinity-sw.js?again=1`));
+    expect(FakeObserver.running.size).toBe(1);
+  });
+
+  it('waits for a Service Worker that is slow to answer, and replaces none for that', async () => {
+    isReached = true;
+    vi.stubGlobal('AbortSignal', { timeout: () => ({ aborted: true }) });
+    vi.stubGlobal('fetch', async (url: string) => {
+      asked(url);
+      throw new DOMException('The operation timed out.', 'TimeoutError');
+    });
+    asked.mockReset();
+    container.control();
+    await vi.waitFor(() => expect(asked).toHaveBeenCalled());
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(container.registered).toHaveLength(1);
+  });
+
+  it('watches again after the next change, where a repair has failed', async () => {
+    await FakeObserver.request('/v1/embeddings', 0);
+    await vi.waitFor(() => expect(FakeObserver.running.size).toBe(0));
+    isReached = true;
+    container.control();
+    await vi.waitFor(() => expect(FakeObserver.running.size).toBe(1));
+  });
+
   it.each([
     ['a request that arrived', '/v1/embeddings', 12.5, 'fetch'],
     ['a request for another path', '/style.css', 0, 'fetch'],
