@@ -1,20 +1,28 @@
 /** One tab among those that share an engine, in what the simulation of many reaches too seldom to judge. */
 import { describe, expect, it } from 'vitest';
-import { fromErrorData, type VecinityError } from '../../src/errors.js';
+import { fromErrorData, VecinityError } from '../../src/errors.js';
 import { Member } from '../../src/sharing/member.js';
-import type { ToFollower, ToLeader } from '../../src/sharing/messages.js';
-import type { Conversation, Surroundings } from '../../src/sharing/surroundings.js';
+import type { Announcement, ToFollower, ToLeader } from '../../src/sharing/messages.js';
+import type { Surroundings } from '../../src/sharing/surroundings.js';
 import type { EngineCall, EngineLine } from '../../src/wire/engine-line.js';
 import { macrotask } from './virtual-runner.js';
 
 const embed: EngineCall = { operation: 'embeddings', argument: { input: 'text' } };
 
 /** A tab whose lock and channels are in the test's hand. */
-function setUp({ wake = async () => {} } = {}) {
+function setUp({ wake = async () => {}, holder = null as string | null } = {}) {
   const told: ToLeader[] = [];
-  const served = new Map<string, Conversation<ToFollower>>();
+  /** What followers are told while the tab leads: who, and the kind of message. */
+  const said: [follower: string, type: string][] = [];
   const calls: unknown[][] = [];
   const timers = new Set<() => void>();
+  /** The delay of each timer. */
+  const delays: number[] = [];
+  /** Pieces of work that go on until they are stopped. */
+  const repeated = new Set<() => void>();
+  const announced: Announcement[] = [];
+  const clock = { elapsedMs: 0 };
+  const user = { sees: true };
   /** Whether each request for the leader's lock takes it from its holder. */
   const steals: boolean[] = [];
   /** What each engine is told of those before it. */
@@ -33,30 +41,33 @@ function setUp({ wake = async () => {} } = {}) {
   };
   const around: Surroundings = {
     id: 'tab',
-    isVisible: () => true,
+    isVisible: () => user.sees,
     now: () => 0,
-    elapsed: () => 0,
-    every: () => () => {},
-    after: (_, work) => {
+    elapsed: () => clock.elapsedMs,
+    every: (_, work) => {
+      repeated.add(work);
+      return () => repeated.delete(work);
+    },
+    after: (delayMs, work) => {
+      delays.push(delayMs);
       timers.add(work);
       return () => timers.delete(work);
     },
-    announce: () => {},
+    announce: (message) => void announced.push(message),
     follow: (receive) => {
       hear = receive;
       return { send: (message) => void told.push(message), close: () => {} };
     },
     serve: (follower) => {
-      const conversation = { send: () => {}, close: () => {} };
-      served.set(follower, conversation);
-      return conversation;
+      const send = (message: ToFollower) => void said.push([follower, message.type]);
+      return { send, close: () => {} };
     },
     contend: ({ steal, onGranted }) => {
       steals.push(steal);
       lead = onGranted;
       return () => {};
     },
-    holder: async () => null,
+    holder: async () => holder,
     watch: () => () => {},
     sleep: () => {},
     wake,
@@ -72,8 +83,24 @@ function setUp({ wake = async () => {} } = {}) {
     calls,
     ends,
     timers,
+    delays,
+    repeated,
+    announced,
+    said,
+    show(isSeen: boolean): void {
+      user.sees = isSeen;
+      member.visibilityChanged();
+    },
     steals,
     ended,
+    /** Seconds pass, and whatever is done every second is done. */
+    async pass(seconds: number): Promise<void> {
+      for (let at = 0; at < seconds; at += 1) {
+        clock.elapsedMs += 1_000;
+        for (const work of [...repeated]) work();
+        await macrotask();
+      }
+    },
     hear: (message: ToFollower) => hear(message),
     lead: () => lead(),
   };
@@ -136,6 +163,66 @@ it('accepts the lead only while the offer is fresh, whatever the clock was set t
   expect(steals).toEqual([false]);
   hear({ type: 'takeover', epoch: '1', at: 0 });
   expect(steals).toEqual([false, true]);
+});
+
+it('takes the lock from a silent holder at most every thirty seconds', async () => {
+  const { member, steals, hear, pass } = setUp({ holder: 'silent' });
+  void member.run(embed);
+  hear({ type: 'welcome', epoch: '1' });
+  const stealsAfter = async (seconds: number) => {
+    await pass(seconds);
+    return steals.filter((steal) => steal).length;
+  };
+  // Silence is judged every eleven seconds, and what is asked of this browser it does not do.
+  expect([await stealsAfter(12), await stealsAfter(28), await stealsAfter(5)]).toEqual([1, 1, 2]);
+});
+
+it('greets the leader whenever the user sees it or no longer does, by which that knows whom to offer the lead', () => {
+  const { member, announced, lead } = setUp();
+  const hello = { type: 'hello', from: 'tab', visible: true, latest: '' };
+  expect(announced).toEqual([hello]);
+  member.visibilityChanged();
+  expect(announced).toEqual([hello, hello]);
+  lead();
+  announced.length = 0;
+  member.visibilityChanged();
+  expect(announced).toEqual([]);
+});
+
+it('offers the lead after five idle seconds unseen, which begin anew whenever it is hidden', async () => {
+  const { member, lead, said, show, pass } = setUp();
+  lead();
+  member.heed({ type: 'hello', from: 'other', visible: true, latest: '' });
+  const offersAfter = async (seconds: number) => {
+    await pass(seconds);
+    return said.filter(([follower, type]) => follower === 'other' && type === 'takeover').length;
+  };
+  show(false);
+  expect(await offersAfter(4)).toBe(0);
+  show(true);
+  show(false);
+  expect([await offersAfter(4), await offersAfter(1)]).toEqual([0, 1]);
+});
+
+it('asks nothing of a leader that it knows to be followed by another', () => {
+  const { member, told, hear } = setUp();
+  const epochOf = (time: number) => `${String(time).padStart(16, '0')}:other`;
+  member.heed({ type: 'leader', epoch: epochOf(2), stolen: true });
+  void member.run(embed);
+  hear({ type: 'welcome', epoch: epochOf(1) });
+  expect(told).toEqual([]);
+  hear({ type: 'welcome', epoch: epochOf(2) });
+  expect(told).toEqual([expect.objectContaining({ type: 'request', epoch: epochOf(2) })]);
+});
+
+it('looks after nobody once it has ended', async () => {
+  const { member, hear, repeated } = setUp();
+  const answer = member.run(embed);
+  hear({ type: 'welcome', epoch: '1' });
+  expect(repeated.size).toBe(1);
+  member.end(new VecinityError('disposed', 'This Vecinity was disposed.'));
+  await expect(answer).rejects.toMatchObject({ code: 'disposed' });
+  expect(repeated.size).toBe(0);
 });
 
 it('gives the lead up when it hears of a later leader, before the browser says that the lock is gone', () => {
@@ -258,6 +345,37 @@ describe('a model that a new leader cannot load', () => {
     hear({ type: 'welcome', epoch: epochOf(2) });
     const loads = asked().flatMap(({ call, epoch }) => (epoch === epochOf(2) && call.operation === 'load' ? call : []));
     expect(loads).toEqual([load('a'), load('b')]);
+  });
+
+  it('is asked for after one second, two, four and then every eight, and after one again once all came', async () => {
+    const { hear, asked, timers, delays } = await setUpLoaded();
+    const answerAll = async (isThere: boolean) => {
+      for (const { id, epoch } of asked().splice(0))
+        hear(isThere ? { type: 'result', epoch, id, value: null } : { type: 'error', epoch, id, error });
+      await macrotask();
+      for (const pass of [...timers]) {
+        timers.delete(pass);
+        pass();
+      }
+    };
+    hear({ type: 'welcome', epoch: epochOf(2) });
+    for (let at = 0; at < 5; at += 1) await answerAll(false);
+    expect(delays).toEqual([1_000, 2_000, 4_000, 8_000, 8_000]);
+    await answerAll(true);
+    hear({ type: 'welcome', epoch: epochOf(3) });
+    await answerAll(false);
+    expect(delays.slice(5)).toEqual([1_000]);
+  });
+
+  it('is no reason to lead for a tab that ends while it waits to ask for the lead again', async () => {
+    const { lead, ends, member, timers } = await setUpLoaded();
+    lead();
+    await macrotask();
+    for (const { reject } of ends) reject(fromErrorData(error));
+    await macrotask();
+    expect(timers.size).toBe(1);
+    member.end(fromErrorData(error));
+    expect(timers.size).toBe(0);
   });
 
   it('leaves no timer behind when the tab ends', async () => {
