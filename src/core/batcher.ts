@@ -3,8 +3,8 @@
  * Which texts make up a run is decided in `queue.ts`, what happens after a failure in `retries.ts`.
  */
 import type { Backend } from '../backend/backend.js';
-import { release } from '../backend/release.js';
 import { abortError, toVecinityError, VecinityError } from '../errors.js';
+import { release } from '../release.js';
 import type { RunListener } from './engine.js';
 import { Job, type JobOptions, type JobResult } from './job.js';
 import { rowsOf } from './job-values.js';

@@ -6,6 +6,7 @@ import { VecinityError } from '../errors.js';
 import { isObject } from '../json-object.js';
 import { objectField } from '../models/json-fields.js';
 import type { ModelSpec } from '../models/spec.js';
+import { TokenTable } from '../models/token-table.js';
 import type { Template } from './template.js';
 
 type Table = Pick<ModelSpec, 'id' | 'vocabSize'>;
@@ -34,6 +35,7 @@ export function checkIds(ids: readonly number[], table: Table, pieceOf: (id: num
 function largestId(tokenizerJson: unknown): number {
   const model = isObject(tokenizerJson) ? objectField(tokenizerJson, 'model') : null;
   if (Array.isArray(model?.vocab)) return model.vocab.length - 1;
+  if (model?.vocab instanceof TokenTable) return model.vocab.largestId;
   let largest = -1;
   for (const id of Object.values(objectField(model, 'vocab') ?? {})) largest = Math.max(largest, Number(id));
   return largest;

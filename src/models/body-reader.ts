@@ -1,4 +1,5 @@
 /** A response's body piece by piece, into one buffer that is used again where the platform can. */
+import { release } from '../release.js';
 
 export type Piece = Uint8Array<ArrayBuffer>;
 
@@ -25,6 +26,7 @@ function openReusing(stream: ReadableStream<Piece>, pieceBytes: number): BodyRea
       const { done, value } = await reader.read(new Uint8Array(buffer));
       // The reader has taken the buffer over and hands it back under another name.
       if (value) buffer = value.buffer;
+      if (done) release(buffer);
       return { done, value };
     },
     cancel: () => reader.cancel(),

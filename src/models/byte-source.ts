@@ -1,4 +1,5 @@
 /** A large file's bytes front to back in exact counts, from a stream or from ranges. Knows nothing of what they mean. */
+import { release } from '../release.js';
 import type { ModelFiles, ReadOptions } from './files.js';
 
 /** Bytes of one file from a position on, taken front to back. */
@@ -72,6 +73,7 @@ export class StreamSource implements ByteSource {
   }
 
   async close(): Promise<void> {
+    release(this.#buffer);
     await this.#reader.cancel();
   }
 

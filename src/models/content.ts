@@ -1,5 +1,6 @@
 /** What the bytes of a model's file must look like, wherever they came from. Knows nothing of networks and disks. */
 import { VecinityError } from '../errors.js';
+import { parseTokenizerJson } from './tokenizer-json.js';
 
 /** The cause of the `model_file_invalid` that a page of HTML raises: a file that may be missing counts as missing then. */
 export class HtmlPageError extends Error {}
@@ -61,8 +62,8 @@ export function tooLargeError(path: string, address: string): VecinityError {
 }
 
 /**
- * Parses a JSON file. Throws `model_file_invalid` with the file's name, also when it is too deep; how long it may be is
- * up to who reads it.
+ * Parses a JSON file; of a tokenizer, see `parseTokenizerJson`. Throws `model_file_invalid` with the file's name, also
+ * when it is too deep; how long it may be is up to who reads it.
  */
 export function parseJson(bytes: Uint8Array, path: string, address: string): unknown {
   const value = parse(bytes, path, address);
@@ -73,7 +74,7 @@ export function parseJson(bytes: Uint8Array, path: string, address: string): unk
 
 function parse(bytes: Uint8Array, path: string, address: string): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    return isTokenizer(path) ? parseTokenizerJson(bytes) : JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw new VecinityError('model_file_invalid', `The file ${path} at ${address} is not valid JSON.`, { cause });
   }

@@ -1,5 +1,6 @@
 /** A model's files below a URL, fetched anew each time; those that are kept are in `kept-files.ts`. */
 import { VecinityError } from '../errors.js';
+import { release } from '../release.js';
 import { unknownVersion } from '../storage/file-store.js';
 import { parseJson } from './content.js';
 import { type DownloadRequest, download } from './download.js';
@@ -24,7 +25,10 @@ export class UrlFiles implements ModelFiles {
 
   async readJson(path: string, options: ReadOptions = {}): Promise<unknown> {
     const bytes = await this.readBytes(path, options);
-    return bytes === null ? null : parseJson(bytes, path, this.location.base);
+    if (bytes === null) return null;
+    const value = parseJson(bytes, path, this.location.base);
+    release(bytes);
+    return value;
   }
 
   async readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array | null> {

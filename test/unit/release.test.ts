@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { release } from '../../src/backend/release.js';
 import { joinParts } from '../../src/backend/wasm/computer.js';
 import { Batcher } from '../../src/core/batcher.js';
+import { release } from '../../src/release.js';
 import { fakeBackend } from './fake-backend.js';
 
 const original = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'transfer');

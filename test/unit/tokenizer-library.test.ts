@@ -2,6 +2,7 @@
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { createLibrary } from '../../src/core/tokenizer-library.js';
+import { parseTokenizerJson } from '../../src/models/tokenizer-json.js';
 
 const frame = {
   normalizer: null,
@@ -24,8 +25,19 @@ const bpe = {
 };
 const added = (id: number, content: string) => ({ id, content, special: true, normalized: false });
 const files = [
-  ['WordPiece', { ...frame, model: wordPiece, added_tokens: [added(0, '[CLS]'), added(9, '[NEW]'), added(4, 'bird')] }],
+  [
+    'WordPiece',
+    {
+      ...frame,
+      model: wordPiece,
+      added_tokens: [added(0, '[CLS]'), added(9, '[NEW]'), added(4, 'bird'), added(2, 'dog')],
+    },
+  ],
   ['BPE', { ...frame, model: bpe, added_tokens: [] }],
+  [
+    'a type without a name',
+    { ...frame, model: { vocab: { a: 0, b: 1 } }, added_tokens: [added(2, 'c'), added(1, 'a')] },
+  ],
   [
     'Unigram',
     {
@@ -51,6 +63,15 @@ describe('the vocabulary of the tokenizer library', () => {
     expect([...(ours.model?.vocab ?? [])]).toEqual([...(own.model?.vocab ?? [])]);
     expect(ours.model?.unk_token_id).toBe(own.model?.unk_token_id);
     for (const text of ['cats dog [NEW] bird', 'abc ab x', 'toString constructor']) {
+      expect(ours.encode(text)).toEqual(own.encode(text));
+    }
+  });
+
+  it.each(files)('is the same when it comes in a table: %s', (_, file) => {
+    const parsed = parseTokenizerJson(new TextEncoder().encode(JSON.stringify(file))) as object;
+    const [ours, own] = [createLibrary(parsed, {}), new Library(structuredClone(file), {})];
+    expect([...(ours.model?.vocab ?? [])]).toEqual([...(own.model?.vocab ?? [])]);
+    for (const text of ['cats dog [NEW] bird', 'abc ab x', 'toString constructor', 'a b c']) {
       expect(ours.encode(text)).toEqual(own.encode(text));
     }
   });

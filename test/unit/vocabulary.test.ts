@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createTokenizer } from '../../src/core/tokenizer.js';
+import { parseTokenizerJson } from '../../src/models/tokenizer-json.js';
 
 const folder = new URL('../fixtures/models/', import.meta.url);
 const read = (path: string) => JSON.parse(readFileSync(new URL(path, folder), 'utf8'));
@@ -16,7 +17,9 @@ function create(model: string, vocabSize: number, change: (json: TokenizerJson) 
   const json: TokenizerJson = read(`${model}/tokenizer.json`);
   change(json);
   const spec = { id: model, maxTokens: 64, vocabSize, includePrompt: true, config: {} };
-  return createTokenizer(json, read(`${model}/tokenizer_config.json`), spec);
+  // As a file is read, with its vocabulary in a table where it is an object.
+  const parsed = parseTokenizerJson(new TextEncoder().encode(JSON.stringify(json)));
+  return createTokenizer(parsed, read(`${model}/tokenizer_config.json`), spec);
 }
 
 function idsOf(model: string): number {

@@ -3,7 +3,7 @@
  * runs in the coordinating worker and in every thread of the pool.
  */
 import type { Pooling, Task } from '../../models/spec.js';
-import { release } from '../release.js';
+import { release } from '../../release.js';
 import { Encoder, type Pass, pickRows, type Tap } from './encoder.js';
 import type { Heap } from './heap.js';
 import { instantiate } from './kernels.js';

@@ -5,8 +5,8 @@
  */
 import { fromErrorData, VecinityError } from '../../errors.js';
 import { nextTask } from '../../pause.js';
+import { release } from '../../release.js';
 import type { TokenBatch } from '../backend.js';
-import { release } from '../release.js';
 import type { EncoderDescription } from './architectures.js';
 import {
   Computer,

@@ -3,7 +3,7 @@
  * memory of the pool, or on its own copy of the weights where memory cannot be shared.
  */
 import { type ErrorData, toErrorData } from '../../errors.js';
-import { release } from '../release.js';
+import { release } from '../../release.js';
 import { Computer, type ModelSetup, type Part, scratchBytes, type ThreadPlace, usualBytes } from './computer.js';
 import { createMemory, Heap } from './heap.js';
 import { Region } from './region.js';
