@@ -79,7 +79,8 @@ export class Batcher {
   }
 
   get statistics(): QueueStatistics {
-    return { inputs: this.#queue.inputs, tokens: this.#queue.tokens };
+    const { places, tokens } = this.#queue.waiting;
+    return { inputs: places, tokens };
   }
 
   /** Admits a job of `total` inputs. Throws `overloaded`, `aborted`, `disposed`. */
@@ -128,10 +129,9 @@ export class Batcher {
 
   /** The time that this many of the waiting inputs will take. */
   #retryAfterMs(inputs: number): number {
-    let known = 0;
-    for (const job of this.#queue) known += job.waiting.length;
-    const tokensEach = known > 0 ? this.#queue.tokens / known : guessedTokens;
-    const ahead = Math.min(inputs, this.#queue.inputs) * tokensEach;
+    const { places, texts, tokens } = this.#queue.waiting;
+    const tokensEach = texts > 0 ? tokens / texts : guessedTokens;
+    const ahead = Math.min(inputs, places) * tokensEach;
     let running = 0;
     for (const run of this.#running) running += run.cost;
     return Math.min(longestRetryMs, Math.ceil(this.#pace.timeFor(ahead + running, this.#runner.lanes)));
@@ -171,7 +171,7 @@ export class Batcher {
   #limits(): RunLimits {
     const { maxBatchTokens, targetRunMs = defaultTargetRunMs } = this.#options;
     const { lanes, padded } = this.#runner;
-    const share = Math.max(minSharedTokens, Math.ceil(this.#queue.tokens / lanes));
+    const share = Math.max(minSharedTokens, Math.ceil(this.#queue.waiting.tokens / lanes));
     return { maxTokens: Math.min(maxBatchTokens, this.#pace.tokensIn(targetRunMs), share), padded };
   }
 

@@ -3,7 +3,7 @@
  * decided in `shares.ts`. A job is the inputs of one request; its texts may arrive piece by piece.
  */
 import { type Entry, type RunLimits, RunShape, takeFitting, takeLongest } from './packing.js';
-import { type QueuedJob, tokensOf } from './queued-job.js';
+import { type QueuedJob, tokensOf, type Waiting } from './queued-job.js';
 import { type Plan, Shares } from './shares.js';
 
 /** The texts of one job in a run. */
@@ -29,16 +29,9 @@ export class JobQueue<J extends QueuedJob> {
     this.#shares.delete(job);
   }
 
-  [Symbol.iterator](): Iterator<J> {
-    return this.#shares.jobs();
-  }
-
-  get inputs(): number {
-    return this.#sum((job) => job.places);
-  }
-
-  get tokens(): number {
-    return this.#sum((job) => job.tokens);
+  /** What waits of all jobs. */
+  get waiting(): Waiting {
+    return this.#shares.waiting;
   }
 
   /** Inputs of one client that wait. */
@@ -59,12 +52,6 @@ export class JobQueue<J extends QueuedJob> {
     this.#shares.book(new Map(run.parts.map(({ job, entries }) => [job, tokensOf(entries)])));
     for (const { job, entries } of run.parts) job.took(entries);
     return run;
-  }
-
-  #sum(of: (job: J) => number): number {
-    let sum = 0;
-    for (const job of this) sum += of(job);
-    return sum;
   }
 }
 

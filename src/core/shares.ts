@@ -2,7 +2,7 @@
  * Whose turn it is: clients that wait (tabs, callers of the Service Worker) get the same share of the device, whatever
  * each has queued, and a short job goes first within reason. Start-time fair queueing (Goyal et al. 1996) by tokens.
  */
-import type { QueuedJob } from './queued-job.js';
+import type { QueuedJob, Waiting } from './queued-job.js';
 
 /** Runs that may overtake a client's oldest job before it leads one itself. */
 const maxOvertakes = 4;
@@ -17,15 +17,10 @@ class Client<J extends QueuedJob> {
   /** Tokens that it was given, on a scale that all clients share. */
   served: number;
   overtakes = 0;
+  readonly waiting: Waiting = { places: 0, texts: 0, tokens: 0 };
 
   constructor(served: number) {
     this.served = served;
-  }
-
-  get places(): number {
-    let sum = 0;
-    for (const job of this.jobs) sum += job.places;
-    return sum;
   }
 }
 
@@ -56,27 +51,35 @@ export class Shares<J extends QueuedJob> {
     // Time without work is not saved up: it would let a client keep all others waiting later.
     if (client.jobs.size === 0) client.served = Math.max(client.served, this.#leastServed());
     client.jobs.add(job);
+    job.join(client.waiting);
     this.#clients.set(name, client);
   }
 
   delete(job: J): void {
-    this.#clients.get(job.client)?.jobs.delete(job);
+    if (this.#clients.get(job.client)?.jobs.delete(job)) job.leave();
     this.#forget();
   }
 
-  *jobs(): Generator<J> {
-    for (const { jobs } of this.#clients.values()) yield* jobs;
+  /** What waits of all clients. */
+  get waiting(): Waiting {
+    const sum: Waiting = { places: 0, texts: 0, tokens: 0 };
+    for (const { waiting } of this.#clients.values()) {
+      sum.places += waiting.places;
+      sum.texts += waiting.texts;
+      sum.tokens += waiting.tokens;
+    }
+    return sum;
   }
 
   /** Inputs of one client that wait. */
   placesOf(client: string): number {
-    return this.#clients.get(client)?.places ?? 0;
+    return this.#clients.get(client)?.waiting.places ?? 0;
   }
 
   /** Clients with inputs that wait, the given one included. */
   countWith(client: string): number {
     let count = 1;
-    for (const [name, other] of this.#clients) if (name !== client && other.places > 0) count += 1;
+    for (const [name, other] of this.#clients) if (name !== client && other.waiting.places > 0) count += 1;
     return count;
   }
 

@@ -28,6 +28,8 @@ export class Member {
   /** Tabs that we lead. */
   readonly #served = new Map<string, Conversation<ToFollower>>();
   #service: Service | null = null;
+  /** Requests of this tab that it has posted to itself and not heard yet. */
+  #onWay = 0;
   #epoch: string | null = null;
   #latestEpoch = '';
   /** Of tabs that led before, as far as we saw it. */
@@ -173,13 +175,21 @@ export class Member {
   #openWay(service: Service): void {
     const { id } = this.#around;
     const way = `${id}:way`;
-    const line = this.#around.serve(id, (message) => service.receive(way, message));
+    const line = this.#around.serve(id, (message) => {
+      if (message.type === 'request' && message.epoch === service.epoch) this.#onWay -= 1;
+      service.receive(way, message);
+    });
     service.addWay(way, { tab: id, send: (message) => 'id' in message && line.send(message) });
     const close = () => {
       line.close();
       this.#served.delete(way);
     };
     this.#served.set(way, { send: line.send, close });
+  }
+
+  /** Whether requests of this tab go by way of the others: that others wait, or some of its own that came before. */
+  #isBusyWay(service: Service): boolean {
+    return service.servesOthers || this.#onWay > 0;
   }
 
   #stepDown(): void {
@@ -269,10 +279,14 @@ export class Member {
     this.#leave({ inPeace: false });
     this.#epoch = epoch;
     this.#latestEpoch = epoch;
+    this.#onWay = 0;
     this.#models.askForAll();
     const direct = (message: ToLeader) => own?.receive(this.#around.id, message);
-    const posted = (message: ToLeader) => this.#conversation.send(message);
-    const isDirect = ({ operation }: EngineCall) => own && !(own.servesOthers && pureOperations.has(operation));
+    const posted = (message: ToLeader) => {
+      if (own && message.type === 'request') this.#onWay += 1;
+      this.#conversation.send(message);
+    };
+    const isDirect = ({ operation }: EngineCall) => own && !(pureOperations.has(operation) && this.#isBusyWay(own));
     this.#requests.follow({ epoch, way: (call) => (isDirect(call) ? direct : posted) });
   }
 

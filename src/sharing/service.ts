@@ -7,6 +7,7 @@
 import { toErrorData, toVecinityError } from '../errors.js';
 import { type CallLife, type EngineCall, type EngineLine, NoScript } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
+import { Entrance } from './entrance.js';
 import type { ToFollower, ToLeader } from './messages.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -39,6 +40,7 @@ export class Service {
   readonly epoch: string;
   readonly #engine: EngineLine;
   readonly #around: Pick<Surroundings, 'elapsed'>;
+  readonly #entrance: Entrance;
   readonly #clients = new Map<string, Client>();
   /** The end of the last request that is tried again; that of the last load apart. */
   #suspects: Promise<unknown> = Promise.resolve();
@@ -50,6 +52,7 @@ export class Service {
   constructor({ epoch, engine, around }: ServiceOptions) {
     this.epoch = epoch;
     this.#engine = engine;
+    this.#entrance = new Entrance(() => engine.run({ operation: 'status', argument: null }));
     this.#around = around;
   }
 
@@ -121,7 +124,6 @@ export class Service {
     if (client.open.has(id)) return;
     const controller = new AbortController();
     client.open.set(id, controller);
-    client.send({ type: 'accepted', epoch: this.epoch, id });
     const outcome = await this.#work(client, asked, controller.signal);
     if (client.open.get(id) !== controller) return;
     client.open.delete(id);
@@ -131,8 +133,13 @@ export class Service {
   async #work(client: Client, asked: Asked, signal: AbortSignal): Promise<ToFollower> {
     const { epoch } = this;
     const { id, call, deaths } = asked;
-    // Who is gone, or has called it off, shall not have it run once its turn comes: it may be what engines die of.
-    const run = async () => signal.aborted || this.#run(client, call, this.#lifeOf(client, asked, signal));
+    const give = async () => {
+      // Who is gone, or has called it off, shall not have it run once its turn comes: it may be what engines die of.
+      if (signal.aborted) return;
+      client.send({ type: 'accepted', epoch, id });
+      return await this.#run(client, call, this.#lifeOf(client, asked, signal));
+    };
+    const run = () => this.#entrance.pass(client.tab, give);
     const isLoad = call.operation === 'load';
     const onDeath = () => client.send({ type: 'died', epoch, id });
     const working = this.#try(run, { deaths, isLoad, onDeath });

@@ -124,6 +124,112 @@ test('a thousand answers leave no listener on the signal that they share', async
   expect((await readLedger(page)).listeners).toBe(listeners);
 });
 
+interface Flood {
+  answered: number;
+  wrong: number;
+  /** Answers that were overtaken by more than the runs hold that are computed at a time. */
+  late: number;
+  /** Codes of what was not answered, with the number of each. */
+  refused: Record<string, number>;
+  /** The times after which the refused ones may come back. */
+  retriesMs: number[];
+  startedAt: number;
+  /** When half of it had ended. */
+  halfAt: number;
+}
+
+const flooding = 5_000;
+
+/** Asks all of it in one go. */
+function flood(page: Page): Promise<Flood> {
+  return page.evaluate(async (count) => {
+    const textOf = (at: number) => `w${at % 10} `.repeat(40);
+    const right = (await window.vecinity.embed(Array.from({ length: 10 }, (_, at) => textOf(at)))).map(String);
+    const refused: Record<string, number> = {};
+    const retriesMs: number[] = [];
+    const answered: number[] = [];
+    const endedAt: number[] = [];
+    let wrong = 0;
+    const ask = async (at: number) => {
+      try {
+        const vector = await window.vecinity.embed(textOf(at));
+        if (String(vector) !== right[at % 10]) wrong += 1;
+        answered.push(at);
+      } catch (thrown) {
+        const { code, retryAfterMs } = thrown as { code: string; retryAfterMs: number };
+        refused[code] = (refused[code] ?? 0) + 1;
+        retriesMs.push(retryAfterMs);
+      }
+      endedAt.push(Date.now());
+    };
+    const startedAt = Date.now();
+    await Promise.all(Array.from({ length: count }, (_, at) => ask(at)));
+    const inOrder = answered.toSorted((a, b) => a - b);
+    const late = answered.filter((own, at) => Math.abs(inOrder.indexOf(own) - at) > 200).length;
+    const halfAt = endedAt[count / 2] ?? Number.NaN;
+    return { answered: answered.length, wrong, late, refused, retriesMs, startedAt, halfAt };
+  }, flooding);
+}
+
+interface Query {
+  askedAt: number;
+  answeredAt: number;
+}
+
+/** Asks one thing after the other for as long as the flood lasts. */
+async function askMeanwhile(page: Page, flooded: Promise<Flood>): Promise<Query[]> {
+  await page.evaluate(() => {
+    window.ended = 0;
+  });
+  void flooded.finally(() =>
+    page.evaluate(() => {
+      window.ended = 1;
+    }),
+  );
+  return await page.evaluate(async () => {
+    const queries: { askedAt: number; answeredAt: number }[] = [];
+    while (window.ended === 0) {
+      const askedAt = Date.now();
+      await window.vecinity.embed(`query ${queries.length}`);
+      queries.push({ askedAt, answeredAt: Date.now() });
+    }
+    return queries;
+  });
+}
+
+for (const place of ['the tab with the engine', 'another tab'] as const)
+  test(`5,000 requests at once of ${place} are answered in order or told when to come back, and other tabs go between them`, async ({
+    context,
+  }) => {
+    const pages = [await context.newPage(), await context.newPage(), await context.newPage()] as const;
+    await keepLedger(pages[0]);
+    for (const page of pages) await openEngine(page, { maxQueue: 500 });
+    const [leader, follower, beside] = pages;
+    const session = await context.newCDPSession(leader);
+    const play = async () => {
+      const flooded = flood(place === 'another tab' ? follower : leader);
+      const queries = await askMeanwhile(beside, flooded);
+      return { ...(await flooded), queries };
+    };
+    const first = await play();
+    const before = { heap: await heapBytes(session), ledger: await readLedger(leader) };
+    const second = await play();
+    for (const { answered, wrong, late, refused, retriesMs, startedAt, halfAt, queries } of [first, second]) {
+      expect({ wrong, late }).toEqual({ wrong: 0, late: 0 });
+      expect(answered + (refused.overloaded ?? 0)).toBe(flooding);
+      // At least the part of the queue that is left where two tabs wait.
+      expect(answered).toBeGreaterThanOrEqual(250);
+      expect(retriesMs.filter((ms) => !(ms > 0 && ms <= 60_000))).toEqual([]);
+      // Where the flood comes first, one or none has its answer by then.
+      const between = queries.filter(({ askedAt, answeredAt }) => askedAt >= startedAt && answeredAt <= halfAt);
+      expect(between.length, JSON.stringify({ startedAt, halfAt, queries })).toBeGreaterThanOrEqual(4);
+    }
+    expect(await leader.evaluate(async () => (await window.vecinity.status()).queue.inputs)).toBe(0);
+    const after = await readLedger(leader);
+    expect(after.channels - after.closed).toBe(before.ledger.channels - before.ledger.closed);
+    expect((await heapBytes(session)) - before.heap).toBeLessThan(1_000_000);
+  });
+
 test('a page that floods the Service Worker is answered or told when to come back, and a tab beside it is served', async ({
   context,
 }) => {

@@ -21,6 +21,8 @@ function setUp({ wake = async () => {}, holder = null as string | null } = {}) {
   /** Pieces of work that go on until they are stopped. */
   const repeated = new Set<() => void>();
   const announced: Announcement[] = [];
+  /** By whom each follower is heard while the tab leads. */
+  const receivers = new Map<string, (message: ToLeader) => void>();
   const clock = { elapsedMs: 0 };
   const user = { sees: true };
   /** Whether each request for the leader's lock takes it from its holder. */
@@ -58,7 +60,8 @@ function setUp({ wake = async () => {}, holder = null as string | null } = {}) {
       hear = receive;
       return { send: (message) => void told.push(message), close: () => {} };
     },
-    serve: (follower) => {
+    serve: (follower, receive) => {
+      receivers.set(follower, receive);
       const send = (message: ToFollower) => void said.push([follower, message.type]);
       return { send, close: () => {} };
     },
@@ -87,6 +90,7 @@ function setUp({ wake = async () => {}, holder = null as string | null } = {}) {
     repeated,
     announced,
     said,
+    post: (follower: string, message: ToLeader) => receivers.get(follower)?.(message),
     show(isSeen: boolean): void {
       user.sees = isSeen;
       member.visibilityChanged();
@@ -290,6 +294,28 @@ it('asks its own engine as if nobody shared it: no message, and no channel for w
   await macrotask();
   expect(Object.keys(calls[1]?.[1] ?? {}).sort()).toEqual(['client', 'onProgress', 'signal']);
   expect(told).toEqual([]);
+});
+
+it('posts its requests to itself while others wait, and until those have come keeps to that way', async () => {
+  const { member, lead, told, calls, ends, post, pass } = setUp();
+  lead();
+  member.heed({ type: 'hello', from: 'other', visible: true, latest: '' });
+  const asked = { type: 'request', id: 1, call: embed, deaths: 0, watched: false, abortable: false } as const;
+  post('other', { ...asked, epoch: `${'1'.padStart(16, '0')}:tab` });
+  expect(calls).toHaveLength(1);
+  for (let at = 0; at < 2; at += 1) {
+    void member.run(embed);
+    await macrotask();
+    ends[0]?.resolve('a vector' as never);
+    // Long enough for the other to be forgotten.
+    await pass(1);
+  }
+  expect([calls.length, told.length]).toEqual([1, 2]);
+  for (const message of told) post('tab', message);
+  expect(calls).toHaveLength(3);
+  void member.run(embed);
+  await macrotask();
+  expect([calls.length, told.length]).toEqual([4, 2]);
 });
 
 describe('a model that a new leader cannot load', () => {

@@ -11,8 +11,8 @@ const load = (model: string): EngineCall => ({ operation: 'load', argument: { mo
 const embed = (input: string): EngineCall => ({ operation: 'embeddings', argument: input });
 
 interface Run {
-  call: unknown;
-  signal: AbortSignal;
+  call: EngineCall;
+  signal: AbortSignal | undefined;
   resolve(value: unknown): void;
   reject(error: VecinityError): void;
 }
@@ -23,7 +23,7 @@ function setUp() {
   const running: Run[] = [];
   const heard: ToFollower[] = [];
   const engine = {
-    run: (call: unknown, { signal }: { signal: AbortSignal }) =>
+    run: (call: EngineCall, { signal }: { signal?: AbortSignal } = {}) =>
       new Promise((resolve, reject) => {
         running.push({ call, signal, resolve, reject });
       }),
@@ -58,6 +58,7 @@ function setUp() {
     fail,
     die: () => fail(new VecinityError('worker_died', 'The engine worker died: a defect.')),
     ends: () => heard.filter(({ type }) => type === 'result' || type === 'error'),
+    accepted: () => heard.filter(({ type }) => type === 'accepted').length,
     deaths: () => heard.filter(({ type }) => type === 'died').length,
   };
 }
@@ -71,11 +72,24 @@ it('works once on a request that a tab sends twice', async () => {
   expect(ends()).toHaveLength(1);
 });
 
+it('accepts a request of a rush only when the engine gets it, and never gives it what was called off by then', async () => {
+  const { ask, cancel, calls, accepted, finish } = setUp();
+  for (let id = 1; id <= 40; id += 1) ask(embed(`text ${id}`));
+  // The last is the question whether the others were read.
+  expect([calls().length, calls().at(-1), accepted()]).toEqual([33, { operation: 'status', argument: null }, 32]);
+  for (const id of [33, 39]) cancel(id);
+  await finish();
+  expect([calls().map(({ argument }) => argument), accepted()]).toEqual([
+    [34, 35, 36, 37, 38, 40].map((id) => `text ${id}`),
+    38,
+  ]);
+});
+
 it('calls off what a tab that is gone has asked for', () => {
   const { ask, signals, leave } = setUp();
   ask(embed('text'));
   leave();
-  expect(signals().map(({ aborted }) => aborted)).toEqual([true]);
+  expect(signals().map((signal) => signal?.aborted)).toEqual([true]);
 });
 
 it('loads a model again whose engine died of something else, and the asking tab hears of its model only', async () => {

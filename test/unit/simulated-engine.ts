@@ -52,6 +52,7 @@ export class SimulatedEngine implements EngineLine {
       this.#loaded ??= this.#load();
       return this.#loaded;
     }
+    if (operation === 'status') return this.#wait(this.#browser.between(0, 20), null);
     if (operation === 'unload') return this.#browser.unloads.push(argument);
     const leave = this.#browser.begin(this.#tab, argument, client);
     try {
