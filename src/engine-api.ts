@@ -11,6 +11,7 @@ import type { ApiContext } from './api/route.js';
 import { shareUses } from './api/uses.js';
 import { assembleEngine, type OpenBackend, type RuntimeParts } from './assemble-engine.js';
 import { supportsModel } from './backend/wasm/supports.js';
+import { checkLoadChoice, checkModelName } from './core/options.js';
 import { VecinityError, wordsOf } from './errors.js';
 import { deleteStoredModel, listStoredModels, storageUsage } from './models/stored-models.js';
 import type { EngineWorkerApi } from './protocol.js';
@@ -39,6 +40,7 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
 
   return {
     async configure(config, api, past) {
+      checkApiConfig(api);
       const engine = assembleEngine(config, {
         ...{ openBackend, wasmSupports: supportsModel, past },
         ...(onFound ? { onFound } : {}),
@@ -50,7 +52,7 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
     },
     rerank: { create: async (body, options) => createRerank(body, { ...(await configured), ...options }) },
     models: { list: async () => listModels(await configured) },
-    storage: { list: listStoredModels, usage: storageUsage, delete: deleteStoredModel },
+    storage: { list: listStoredModels, usage: storageUsage, delete: deleteModel },
     measure: async (model) => measureOf(model, await configured),
     async load(model, options) {
       const status = await loadModel(model, options ?? {}, await configured);
@@ -61,11 +63,17 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
     unload: async (model) => unloadModel(model, await configured),
     dispose: async () => (await configured).engine.dispose(),
     async connect(port) {
-      checkApiConfig((await configured).api);
+      await configured;
       servePort(port, { handler: async (request) => (await handlerOf())(request), engineId, answers });
     },
     ping() {},
   };
+}
+
+async function deleteModel(model: string, revision?: string): Promise<boolean> {
+  checkModelName(model);
+  checkLoadChoice(revision === undefined ? {} : { revision });
+  return await deleteStoredModel(model, revision);
 }
 
 /** One handler for all ports, because making its routes takes longer than a query does. */

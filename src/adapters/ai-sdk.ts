@@ -6,7 +6,8 @@ import { APICallError, type EmbeddingModel, NoSuchModelError, type RerankingMode
 import type { EmbedOptions, RerankOptions } from '../api/client-bodies.js';
 import { maxInputs } from '../config.js';
 import { VecinityError } from '../errors.js';
-import { embedTexts, rankDocuments, type VecinitySource } from './source.js';
+import { wrongOption } from '../rules.js';
+import { checkSource, embedTexts, rankDocuments, type VecinitySource } from './source.js';
 
 export type { VecinitySource } from './source.js';
 
@@ -28,8 +29,9 @@ export interface VecinityProvider {
 
 const name = 'vecinity';
 
-/** Makes the provider of a client or an engine. */
+/** Makes the provider of a client or an engine. Throws `invalid_request` for what is neither. */
 export function createVecinityProvider(source: VecinitySource): VecinityProvider {
+  checkSource(source);
   return {
     specificationVersion: 'v3',
     embeddingModel: (modelId, options = {}) => createEmbeddingModel(source, modelId, options),
@@ -65,8 +67,7 @@ function createRerankingModel(source: VecinitySource, modelId: string, options: 
     provider: name,
     modelId,
     async doRerank({ documents, query, topN, abortSignal: signal, providerOptions }) {
-      const texts =
-        documents.type === 'text' ? documents.values : documents.values.map((value) => JSON.stringify(value));
+      const texts = documents.type === 'text' ? documents.values : documents.values.map(toText);
       const wish = {
         ...options,
         ...ownOptions(providerOptions),
@@ -83,9 +84,18 @@ function createRerankingModel(source: VecinitySource, modelId: string, options: 
   };
 }
 
+/** Throws `invalid_request` for what JSON cannot hold. */
+function toText(value: unknown, index: number): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    throw wrongOption(`documents[${index}]`, 'a value that JSON can hold', value);
+  }
+}
+
 /** The call's options for us, as they came: the engine checks them. */
 function ownOptions(providerOptions: Record<string, Record<string, unknown>> | undefined): Record<string, unknown> {
-  return providerOptions?.[name] ?? {};
+  return { ...providerOptions?.[name] };
 }
 
 /** Settles as `work` does; an abort rejects with the signal's own reason, as the SDK expects it. */

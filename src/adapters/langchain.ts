@@ -4,7 +4,8 @@ import { Embeddings, type EmbeddingsParams } from '@langchain/core/embeddings';
 import { BaseDocumentCompressor } from '@langchain/core/retrievers/document_compressors';
 import type { EmbedOptions, RerankOptions } from '../api/client-bodies.js';
 import { VecinityError } from '../errors.js';
-import { embedTexts, firstOf, rankDocuments, type VecinitySource } from './source.js';
+import { checkObject, isString } from '../rules.js';
+import { checkList, checkSource, embedTexts, firstOf, rankDocuments, type VecinitySource } from './source.js';
 
 export type { VecinitySource } from './source.js';
 
@@ -23,6 +24,8 @@ export class VecinityEmbeddings extends Embeddings {
   readonly #document: EmbedOptions;
 
   constructor(options: VecinityEmbeddingsOptions) {
+    checkObject(options);
+    checkSource(options.source);
     const { source, queryPromptName, documentPromptName, ...rest } = options;
     const { maxConcurrency, maxRetries, onFailedAttempt, ...embed } = rest;
     super(rest);
@@ -56,14 +59,18 @@ export class VecinityRerank extends BaseDocumentCompressor {
   readonly #source: VecinitySource;
   readonly #options: RerankOptions;
 
-  constructor({ source, ...options }: VecinityRerankOptions) {
+  constructor(given: VecinityRerankOptions) {
     super();
+    checkObject(given);
+    checkSource(given.source);
+    const { source, ...options } = given;
     this.#source = source;
     this.#options = options;
   }
 
   /** Best first, `topN` at most. */
   async compressDocuments(documents: DocumentInterface[], query: string): Promise<DocumentInterface[]> {
+    checkList(documents, { name: 'documents', items: 'documents', check: isDocument });
     const texts = documents.map(({ pageContent }) => pageContent);
     const { ranking } = await rankDocuments(this.#source, query, texts, this.#options);
     return ranking.flatMap(({ index, score }) => {
@@ -71,6 +78,10 @@ export class VecinityRerank extends BaseDocumentCompressor {
       return document ? [{ ...document, metadata: { ...document.metadata, relevanceScore: score } }] : [];
     });
   }
+}
+
+function isDocument(value: unknown): boolean {
+  return isString(Object(value).pageContent);
 }
 
 /** LangChain repeats a 429 only when it finds, as on an HTTP error, a header that says when. */

@@ -6,7 +6,8 @@ import { MetadataMode, type NodeWithScore } from '@llamaindex/core/schema';
 import { extractSingleText, extractText } from '@llamaindex/core/utils';
 import type { EmbedOptions, RerankOptions } from '../api/client-bodies.js';
 import { VecinityError } from '../errors.js';
-import { embedTexts, firstOf, rankDocuments, type VecinitySource } from './source.js';
+import { checkObject, checkRules, integerFrom, isFunction, type Rules } from '../rules.js';
+import { checkList, checkSource, embedTexts, firstOf, rankDocuments, type VecinitySource } from './source.js';
 
 export type { VecinitySource } from './source.js';
 
@@ -20,20 +21,20 @@ export interface VecinityEmbeddingOptions extends Omit<EmbedOptions, 'promptName
   documentPromptName?: string;
 }
 
+const embeddingRules: Rules<keyof VecinityEmbeddingOptions> = { embedBatchSize: integerFrom(1) };
+
 /** Vectors for LlamaIndex's stores and retrievers, as `Settings.embedModel` or an index's `embedModel`. */
 export class VecinityEmbedding extends BaseEmbedding {
   readonly #source: VecinitySource;
   readonly #options: EmbedOptions;
   readonly #promptNames: { query: string | undefined; document: string | undefined };
 
-  constructor({
-    source,
-    embedBatchSize = 256,
-    queryPromptName,
-    documentPromptName,
-    ...options
-  }: VecinityEmbeddingOptions) {
+  constructor(given: VecinityEmbeddingOptions) {
     super();
+    checkObject(given);
+    checkRules(embeddingRules, given);
+    checkSource(given.source);
+    const { source, embedBatchSize = 256, queryPromptName, documentPromptName, ...options } = given;
     this.#source = source;
     this.#options = options;
     this.#promptNames = { query: queryPromptName, document: documentPromptName };
@@ -50,7 +51,7 @@ export class VecinityEmbedding extends BaseEmbedding {
 
   /** Null for a query without text, such as an image. */
   override async getQueryEmbedding(query: MessageContentDetail): Promise<number[] | null> {
-    const text = extractSingleText(query);
+    const text = query == null ? null : extractSingleText(query);
     return text ? toNumbers(firstOf(await this.#embed([text], 'query'))) : null;
   }
 
@@ -70,18 +71,22 @@ export class VecinityRerank implements BaseNodePostprocessor {
   readonly #source: VecinitySource;
   readonly #options: RerankOptions;
 
-  constructor({ source, ...options }: VecinityRerankOptions) {
+  constructor(given: VecinityRerankOptions) {
+    checkObject(given);
+    checkSource(given.source);
+    const { source, ...options } = given;
     this.#source = source;
     this.#options = options;
   }
 
   /** Best first, `topN` at most. Throws `invalid_request` without a query. */
   async postprocessNodes(nodes: NodeWithScore[], query?: MessageContent): Promise<NodeWithScore[]> {
-    if (query === undefined) {
+    if (query == null) {
       throw new VecinityError('invalid_request', '`query` is missing: nodes are ranked against one.', {
         param: 'query',
       });
     }
+    checkList(nodes, { name: 'nodes', items: 'nodes with a score', check: isNode });
     const texts = nodes.map(({ node }) => node.getContent(MetadataMode.EMBED));
     const { ranking } = await rankDocuments(this.#source, extractText(query), texts, this.#options);
     return ranking.flatMap(({ index, score }) => {
@@ -89,6 +94,10 @@ export class VecinityRerank implements BaseNodePostprocessor {
       return found ? [{ node: found.node, score }] : [];
     });
   }
+}
+
+function isNode(value: unknown): boolean {
+  return isFunction(Object(Object(value).node).getContent);
 }
 
 function toNumbers(vector: Float32Array): number[] {

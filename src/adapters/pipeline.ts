@@ -5,8 +5,9 @@
 import type { LoadOptions } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import type { Pooling } from '../models/spec.js';
+import { checkObject, checkRules, isText, oneOf, type Rules } from '../rules.js';
 import type { Calls } from './engine-calls.js';
-import { callsOf, type VecinitySource } from './source.js';
+import { callsOf, checkSource, type VecinitySource } from './source.js';
 import { Tensor } from './tensor.js';
 
 export type { VecinitySource } from './source.js';
@@ -34,6 +35,11 @@ export interface FeatureExtractionPipeline {
   dispose(): Promise<void>;
 }
 
+const extractionRules: Rules<keyof FeatureExtractionOptions> = {
+  pooling: ['the name of a pooling', isText],
+  precision: oneOf(['binary', 'ubinary']),
+};
+
 /** Transformers.js has two names each for these. */
 const synonyms: Readonly<Record<string, string>> = { first_token: 'cls', eos: 'last_token' };
 
@@ -41,15 +47,20 @@ const synonyms: Readonly<Record<string, string>> = { first_token: 'cls', eos: 'l
 export async function pipeline(
   task: 'feature-extraction',
   model: string,
-  { source, ...load }: PipelineOptions,
+  options: PipelineOptions,
 ): Promise<FeatureExtractionPipeline> {
   if (task !== 'feature-extraction') {
-    const message = `\`task\` is ${JSON.stringify(task)}; 'feature-extraction' is the one task of this pipeline.`;
+    const message = `\`task\` is ${JSON.stringify(String(task))}; 'feature-extraction' is the one task of this pipeline.`;
     throw new VecinityError('unsupported_task', message, { param: 'task' });
   }
+  checkObject(options);
+  const { source, ...load } = options;
+  checkSource(source);
   const calls = await callsOf(source);
   const { id, spec } = await calls.load(model, load);
   const extract = async (texts: string | readonly string[], options: FeatureExtractionOptions = {}) => {
+    checkObject(options);
+    checkRules(extractionRules, options);
     if (spec) checkPooling(options.pooling, spec.pooling);
     return await embed(calls, { model: id, texts: typeof texts === 'string' ? [texts] : texts }, options);
   };

@@ -7,6 +7,7 @@ import { toEmbeddingsBody, toRerankBody } from '../api/client-bodies.js';
 import { maxInputs } from '../config.js';
 import type { Engine } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
+import { type Check, isFunction, isString, wrongOption } from '../rules.js';
 import type { Calls } from './engine-calls.js';
 
 /** A client (`createVecinity`) or an engine (`createNodeEngine`). */
@@ -29,6 +30,27 @@ export interface RankedDocuments {
   model: string | null;
 }
 
+/** Throws `invalid_request` for what is neither. */
+export function checkSource(source: unknown): void {
+  const { embed, embeddings } = Object(source);
+  if (isFunction(embed) || isFunction(Object(embeddings).create)) return;
+  throw wrongOption('source', 'a client of `createVecinity` or an engine of `createNodeEngine`', source);
+}
+
+interface ListRule {
+  name: string;
+  /** What the list is of, in the plural. */
+  items: string;
+  check: Check;
+}
+
+/** Throws `invalid_request` for what is no list, or has an item that fails the check. */
+export function checkList(value: unknown, { name, items, check }: ListRule): void {
+  if (!Array.isArray(value)) throw wrongOption(name, `a list of ${items}`, value);
+  const wrong = value.findIndex((entry) => !check(entry));
+  if (wrong >= 0) throw wrongOption(`${name}[${wrong}]`, `one of the ${items}`, value[wrong]);
+}
+
 /** The calls of a source; those of an engine are made from the API's own validators, which only Node then loads. */
 export async function callsOf(source: VecinitySource): Promise<Calls> {
   if ('embeddings' in source) return source;
@@ -42,6 +64,7 @@ export async function embedTexts(
   texts: readonly string[],
   { signal, ...options }: EmbedOptions & Signalled,
 ): Promise<EmbeddedTexts> {
+  checkList(texts, { name: 'texts', items: 'texts', check: isString });
   const { embeddings } = await callsOf(source);
   const embedded: EmbeddedTexts = { vectors: [], promptTokens: 0 };
   for (let start = 0; start < texts.length; start += maxInputs) {
@@ -60,6 +83,7 @@ export async function rankDocuments(
   documents: readonly string[],
   { signal, ...options }: RerankOptions & Signalled,
 ): Promise<RankedDocuments> {
+  checkList(documents, { name: 'documents', items: 'texts', check: isString });
   if (documents.length === 0) return { ranking: [], model: null };
   const { rerankings } = await callsOf(source);
   const body = toRerankBody(query, documents, options);

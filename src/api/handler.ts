@@ -7,6 +7,7 @@ import { cors } from 'hono/cors';
 import type { ApiConfig } from '../config.js';
 import type { Engine } from '../core/engine.js';
 import { toVecinityError, VecinityError } from '../errors.js';
+import { wrongOption } from '../rules.js';
 import { readJson } from './body.js';
 import { BodyRoom, type Held } from './body-room.js';
 import { compatFormat } from './compat.js';
@@ -60,10 +61,22 @@ export function createHandler({
   };
   const app = createApp(context, metrics, clientOf);
   return async (request) => {
+    if (!isRequest(request)) return errorResponse(wrongOption('request', 'a Request', request));
     const response = await app.fetch(request);
     for (const [name, value] of Object.entries(correlationHeaders(request))) response.headers.set(name, value);
     return response;
   };
+}
+
+/** Whichever implementation it is of: runtimes and test libraries bring their own. */
+function isRequest(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'headers' in value &&
+    'url' in value &&
+    URL.canParse(String(value.url))
+  );
 }
 
 function createApp(context: ApiContext, metrics: Metrics, clientOf: HandlerOptions['clientOf']): Hono {

@@ -1,27 +1,47 @@
 /** Whether the API's options can work; told before the first request, wherever the dialects are made. */
-import { type ApiConfig, defaultApiConfig, withDefaults } from '../config.js';
-import { VecinityError } from '../errors.js';
+import { type ApiConfig, compatNames, defaultApiConfig, withDefaults } from '../config.js';
+import {
+  checkObject,
+  checkRules,
+  integerFrom,
+  isString,
+  isText,
+  numberFrom,
+  oneOf,
+  orNull,
+  type Rules,
+  wrongOption,
+} from '../rules.js';
+
+const key = orNull(['a string that is not empty', isText]);
+
+const rules = {
+  routePrefix: ['empty or a path such as `/ai`', (value) => isString(value) && /^(?:\/[^/]+)*$/.test(String(value))],
+  apiKey: key,
+  modelPolicy: oneOf(['any', 'strict']),
+  aliases: ['an object with a model for each name', isAliases],
+  maxRequestTokens: orNull(integerFrom(1)),
+  scoreActivation: oneOf(['sigmoid', 'none']),
+  compat: oneOf(compatNames),
+  keepAliveMs: orNull(numberFrom(0)),
+  corsOrigin: orNull(['an origin', isText]),
+} satisfies Rules<keyof ApiConfig>;
 
 /** The options with the defaults for those that were not given. Throws as `checkApiConfig` does. */
 export function completeApiConfig(given: Partial<ApiConfig>): ApiConfig {
+  checkObject(given, 'api');
   // A variable of the environment that was forgotten must not open the API to all.
-  if ('apiKey' in given && given.apiKey === undefined) throw wrongKey();
+  if ('apiKey' in given && given.apiKey === undefined) throw wrongOption('apiKey', key[0], given.apiKey);
   const config = withDefaults(defaultApiConfig, given);
   checkApiConfig(config);
   return config;
 }
 
 /** Throws `invalid_request` with the option that cannot work. */
-export function checkApiConfig({ routePrefix, apiKey }: ApiConfig): void {
-  if (!/^(?:\/[^/]+)*$/.test(routePrefix)) {
-    const message = `\`routePrefix\` must be empty or a path such as \`/ai\`; got ${JSON.stringify(routePrefix)}.`;
-    throw new VecinityError('invalid_request', message, { param: 'routePrefix' });
-  }
-  if (apiKey === '') throw wrongKey();
+export function checkApiConfig(config: ApiConfig): void {
+  checkRules(rules, config);
 }
 
-function wrongKey(): VecinityError {
-  return new VecinityError('invalid_request', '`apiKey` must be null or a string that is not empty.', {
-    param: 'apiKey',
-  });
+function isAliases(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isText);
 }

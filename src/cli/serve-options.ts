@@ -1,5 +1,6 @@
 /** The command line and environment of `vecinity serve`, as typed options. */
 import { type ApiConfig, compatNames, defaultApiConfig, defaultEngineConfig, defaultModel } from '../config.js';
+import { isHeaderName } from '../edge/clients.js';
 import type { NodeEngineOptions } from '../edge/engine.js';
 import { isLoopback } from '../edge/hosts.js';
 import type { Upstream } from '../edge/upstream.js';
@@ -143,7 +144,7 @@ function toNames<Name extends string>(given: Arguments<Name>, flag: Name): strin
 
 function toHeader(given: Arguments<'client-header'>): string | null {
   const name = given.text('client-header') ?? null;
-  if (name === null || /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return name;
+  if (name === null || isHeaderName(name)) return name;
   throw given.wrong('client-header', 'the name of a header');
 }
 

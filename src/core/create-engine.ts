@@ -1,5 +1,6 @@
 /** The engine: which models are loaded or loading, which one answers a request, and the end of all of them. */
 import { abortError, fromErrorData, VecinityError } from '../errors.js';
+import { callRules, checkObject, checkRules, isFunction, wrongOption } from '../rules.js';
 import { bestModel, isUnknown, type WantedTask } from './default-model.js';
 import type {
   ClassifyRequest,
@@ -24,7 +25,7 @@ import { isOther, type LoadChoice, pickChoice } from './load-choice.js';
 import type { LoadedModel } from './loaded-model.js';
 import { type EntryOptions, ModelEntry } from './model-entry.js';
 import type { EngineParts } from './model-loader.js';
-import { checkLoadChoice, checkModelName, checkObject } from './options.js';
+import { checkLoadChoice, checkModelName } from './options.js';
 import { checkRequest, type RequestKind } from './request-check.js';
 
 export type { EngineParts } from './model-loader.js';
@@ -54,7 +55,8 @@ class ModelEngine implements Engine {
    */
   async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
     checkModelName(model);
-    checkObject(options, 'options');
+    checkObject(options);
+    checkRules(callRules, options);
     const choice = pickChoice(options);
     checkLoadChoice(choice);
     this.#requireLife();
@@ -110,6 +112,7 @@ class ModelEngine implements Engine {
   }
 
   onRun(listener: RunListener): void {
+    if (!isFunction(listener)) throw wrongOption('listener', 'a function', listener);
     this.#runListeners.add(listener);
   }
 

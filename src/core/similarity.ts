@@ -4,15 +4,19 @@
  */
 import { VecinityError } from '../errors.js';
 import type { Similarity } from '../models/spec.js';
+import { wrongOption } from '../rules.js';
 
 export type Vector = ArrayLike<number>;
 
-/** Higher is more alike for every measure: the two distances are negated, as sentence-transformers does. */
+/**
+ * Higher is more alike for every measure: the two distances are negated, as sentence-transformers does. Throws
+ * `invalid_request` for what is no measure and for vectors of two widths.
+ */
 export function similarity(a: Vector, b: Vector, measure: Similarity = 'cosine'): number {
-  if (a.length !== b.length) {
-    throw new VecinityError('invalid_request', `Vectors of ${a.length} and ${b.length} values cannot be compared.`);
-  }
-  return measures[measure](a, b);
+  checkPair(a, b);
+  const compare = measures[measure];
+  if (!compare) throw wrongOption('measure', `one of ${Object.keys(measures)}`, measure);
+  return compare(a, b);
 }
 
 /** `[a.length, b.length]`, row by row. Throws `invalid_request` when two vectors differ in width. */
@@ -37,7 +41,10 @@ const measures = {
   manhattan: (a, b) => -manhattanDistance(a, b),
 } satisfies Record<Similarity, (a: Vector, b: Vector) => number>;
 
-/** 0 when a vector is all zero, which points nowhere; NaN when a value is NaN, which is never hidden. */
+/**
+ * 0 when a vector is all zero, which points nowhere; NaN when a value is NaN, which is never hidden. Throws
+ * `invalid_request` as `similarity` does.
+ */
 export function cosine(a: Vector, b: Vector): number {
   const norms = Math.sqrt(dot(a, a)) * Math.sqrt(dot(b, b));
   if (norms === 0) return 0;
@@ -46,11 +53,19 @@ export function cosine(a: Vector, b: Vector): number {
   return Math.max(-1, Math.min(1, value));
 }
 
-/** The sum of the products; equals the cosine of vectors of length 1. */
+/** The sum of the products; equals the cosine of vectors of length 1. Throws `invalid_request` as `similarity` does. */
 export function dot(a: Vector, b: Vector): number {
+  checkPair(a, b);
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
   return sum;
+}
+
+/** Plain JavaScript may give anything. */
+function checkPair(a: unknown, b: unknown): void {
+  const [left, right] = [Object(a).length, Object(b).length];
+  if (left === right && left >= 0) return;
+  throw new VecinityError('invalid_request', `Vectors of ${left} and ${right} values cannot be compared.`);
 }
 
 function euclideanDistance(a: Vector, b: Vector): number {

@@ -2,6 +2,7 @@
  * Whose request it is, for the queue's fair shares: the address that it came from, or what a proxy in front says. An API
  * key is no name: all callers of a server have the same one.
  */
+import { isString, wrongOption } from '../rules.js';
 
 const addresses = new WeakMap<Request, string>();
 
@@ -13,9 +14,10 @@ export function keepAddress(request: Request, address: string | undefined): void
 /**
  * Names the client of a request. Without `header` it is the host that is connected to us. With `header`, which must be
  * one that the proxy in front always writes (`x-forwarded-for`), it is the last name there: the proxy wrote that one, and
- * anybody can send the others.
+ * anybody can send the others. Throws `invalid_request` for what is no name of a header.
  */
 export function createClientOf(header: string | null = null): (request: Request) => string | undefined {
+  if (header !== null && !isHeaderName(header)) throw wrongOption('header', 'the name of a header or null', header);
   return (request) => {
     const said = header === null ? undefined : request.headers.get(header)?.split(',').at(-1)?.trim();
     const address = said || addresses.get(request);
@@ -37,4 +39,9 @@ function firstHalf(address: string): string {
   const rest = after === undefined || after === '' ? [] : after.split(':');
   const zeros = after === undefined ? [] : Array.from({ length: 8 - groups.length - rest.length }, () => '0');
   return `${[...groups, ...zeros, ...rest].slice(0, 4).join(':')}::/64`;
+}
+
+/** Also what a command line gives. */
+export function isHeaderName(value: unknown): boolean {
+  return isString(value) && /^[\w!#$%&'*+.^`|~-]+$/.test(String(value));
 }

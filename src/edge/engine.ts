@@ -8,10 +8,10 @@ import { supportsModel } from '../backend/wasm/supports.js';
 import { defaultEngineConfig, type EngineConfig, withDefaults } from '../config.js';
 import { setDeadline } from '../core/deadline.js';
 import type { Engine } from '../core/engine.js';
-import { checkObject, isText, wrongOption } from '../core/options.js';
 import { VecinityError } from '../errors.js';
 import { openFolder } from '../models/folder.node.js';
 import { setFolderOpener } from '../models/open-files.js';
+import { checkObject, checkRules, isText, orNull, type Rules } from '../rules.js';
 import { withDeadline } from './deadline.js';
 import { startThread } from './thread.js';
 
@@ -22,13 +22,14 @@ export interface NodeEngineOptions extends Partial<Omit<EngineConfig, 'modelsUrl
   pulledDir?: string | null;
 }
 
+const aFolder = orNull(['the path of a folder', isText]);
+const folderRules: Rules<keyof NodeEngineOptions> = { modelsDir: aFolder, pulledDir: aFolder };
+
 /** Makes an engine without a model; `dispose` ends its threads. Throws `invalid_request` for a `modelsDir` that is no folder. */
 export async function createNodeEngine(given: NodeEngineOptions = {}): Promise<Engine> {
-  checkObject(given, 'options');
+  checkObject(given);
+  checkRules(folderRules, given);
   const { modelsDir = null, pulledDir = null, ...options } = given;
-  for (const [name, folder] of Object.entries({ modelsDir, pulledDir })) {
-    if (folder !== null && !isText(folder)) throw wrongOption(name, 'the path of a folder or null', folder);
-  }
   if (modelsDir !== null) await checkFolder(modelsDir);
   setFolderOpener(openFolder);
   setDeadline(withDeadline);

@@ -4,7 +4,7 @@ import {
   createHandler as createApiHandler,
   type Handler,
 } from '../api/handler.js';
-import { checkObject, wrongOption } from '../core/options.js';
+import { checkObject, checkRules, isFunction, type Rules } from '../rules.js';
 import { toRemoteModels, type Upstream } from './upstream.js';
 
 export interface HandlerOptions extends Omit<ApiHandlerOptions, 'remote' | 'metrics'> {
@@ -12,12 +12,21 @@ export interface HandlerOptions extends Omit<ApiHandlerOptions, 'remote' | 'metr
   upstream?: Upstream | readonly Upstream[];
 }
 
+const rules: Rules<keyof HandlerOptions> = {
+  engine: ['an engine, as `createNodeEngine` and `createEdgeEngine` make it', (value) => has(value, 'onRun')],
+  awaited: ["a list of models' names", (value) => has(value, Symbol.iterator)],
+  clientOf: ['a function', isFunction],
+};
+
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
 export function createHandler(options: HandlerOptions): Handler {
-  checkObject(options, 'options');
+  checkObject(options);
+  checkRules(rules, options, { required: ['engine'] });
   const { upstream = [], ...given } = options;
-  if (typeof given.engine?.onRun !== 'function')
-    throw wrongOption('engine', 'an engine, as `createNodeEngine` and `createEdgeEngine` make it', given.engine);
   const upstreams = [upstream].flat();
   return createApiHandler(upstreams.length > 0 ? { ...given, remote: toRemoteModels(upstreams) } : given);
+}
+
+function has(value: unknown, method: PropertyKey): boolean {
+  return Object(value) === value && isFunction(Reflect.get(Object(value), method));
 }

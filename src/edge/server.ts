@@ -3,8 +3,8 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { errorResponse } from '../api/error-response.js';
-import { checkObject, wrongOption } from '../core/options.js';
 import { VecinityError } from '../errors.js';
+import { checkObject, checkRules, integerFrom, isFunction, isText, orNull, type Rules, wrongOption } from '../rules.js';
 import { keepAddress } from './clients.js';
 import { isLoopback, onlyFor } from './hosts.js';
 
@@ -30,13 +30,20 @@ export interface RunningServer {
 /** Clients keep connections for about a minute; a server that closes them earlier cuts requests off that are under way. */
 const keepAliveMs = 75_000;
 
+const rules: Rules<keyof ListenOptions> = {
+  hostname: ['an address or a name', isText],
+  port: integerFrom(0, 65_535),
+  hosts: orNull(['a list of names', (value) => Array.isArray(value) && value.every(isText)]),
+};
+
 /** Listens until it is closed. Rejects with Node's own error when the address cannot be taken. */
 export async function listen(
   handler: (request: Request) => Response | Promise<Response>,
   options: ListenOptions = {},
 ): Promise<RunningServer> {
   checkHandler(handler);
-  checkObject(options, 'options');
+  checkObject(options);
+  checkRules(rules, options);
   const { hostname = '127.0.0.1', port = 0, hosts = isLoopback(hostname) ? [] : null } = options;
   const checked = hosts === null ? handler : onlyFor(hosts, handler);
   const server = createServer({ keepAliveTimeout: keepAliveMs }, toListener(checked));
@@ -64,7 +71,7 @@ export function toListener(handler: (request: Request) => Response | Promise<Res
 }
 
 function checkHandler(handler: unknown): void {
-  if (typeof handler !== 'function') throw wrongOption('handler', 'a function, as `createHandler` makes it', handler);
+  if (!isFunction(handler)) throw wrongOption('handler', 'a function, as `createHandler` makes it', handler);
 }
 
 /** What Node lets through and no `Request` can be made of, such as a `host` that is none. */

@@ -5,9 +5,21 @@
 
 import type { RemoteModels, RemoteRequest } from '../api/remote/models.js';
 import { toMissingRoute, toUpstreamError } from '../api/remote/upstream-error.js';
+import { withDefaults } from '../config.js';
 
 import { abortError, VecinityError } from '../errors.js';
 import { pause } from '../pause.js';
+import {
+  checkObject,
+  checkRules,
+  integerFrom,
+  isFunction,
+  isString,
+  isText,
+  numberFrom,
+  orNull,
+  type Rules,
+} from '../rules.js';
 import { UpstreamWait } from './upstream-wait.js';
 
 /** One server, and which models are asked of it. */
@@ -34,13 +46,15 @@ export interface Upstream {
 }
 
 /** What an upstream is where it does not say. */
-export const upstreamDefaults = {
+export const upstreamDefaults: Required<
+  Pick<Upstream, 'apiKey' | 'headers' | 'timeoutMs' | 'maxRetries' | 'retryDelayMs'>
+> = {
   apiKey: null,
   headers: {},
   timeoutMs: 60_000,
   maxRetries: 2,
   retryDelayMs: 500,
-} as const;
+};
 
 /** Waits that a server asks for are kept up to this one; a longer one is passed to the client at once. */
 const maxRetryDelayMs = 8_000;
@@ -49,6 +63,17 @@ const maxRetryDelayMs = 8_000;
 function isTransient(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
 }
+
+const rules: Rules = {
+  baseUrl: ['an http or https address', isHttp],
+  models: ['a list of names, or an object with their name there for each', isNames],
+  apiKey: orNull(['a string', isString]),
+  headers: ['an object of strings', isTexts],
+  timeoutMs: numberFrom(1),
+  maxRetries: integerFrom(0),
+  retryDelayMs: numberFrom(0),
+  fetch: ['a function', isFunction],
+};
 
 /** The models of several servers. Throws `invalid_request` for options that cannot work. */
 export function toRemoteModels(upstreams: readonly Upstream[]): RemoteModels {
@@ -72,6 +97,18 @@ function namesOf({ models }: Upstream): [name: string, model: string][] {
   return isList(models) ? models.map((name) => [name, name]) : Object.entries(models);
 }
 
+function isHttp(value: unknown): boolean {
+  return isString(value) && /^https?:/.test(String(value)) && URL.canParse(String(value));
+}
+
+function isNames(value: unknown): boolean {
+  return isTexts(value) || (Array.isArray(value) && value.every(isText));
+}
+
+function isTexts(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isString);
+}
+
 class UpstreamServer {
   readonly #baseUrl: string;
   readonly #rootUrl: string;
@@ -79,11 +116,9 @@ class UpstreamServer {
   readonly #options: Required<Pick<Upstream, 'timeoutMs' | 'maxRetries' | 'retryDelayMs' | 'fetch'>>;
 
   constructor(upstream: Upstream) {
-    const { apiKey, headers, timeoutMs, maxRetries, retryDelayMs } = { ...upstreamDefaults, ...upstream };
-    if (!/^https?:/.test(upstream.baseUrl) || !URL.canParse(upstream.baseUrl)) {
-      const message = `\`upstream.baseUrl\` must be an http or https address; got ${JSON.stringify(upstream.baseUrl)}.`;
-      throw new VecinityError('invalid_request', message, { param: 'upstream.baseUrl' });
-    }
+    checkObject(upstream, 'upstream');
+    checkRules(rules, upstream, { place: 'upstream', required: ['baseUrl', 'models'] });
+    const { apiKey, headers, timeoutMs, maxRetries, retryDelayMs } = withDefaults(upstreamDefaults, upstream);
     this.#baseUrl = upstream.baseUrl.replace(/\/+$/, '');
     this.#rootUrl = this.#baseUrl.replace(/\/v\d+$/, '');
     this.#headers = { ...headers, ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }) };

@@ -9,10 +9,10 @@ import { loadWasmBackend } from '../backend/wasm/index.js';
 import { supportsModel } from '../backend/wasm/supports.js';
 import { defaultEngineConfig, type EngineConfig, withDefaults } from '../config.js';
 import type { Engine } from '../core/engine.js';
-import { checkObject } from '../core/options.js';
 import { VecinityError } from '../errors.js';
 import { setFolderOpener } from '../models/open-files.js';
 import { UrlFiles } from '../models/url-files.js';
+import { checkObject, checkRules, isFunction, isString, type Rules } from '../rules.js';
 
 export type { Handler } from '../api/handler.js';
 export type { CompiledKernels } from '../backend/wasm/assets.js';
@@ -38,9 +38,15 @@ const mount = 'file:///models/';
 /** Texts of one run: short runs let the runtime do other things in between. */
 const maxBatchTokens = 2_048;
 
+const rules: Rules<keyof EdgeEngineOptions> = {
+  modelsUrl: ['an absolute address', isAddress],
+  fetch: ['a function', isFunction],
+};
+
 /** Makes an engine without a model. Throws `invalid_request` for an address that is none. */
 export function createEdgeEngine(given: EdgeEngineOptions): Engine {
-  checkObject(given, 'options');
+  checkObject(given);
+  checkRules(rules, given, { required: ['modelsUrl'] });
   const { kernels, modelsUrl, fetch: read, ...options } = given;
   checkObject(kernels, 'kernels');
   for (const level of ['relaxed', 'simd'] as const) checkObject(kernels[level], `kernels.${level}`);
@@ -66,10 +72,11 @@ export function createEdgeEngine(given: EdgeEngineOptions): Engine {
 }
 
 function toBase(modelsUrl: string): string {
-  if (!URL.canParse(modelsUrl)) {
-    const message = `\`modelsUrl\` must be an absolute address; got ${JSON.stringify(modelsUrl)}.`;
-    throw new VecinityError('invalid_request', message, { param: 'modelsUrl' });
-  }
   const { href } = new URL(modelsUrl);
   return href.endsWith('/') ? href : `${href}/`;
+}
+
+/** A string, or a `URL` in plain JavaScript. */
+function isAddress(value: unknown): boolean {
+  return (isString(value) || value instanceof URL) && URL.canParse(String(value));
 }

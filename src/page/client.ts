@@ -9,6 +9,7 @@ import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from '../cor
 import type { EnginePast } from '../core/past.js';
 import { similarity } from '../core/similarity.js';
 import { VecinityError } from '../errors.js';
+import { callRules, checkObject, checkRules, isFunction, wrongOption } from '../rules.js';
 import { canShare } from '../sharing/browser-tab.js';
 import { SharedEngine } from '../sharing/shared-engine.js';
 import type { EngineLine } from '../wire/engine-line.js';
@@ -16,7 +17,7 @@ import { trustScript } from '../wire/trusted-scripts.js';
 import { EngineLink } from './engine-link.js';
 import { createFetch } from './fetch.js';
 import { askPersistence, type ModelStorage } from './model-storage.js';
-import { type Progress, toApiConfig, toEngineConfig, type VecinityOptions } from './options.js';
+import { checkPageOptions, type Progress, toApiConfig, toEngineConfig, type VecinityOptions } from './options.js';
 import { OwnEngine } from './own-engine.js';
 import type { RegisterOptions, Registration } from './registration.js';
 import { ServiceWorkerLink } from './service-worker-link.js';
@@ -38,10 +39,7 @@ export interface VecinityEventMap {
 
 /** Loads a model in a worker, unless `model` is null. Rejects with the reason when that fails, and leaves no worker behind. */
 export async function createVecinity(options: VecinityOptions = {}): Promise<Vecinity> {
-  if (typeof options !== 'object' || options === null) {
-    const message = `\`options\` must be an object such as { model: '${defaultModel}' }; got ${String(options)}.`;
-    throw new VecinityError('invalid_request', message, { param: 'options' });
-  }
+  checkPageOptions(options);
   const vecinity = new Vecinity(options);
   try {
     const { model = defaultModel, revision, signal } = options;
@@ -94,10 +92,10 @@ export class Vecinity extends EventTarget {
     this.#onProgress = options.onProgress;
     this.fetch = createFetch((argument, signal) => line.run({ operation: 'exchange', argument }, { signal }), mount);
     this.embeddings = {
-      create: (argument, call) => line.run({ operation: 'embeddings', argument }, call),
+      create: async (argument, call) => line.run({ operation: 'embeddings', argument }, checkCall(call)),
     };
     this.rerankings = {
-      create: (argument, call) => line.run({ operation: 'rerank', argument }, call),
+      create: async (argument, call) => line.run({ operation: 'rerank', argument }, checkCall(call)),
     };
     this.models = { list: () => line.run({ operation: 'models', argument: null }) };
     this.storage = {
@@ -116,6 +114,7 @@ export class Vecinity extends EventTarget {
     input: string | readonly string[],
     options: EmbedOptions & CallOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
+    checkCall(options);
     if (!Array.isArray(input) || input.length <= maxInputs) {
       const isSingle = !Array.isArray(input) || input.length === 1;
       const report = (progress: JobProgress) => this.#reportJob(progress, options);
@@ -139,6 +138,7 @@ export class Vecinity extends EventTarget {
     documents: readonly string[],
     options: RerankOptions & CallOptions & { returnDocuments?: boolean } = {},
   ): Promise<RankedDocument[]> {
+    checkCall(options);
     const onProgress = (progress: JobProgress) => this.#reportJob(progress, options);
     const body = toRerankBody(query, documents, options);
     const { results } = await this.rerankings.create(body, toCall(options.signal, onProgress));
@@ -162,6 +162,7 @@ export class Vecinity extends EventTarget {
     b: Comparable | readonly Comparable[],
     options: EmbedOptions & CallOptions = {},
   ): Promise<number | number[][]> {
+    checkCall(options);
     const [left, right] = [toList(a, 'a'), toList(b, 'b')];
     const vectors = await this.#toVectors([...left, ...right], options);
     const model = options.model ?? null;
@@ -173,7 +174,7 @@ export class Vecinity extends EventTarget {
 
   /** Loads a model beside those that are there; it is loaded again by itself if the worker dies. */
   async load(model: string, options: LoadOptions = {}): Promise<ModelStatus> {
-    const { onProgress: tell, signal, ...choice } = options;
+    const { onProgress: tell, signal, ...choice } = checkCall(options);
     const onProgress: NonNullable<LoadOptions['onProgress']> = (progress) => {
       tell?.(progress);
       this.#report(progress);
@@ -263,11 +264,24 @@ function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
 }
 
 function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {
-  if (createWorker) return createWorker();
+  if (createWorker) return checkWorker(createWorker());
   if (workerUrl)
     return new Worker(trustScript(new URL(workerUrl, document.baseURI)), { type: 'module', name: 'vecinity' });
   // Written out in this form because bundlers look for it.
   return new Worker(new URL('../../worker/engine-worker.ts', import.meta.url), { type: 'module', name: 'vecinity' });
+}
+
+/** The same options. Throws `invalid_request` for those that no call can have. */
+function checkCall<Options extends object>(options: Options = {} as Options): Options {
+  checkObject(options);
+  checkRules(callRules, options);
+  return options;
+}
+
+function checkWorker(worker: Worker): Worker {
+  if (!isFunction(Object(worker).postMessage))
+    throw wrongOption('createWorker', 'a function that returns a Worker', worker);
+  return worker;
 }
 
 function toCall(signal: AbortSignal | undefined, onProgress?: (progress: JobProgress) => void): CallOptions {
@@ -289,6 +303,5 @@ function isOne(value: Comparable | readonly Comparable[] | null): value is Compa
 function toList(value: Comparable | readonly Comparable[], param: string): readonly Comparable[] {
   const list: unknown = isOne(value) ? [value] : value;
   if (Array.isArray(list) && list.every(isOne)) return list;
-  const message = `\`${param}\` must be a text, a vector, or a list of them; got ${value === null ? value : typeof value}.`;
-  throw new VecinityError('invalid_request', message, { param });
+  throw wrongOption(param, 'a text, a vector, or a list of them', value);
 }

@@ -1,6 +1,17 @@
 /** What a page can say to `createVecinity`, and how it becomes the engine's and the API's configuration. */
 import { type ApiConfig, defaultApiConfig, defaultEngineConfig, type EngineConfig, withDefaults } from '../config.js';
 import type { JobProgress, LoadProgress } from '../core/engine.js';
+import {
+  callRules,
+  checkObject,
+  checkRules,
+  isFunction,
+  isString,
+  orNull,
+  type Rule,
+  type Rules,
+  wrongOption,
+} from '../rules.js';
 
 /** A model's files or a long job, as far as it is. */
 export type Progress = LoadProgress | ({ type: 'job' } & JobProgress);
@@ -29,6 +40,30 @@ export interface VecinityOptions extends Partial<EngineConfig>, Partial<Omit<Api
   onProgress?: (progress: Progress) => void;
   /** Gives up loading; the worker is gone afterwards. */
   signal?: AbortSignal;
+}
+
+const anAddress: Rule = ['an address', (value) => URL.canParse(String(value), document.baseURI)];
+const addressOrNull = orNull(anAddress);
+
+const rules: Rules<keyof VecinityOptions> = {
+  ...callRules,
+  createWorker: ['a function', isFunction],
+  workerUrl: anAddress,
+  hubUrl: anAddress,
+  modelsUrl: addressOrNull,
+  assetsUrl: addressOrNull,
+  routePrefix: ['a path', isString],
+};
+
+const callable = new Set(['createWorker', 'onProgress']);
+
+/** Throws `invalid_request` for what cannot be resolved, called, or posted to the worker, which checks the rest. */
+export function checkPageOptions(options: VecinityOptions): void {
+  checkObject(options);
+  for (const [name, value] of Object.entries(options)) {
+    if (typeof value === 'symbol' || (isFunction(value) && !callable.has(name))) throw wrongOption(name, 'data', value);
+  }
+  checkRules(rules, options);
 }
 
 /** Relative addresses are resolved here, against the page: a worker would resolve them against its own script. */

@@ -4,6 +4,7 @@
  */
 import { VecinityError, wordsOf } from '../errors.js';
 import type { ToPage, ToServiceWorker } from '../protocol.js';
+import { checkObject, checkRules, isString, type Rule, type Rules } from '../rules.js';
 import { buildId } from '../wire/build-id.js';
 import { parsePeer, protocolVersion } from '../wire/engine-port.js';
 import { controlUrl } from '../wire/routes.js';
@@ -31,6 +32,9 @@ export interface Registration {
   outdated: boolean;
 }
 
+const anAddress: Rule = ['an address', (value) => isAddress(value)];
+const rules: Rules<keyof RegisterOptions> = { url: anAddress, scope: anAddress };
+
 /** What comes from the page, whose copy of the package is the only one that has it. */
 export interface Surroundings {
   /** Absent without https, in a sandboxed frame and in some private windows. */
@@ -53,9 +57,12 @@ interface Place extends Pick<Surroundings, 'trustScript'> {
  * Throws `service_worker_unavailable` with the reason; `vecinity.fetch` works in every such case.
  */
 export async function register(
-  { url = '/vecinity-sw.js', scope }: RegisterOptions,
+  options: RegisterOptions,
   { container, routePrefix, trustScript, signal }: Surroundings,
 ): Promise<Registration> {
+  checkObject(options);
+  checkRules(rules, options);
+  const { url = '/vecinity-sw.js', scope } = options;
   if (!container) throw unavailable(absenceReason());
   const wanted = new URL(url, document.baseURI);
   if (routePrefix) wanted.searchParams.set('prefix', routePrefix);
@@ -96,6 +103,10 @@ async function newestWorker(
   }
   if (version !== null) return { worker, version };
   throw unavailable(`${worker.scriptURL} did not answer: it is of another version, or not ours and does not import it`);
+}
+
+function isAddress(value: unknown): boolean {
+  return (isString(value) || value instanceof URL) && URL.canParse(String(value), document.baseURI);
 }
 
 function absenceReason(): string {

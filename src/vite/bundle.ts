@@ -87,6 +87,8 @@ export async function bundleLibrary(options: LibraryOptions): Promise<string[]> 
     dir: folder,
     format: 'esm',
     minify: platform === 'browser',
+    // `dist/THIRD-PARTY.txt` has the licences in full; a page's bytes are counted.
+    comments: { legal: platform !== 'browser' },
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',
     assetFileNames: 'assets/[name][extname]',

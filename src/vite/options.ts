@@ -1,5 +1,7 @@
 /** What a site can say to the Vite plugin. */
 
+import { isText, type Rule, type Rules } from '../rules.js';
+
 /** One folder, or several that are looked at in order. */
 export type Folders = string | readonly string[];
 
@@ -12,6 +14,14 @@ export interface VecinityPluginOptions {
   serviceWorker?: boolean;
 }
 
+const aBoolean: Rule = ['true or false', (value) => typeof value === 'boolean'];
+
+export const pluginRules: Rules<keyof VecinityPluginOptions> = {
+  modelsDir: ['a folder, a list of folders, or an object with those for each address', isModelsDir],
+  isolate: aBoolean,
+  serviceWorker: aBoolean,
+};
+
 /** Every address with its folders; addresses begin and end with a slash. */
 export function toMounts(modelsDir: VecinityPluginOptions['modelsDir']): [string, readonly string[]][] {
   if (modelsDir === undefined) return [];
@@ -20,6 +30,11 @@ export function toMounts(modelsDir: VecinityPluginOptions['modelsDir']): [string
     `/${url}/`.replace(/\/+/g, '/'),
     typeof folders === 'string' ? [folders] : folders,
   ]);
+}
+
+function isModelsDir(value: unknown): boolean {
+  const isOneOrMore = (folders: unknown) => isText(folders) || (Array.isArray(folders) && folders.every(isText));
+  return isOneOrMore(value) || (typeof value === 'object' && value !== null && Object.values(value).every(isOneOrMore));
 }
 
 function isFolders(value: Folders | Record<string, Folders>): value is Folders {

@@ -4,8 +4,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Connect, Plugin } from 'vite';
+import { checkObject, checkRules } from '../rules.js';
 import { serveModels } from './models.js';
-import { toMounts, type VecinityPluginOptions } from './options.js';
+import { pluginRules, toMounts, type VecinityPluginOptions } from './options.js';
 
 export type { Folders, VecinityPluginOptions } from './options.js';
 export { type PwaOptions, withVecinity } from './pwa.js';
@@ -25,6 +26,8 @@ export function vecinity(options: VecinityPluginOptions = {}): Plugin {
 
 /** The plugin with another source of the Service Worker's code, for this repository's own server. */
 export function createPlugin(options: VecinityPluginOptions, readServiceWorker: () => Promise<string>): Plugin {
+  checkObject(options);
+  checkRules(pluginRules, options);
   const { isolate = false, serviceWorker = true, modelsDir } = options;
   let base = '/';
 

@@ -1,5 +1,7 @@
 /** What vite-plugin-pwa has to be told so that a site's one Service Worker answers for Vecinity and starts it offline. */
 
+import { checkObject, checkRules, type Rule, type Rules } from '../rules.js';
+
 interface Globs {
   globPatterns?: string[];
   globIgnores?: string[];
@@ -33,7 +35,12 @@ const runtimeFiles = /\/ort-[^/]*\.wasm$/;
  * is completed, and the first line of the site's own Service Worker is `import 'vecinity/service-worker'`.
  */
 export function withVecinity<Rule, Options extends PwaOptions<Rule>>(options: Options & PwaOptions<Rule>): Options {
+  checkObject(options);
   const { workbox = {}, injectManifest = {} } = options;
+  for (const [name, part] of Object.entries({ workbox, injectManifest })) {
+    checkObject(part, name);
+    checkRules(listRules, part, { place: name });
+  }
   return {
     ...options,
     workbox: {
@@ -46,6 +53,9 @@ export function withVecinity<Rule, Options extends PwaOptions<Rule>>(options: Op
     injectManifest: { ...injectManifest, ...completeGlobs(injectManifest) },
   };
 }
+
+const aList: Rule = ['a list', Array.isArray];
+const listRules: Rules = { globPatterns: aList, globIgnores: aList, importScripts: aList, runtimeCaching: aList };
 
 function completeGlobs({ globPatterns = usualPatterns, globIgnores = [] }: Globs): Globs {
   return { globPatterns: [...globPatterns, ...kernelPatterns], globIgnores: [...globIgnores, ...ignored] };

@@ -6,6 +6,7 @@ import { type TransferHandler, transfer, transferHandlers } from 'comlink';
 import type { EmbeddingsResponse } from '../api/responses.js';
 import { type ErrorData, fromErrorData, toErrorData, VecinityError } from '../errors.js';
 import { isObject } from '../json-object.js';
+import { isSignal } from '../rules.js';
 
 /** Options of a call with the two members that cannot be cloned. */
 interface Live {
@@ -53,7 +54,7 @@ const throwHandler: Omit<TransferHandler<{ value: unknown }, ErrorData>, 'canHan
 
 const callHandler: TransferHandler<Live, Wire> = {
   canHandle: (value): value is Live =>
-    isObject(value) && (value.signal instanceof AbortSignal || typeof value.onProgress === 'function'),
+    isObject(value) && (isSignal(value.signal) || typeof value.onProgress === 'function'),
   serialize: (live) => {
     const wire = openCall(live);
     return [wire, [wire.port]];

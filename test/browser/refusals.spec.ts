@@ -116,11 +116,67 @@ test.describe('a bad request', () => {
       'rerank null': refusal('documents', 'null'),
       'rerank without a query': refusal('query', 'null'),
       'similarity null': refusal('a', 'null'),
-      'similarity [null]': refusal('b', 'object'),
+      'similarity [null]': refusal('b', 'a list'),
       'load null': refusal('model', 'null'),
       'unload 7': refusal('model', '7'),
       'what is right': 'resolved',
     });
+  });
+
+  test('of plain JavaScript has options that are none, and none of them does harm', async ({ page }) => {
+    const thrown: string[] = [];
+    page.on('pageerror', ({ message }) => thrown.push(message));
+    await openEngine(page);
+    const told = await page.evaluate(async () => {
+      const { vecinity } = window;
+      // No type allows what is tried here.
+      const create = window.subject.createVecinity as (options: unknown) => Promise<unknown>;
+      const client = vecinity as unknown as Record<string, (...values: unknown[]) => Promise<unknown>>;
+      const register = vecinity.serviceWorker.register as (options: unknown) => Promise<unknown>;
+      const answers: string[] = [];
+      const tell = async (call: Promise<unknown> | undefined) => {
+        const { name, code, message } = await (call ?? Promise.resolve()).then(
+          () => ({}),
+          (error) => error,
+        );
+        answers.push(`${name} ${code}: ${message}`);
+      };
+      for (const options of [null, 7, 'x', ['a']]) {
+        await tell(create(options));
+        await tell(register(options));
+        await tell(client.load?.('bert-cls', options));
+        await tell(client.embed?.('a', options));
+        await tell(client.rerank?.('q', ['a'], options));
+        await tell(client.similarity?.('a', 'b', options));
+        await tell(vecinity.embeddings.create({ input: 'a' }, options as never));
+        await tell(vecinity.rerankings.create({ query: 'q', documents: ['a'] }, options as never));
+      }
+      for (const options of [{ signal: 7 }, { signal: {} }, { onProgress: 'x' }, { onProgress: 7n }]) {
+        await tell(create({ model: null, ...options }));
+        await tell(client.load?.('bert-cls', options));
+        await tell(client.embed?.('a', options));
+        await tell(client.embed?.(['a', 'b'], options));
+        await tell(client.rerank?.('q', ['a'], options));
+        await tell(client.similarity?.([1], [1], options));
+        await tell(vecinity.embeddings.create({ input: 'a' }, options as never));
+      }
+      for (const value of ['http://[', Symbol('s')]) {
+        await tell(register({ url: value }));
+        await tell(register({ scope: value }));
+        for (const name of ['workerUrl', 'hubUrl', 'modelsUrl', 'assetsUrl']) await tell(create({ [name]: value }));
+      }
+      for (const name of ['device', 'hubToken', 'aliases', 'maxQueue']) await tell(create({ [name]: () => {} }));
+      for (const wrong of [{ createWorker: 7 }, { createWorker: () => {} }, { routePrefix: null }, { aliases: 7 }])
+        await tell(create(wrong));
+      await tell(vecinity.storage.delete(null as never));
+      return { answers, width: (await vecinity.embed('a', { signal: null, onProgress: null } as never)).length };
+    });
+    expect(told.answers.length).toBeGreaterThan(60);
+    for (const answer of told.answers) {
+      expect(answer).toMatch(/^VecinityError invalid_request: `\w+` must be .*; got .*\.$/s);
+    }
+    expect(told.width).toBeGreaterThan(0);
+    expect(thrown).toEqual([]);
   });
 
   test('without the key is 401, with it 200', async ({ page }) => {

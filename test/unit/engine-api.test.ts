@@ -95,14 +95,36 @@ describe('a port of an engine', () => {
     expect(await response.json()).toEqual({ object: 'list', data: [] });
     port.close();
   });
+});
 
-  it.each([{ routePrefix: 'ai' }, { apiKey: '' }])('is refused under options that cannot work: %o', async (api) => {
-    const { port1, port2 } = new MessageChannel();
-    const engine = await openEngine(api);
-    await expect(engine.connect(port2)).rejects.toMatchObject({
+describe('the API of an engine', () => {
+  it.each([
+    [{ routePrefix: 'ai' }, 'empty or a path such as `/ai`; got "ai".'],
+    [{ routePrefix: null }, 'empty or a path such as `/ai`; got null.'],
+    [{ apiKey: '' }, 'a string that is not empty or null; got "".'],
+    [{ aliases: 7 }, 'an object with a model for each name; got 7.'],
+    [{ aliases: { a: 7 } }, 'an object with a model for each name; got an object.'],
+    [{ modelPolicy: 'all' }, 'one of any, strict; got "all".'],
+    [{ compat: 'tei' }, 'one of none, openai, vllm, infinity, ollama; got "tei".'],
+    [{ scoreActivation: true }, 'one of sigmoid, none; got true.'],
+    [{ maxRequestTokens: 0.5 }, 'an integer of at least 1 or null; got 0.5.'],
+    [{ keepAliveMs: Number.NaN }, 'a number of at least 0 or null; got NaN.'],
+    [{ corsOrigin: 10n }, 'an origin or null; got 10.'],
+  ])('refuses options that cannot work: %o', async (wrong, told) => {
+    // The cast is the point: plain JavaScript gives anything.
+    const opening = openEngine(wrong as Partial<ApiConfig>);
+    const [param] = Object.keys(wrong);
+    await expect(opening).rejects.toMatchObject({
       code: 'invalid_request',
-      param: Object.keys(api)[0],
+      param,
+      message: `\`${param}\` must be ${told}`,
     });
-    port1.close();
+  });
+
+  it.each([null, 7, '', {}])('has no stored model %o to delete', async (model) => {
+    const engine = await openEngine();
+    // The cast is the point: plain JavaScript gives anything.
+    const deletion = engine.storage.delete(model as string);
+    await expect(deletion).rejects.toMatchObject({ code: 'invalid_request', param: 'model' });
   });
 });

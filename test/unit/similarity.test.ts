@@ -42,3 +42,13 @@ test('a matrix holds every pair, row by row', () => {
 test('vectors of different widths are refused with both widths', () => {
   expect(() => similarity([1, 2], [1, 2, 3])).toThrow(/2 and 3 values/);
 });
+
+test('what is no vector and no measure is refused in our words', () => {
+  // No type allows what is tried here.
+  const compare = similarity as (...values: unknown[]) => number;
+  for (const call of [() => compare(null, a), () => cosine(null as never, a), () => dot(null as never, null as never)])
+    expect(call).toThrow(expect.objectContaining({ name: 'VecinityError', code: 'invalid_request' }));
+  expect(() => compare(a, b, 'cosin')).toThrow(
+    /^`measure` must be one of cosine,dot,euclidean,manhattan; got "cosin"\.$/,
+  );
+});
