@@ -52,3 +52,9 @@ export function rejection(): { promise: Promise<never>; reject: (error: Vecinity
   promise.catch(() => {});
   return { promise, reject };
 }
+
+/** On Node a clock does not keep the process alive; in a browser a timer is a number. */
+export function unref(timer: ReturnType<typeof setTimeout>): ReturnType<typeof setTimeout> {
+  if (typeof timer === 'object' && 'unref' in timer) (timer as { unref(): void }).unref();
+  return timer;
+}

@@ -59,7 +59,7 @@ export interface Embedded extends TypedVectors {
 /** Validates the body and embeds its inputs. Throws what the engine throws, and `invalid_request`. */
 export async function embedBody(body: unknown, context: CallContext): Promise<Embedded> {
   refuseMessages(body);
-  const parsed = parseBody(embeddingsBody, body);
+  const parsed = readPlain(body) ?? parseBody(embeddingsBody, body);
   if (parsed.return_multivector)
     throw invalidField(['return_multivector'], 'false where an input has one vector', true);
   checkTexts(parsed.input, context);
@@ -83,6 +83,29 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
   const [first = own, ...more] = parsed.embedding_type ?? parsed.embedding_types ?? [];
   const form = { dtype: parsed.embed_dtype ?? plainForm.dtype, bigEndian: parsed.endianness === 'big' };
   return { result, types: [first, ...more], bytes, form };
+}
+
+const isFlag = (value: unknown) => typeof value === 'boolean';
+const isText = (value: unknown) => typeof value === 'string';
+
+/** What the fields of nearly all bodies are; none of them can be wrong in another way. */
+const plainFields = new Map<string, (value: unknown) => boolean>([
+  ['model', isText],
+  ['truncate', isFlag],
+  ['normalize', isFlag],
+]);
+
+/** One text with nothing unusual: all validators together take it as long as its tokens. Null for any other body. */
+function readPlain(body: unknown): EmbeddingsBody | null {
+  if (typeof body !== 'object' || body === null || !('input' in body)) return null;
+  const { input, ...rest } = body;
+  const [only = input, ...more] = Array.isArray(input) ? input : [];
+  if (more.length > 0 || !isText(only)) return null;
+  for (const [name, value] of Object.entries(rest)) {
+    if (value !== undefined && !plainFields.get(name)?.(value)) return null;
+  }
+  // What is left has just been checked, field by field.
+  return { ...rest, input: [only] } as EmbeddingsBody;
 }
 
 /** vLLM makes one text of a chat by the model's own template; models that embed texts here have none. */

@@ -7,6 +7,7 @@ import type { Engine, LoadOptions, ModelStatus } from '../core/engine.js';
 import { pickChoice } from '../core/load-choice.js';
 import { abortError } from '../errors.js';
 import { modelIdOf } from '../models/resolve.js';
+import { unref } from '../pause.js';
 import { findModel, resolveModel } from './names.js';
 import type { ApiContext, CallContext } from './route.js';
 import { findUse, sleepers, type Use, useOf } from './uses.js';
@@ -152,10 +153,4 @@ function findLonelySleeper({ engine }: ApiContext): string | undefined {
 
 function isAsleep(engine: Engine, id: string): boolean {
   return findUse(engine, id)?.asleep != null;
-}
-
-/** On Node a clock does not keep the process alive; in a browser a timer is a number. */
-function unref(timer: ReturnType<typeof setTimeout>): ReturnType<typeof setTimeout> {
-  if (typeof timer === 'object' && 'unref' in timer) (timer as { unref(): void }).unref();
-  return timer;
 }

@@ -4,6 +4,7 @@
  * not used again. Replacing it is the business of `resilient.ts`.
  */
 import { abortError, fromErrorData, VecinityError } from '../errors.js';
+import { unref } from '../pause.js';
 import type { FromCompute, Preparation, ToCompute } from '../protocol.js';
 import type { Backend, BackendInfo, BackendLoadOptions, BackendRequest, TokenBatch } from './backend.js';
 
@@ -41,7 +42,8 @@ type Answer = Exclude<FromCompute, { type: 'progress' }>;
 interface Waiter {
   resolve(answer: Answer): void;
   reject(error: VecinityError): void;
-  timer: ReturnType<typeof setTimeout>;
+  /** When time is up, by `performance.now()`. */
+  dueMs: number;
 }
 
 /** Starts a compute worker and loads a model in it. Rejects as the loader does, and with `worker_died`, `timeout`, `aborted`. */
@@ -125,6 +127,9 @@ class ComputeConnection {
   readonly #waiters = new Map<number, Waiter & CallLimit>();
   #closed: VecinityError | null = null;
   #lastId = 0;
+  /** One for all calls, left running after the last: to set and clear one takes a query a noticeable part of its time. */
+  #alarm: ReturnType<typeof setTimeout> | undefined;
+  #alarmMs = Number.POSITIVE_INFINITY;
 
   constructor(worker: WorkerLike) {
     this.#worker = worker;
@@ -141,8 +146,9 @@ class ComputeConnection {
     const id = ++this.#lastId;
     const answer = new Promise<Answer>((resolve, reject) => {
       if (this.#closed) return reject(this.#closed);
-      const timer = setTimeout(() => this.#expire(limit), limit.timeoutMs);
-      this.#waiters.set(id, { resolve, reject, timer, ...limit });
+      const dueMs = performance.now() + limit.timeoutMs;
+      this.#waiters.set(id, { resolve, reject, dueMs, ...limit });
+      this.#setAlarm(dueMs);
     });
     // The union loses the link between `type` and the rest when `id` is added back.
     this.#post({ ...message, id } as Question, transfer);
@@ -155,7 +161,7 @@ class ComputeConnection {
       this.#worker.postMessage(message, transfer);
     } catch (thrown) {
       this.#waiters.get(message.id)?.reject(new VecinityError('internal_error', String(thrown), { cause: thrown }));
-      this.#settle(message.id);
+      this.#waiters.delete(message.id);
     }
   }
 
@@ -163,13 +169,14 @@ class ComputeConnection {
   close(error: VecinityError): void {
     if (this.#closed) return;
     this.#closed = error;
+    clearTimeout(this.#alarm);
     this.#worker.terminate();
     this.rejectAll(error);
   }
 
   rejectAll(error: VecinityError): void {
     for (const [id, waiter] of this.#waiters) {
-      this.#settle(id);
+      this.#waiters.delete(id);
       waiter.reject(error);
     }
   }
@@ -181,21 +188,30 @@ class ComputeConnection {
       this.#progress(waiter, message);
       return;
     }
-    this.#settle(message.id);
+    this.#waiters.delete(message.id);
     if (message.type === 'error') waiter.reject(fromErrorData(message.error));
     else waiter.resolve(message);
   }
 
   /** A sign of life: the time limit starts again. */
   #progress(waiter: Waiter & CallLimit, message: Extract<FromCompute, { type: 'progress' }>): void {
-    clearTimeout(waiter.timer);
-    waiter.timer = setTimeout(() => this.#expire(waiter), waiter.timeoutMs);
+    waiter.dueMs = performance.now() + waiter.timeoutMs;
     this.onProgress?.(message);
   }
 
-  #settle(id: number): void {
-    clearTimeout(this.#waiters.get(id)?.timer);
-    this.#waiters.delete(id);
+  #setAlarm(dueMs: number): void {
+    if (dueMs >= this.#alarmMs) return;
+    clearTimeout(this.#alarm);
+    this.#alarmMs = dueMs;
+    this.#alarm = unref(setTimeout(() => this.#ring(), dueMs - performance.now()));
+  }
+
+  /** Ends what is late; for the others it rings again when the first of them is due. */
+  #ring(): void {
+    this.#alarmMs = Number.POSITIVE_INFINITY;
+    const due = [...this.#waiters.values()].sort((a, b) => a.dueMs - b.dueMs)[0];
+    if (due && due.dueMs <= performance.now()) this.#expire(due);
+    else if (due) this.#setAlarm(due.dueMs);
   }
 
   #die(reason: string): void {

@@ -12,6 +12,8 @@ export class LoadTracker {
   readonly #rate: RateMeter;
   #phase: LoadProgress['phase'] = 'download';
   #hasWeights = false;
+  /** Null after every change. Every request asks for it in a status, long after the last one. */
+  #snapshot: LoadProgress | null = null;
 
   /** `now` gives monotonic milliseconds. */
   constructor(model: string, onChange: (progress: LoadProgress) => void, now: () => number = () => performance.now()) {
@@ -20,8 +22,13 @@ export class LoadTracker {
     this.#rate = new RateMeter(now);
   }
 
-  /** A new copy at each call. */
+  /** A new copy after each change. */
   get snapshot(): LoadProgress {
+    this.#snapshot ??= this.#copy();
+    return this.#snapshot;
+  }
+
+  #copy(): LoadProgress {
     const { loadedBytes, resumedBytes } = this.#sum;
     const totalBytes = this.#totalBytes;
     const isMoving = this.#phase === 'download';
@@ -54,6 +61,7 @@ export class LoadTracker {
   /** Progress of a backend's files; once all are there it compiles. */
   readonly weights = (progress: FileProgress): void => {
     this.#hasWeights = true;
+    this.#snapshot = null;
     this.file(progress);
     if (this.#phase === 'download' && this.#sum.loadedBytes === this.#totalBytes) this.#enter('compile');
   };
@@ -88,6 +96,7 @@ export class LoadTracker {
 
   #enter(phase: LoadProgress['phase']): void {
     this.#phase = phase;
+    this.#snapshot = null;
     this.#onChange(this.snapshot);
   }
 }

@@ -48,7 +48,7 @@ export class EngineSession {
     this.#options = options;
     this.#allowed = options.missedBeatsAtStart;
     // The cast is Comlink's own gap: see `RemoteEngine`.
-    this.api = wrap<EngineWorkerApi>(worker) as unknown as RemoteEngine;
+    this.api = remember(wrap<EngineWorkerApi>(worker) as unknown as RemoteEngine);
     // No event tells of a `terminate()` by whoever made the worker, so the call itself is watched.
     this.#terminate = worker.terminate.bind(worker);
     worker.terminate = () => this.end(died('it was terminated'));
@@ -72,7 +72,7 @@ export class EngineSession {
       return await Promise.race([answer, death]);
     } finally {
       this.#waiters.delete(waiter);
-      if (this.#waiters.size === 0) this.#stopHeart();
+      if (this.#waiters.size === 0) this.#missed = 0;
     }
   }
 
@@ -111,7 +111,12 @@ export class EngineSession {
     this.#missed = 0;
   }
 
+  /** Stops by itself: to start and stop it for every call takes a query a noticeable part of its time. */
   #beat(): void {
+    if (this.#waiters.size === 0) {
+      this.#stopHeart();
+      return;
+    }
     if (this.#missed >= this.#allowed) {
       this.end(died('it stopped answering'));
       return;
@@ -128,6 +133,18 @@ export class EngineSession {
     };
     void this.api.ping().then(answered, answered);
   }
+}
+
+/** Comlink makes a proxy for every step of a path, each time anew and watched for its collection; these are kept. */
+function remember<T extends object>(remote: T): T {
+  const kept = new Map<PropertyKey, object>();
+  return new Proxy(remote, {
+    get(target, name) {
+      const known = kept.get(name) ?? remember(Reflect.get(target, name) as object);
+      kept.set(name, known);
+      return known;
+    },
+  });
 }
 
 function died(reason: string, cause?: Error): VecinityError {

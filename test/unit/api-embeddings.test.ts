@@ -34,6 +34,31 @@ describe('POST /v1/embeddings', () => {
     expect(engine.embedRequests[0]?.inputs).toEqual(inputs);
   });
 
+  it('reads one text with plain fields as it reads every other body', async () => {
+    const { post, engine } = createApi();
+    const plain = { input: 'a', model: 'all-MiniLM-L6-v2', truncate: true, normalize: false };
+    // A field that takes its null only from the validators.
+    for (const body of [plain, { ...plain, user: null }]) expect((await post(path, body)).status).toBe(200);
+    const [read, validated] = engine.embedRequests;
+    expect({ ...read, signal: null }).toEqual({ ...validated, signal: null });
+    expect(read).toMatchObject({ inputs: ['a'], truncate: true, normalize: false });
+  });
+
+  it.each([
+    ['truncate', 'yes'],
+    ['truncate', null],
+    ['normalize', 1],
+    ['model', 7],
+    ['dimensions', 'many'],
+    ['constructor', 'x'],
+  ])('validates `%s` of one text like that of many', async (field, value) => {
+    const answer = async (input: unknown) => {
+      const response = await createApi().post(path, { input, [field]: value });
+      return [response.status, response.status === 200 ? null : (await errorOf(response)).message];
+    };
+    expect(await answer('a')).toEqual(await answer(['a', 'b']));
+  });
+
   it('takes 2,048 inputs, in order', async () => {
     const input = Array.from({ length: 2048 }, (_, index) => 'x'.repeat(index % 50));
     const body = await (await createApi().post(path, { input })).json();

@@ -267,7 +267,34 @@ describe('a worker that dies', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const { link } = createLink(() => ({ status: async () => status }));
     await link.call((api) => api.status());
-    await expect.poll(() => vi.getTimerCount()).toBe(0);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('is forgiven what it missed before, once nobody waits', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const [asked, answer] = [deferred(), deferred()];
+    let pings = 0;
+    const { link, deaths } = createLink(() => ({
+      status: async () => {
+        asked.resolve();
+        await answer.promise;
+        return status;
+      },
+      models: { list: never },
+      // The first tells that the worker has started; none of the later ones is answered.
+      ping: () => (++pings === 1 ? undefined : never()),
+    }));
+    const first = link.call((api) => api.status());
+    await asked.promise;
+    await vi.advanceTimersByTimeAsync(4 * 5_000);
+    answer.resolve();
+    await first;
+    const second = codeOf(link.call((api) => api.models.list()));
+    await vi.advanceTimersByTimeAsync(4 * 5_000);
+    expect(deaths).toEqual([]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await second).toBe('worker_died');
   });
 
   it('is given less time once it has answered, be it in its first moment', async () => {

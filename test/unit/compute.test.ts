@@ -24,7 +24,7 @@ function batchOf(...texts: number[][]): TokenBatch {
 const open: { close: () => void }[] = [];
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
 });
 
 afterEach(() => {
@@ -205,6 +205,37 @@ test('a run that hangs is given up after the time limit, with its worker', async
   vi.advanceTimersByTime(1);
   expect(await run).toBe('timeout');
   expect(worker.terminated).toBe(true);
+});
+
+test('every run has the whole time limit, whenever the one before it began', async () => {
+  const started = deferred<void>();
+  const onRun = ({ inputIds }: TokenBatch, values: Float32Array) => {
+    if (inputIds.length === 1) return values;
+    started.resolve();
+    return never;
+  };
+  const { worker, backend } = setUp(async () => fakeBackend({ onRun }));
+  const loaded = await backend;
+  await loaded.run(batchOf([1]));
+  vi.advanceTimersByTime(600);
+  await loaded.run(batchOf([1]));
+  vi.advanceTimersByTime(300);
+  const run = codeOf(loaded.run(batchOf([1, 2])));
+  await started.promise;
+  vi.advanceTimersByTime(999);
+  expect(worker.terminated).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(await run).toBe('timeout');
+});
+
+test('runs have one timer together, which is gone when it has rung for nobody', async () => {
+  const { worker, backend } = setUp(async () => fakeBackend());
+  const loaded = await backend;
+  for (let i = 0; i < 5; i++) await loaded.run(batchOf([1]));
+  expect(vi.getTimerCount()).toBe(1);
+  vi.advanceTimersByTime(1_000);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(worker.terminated).toBe(false);
 });
 
 test('a load is given up when it shows no sign of life, and not while it makes progress', async () => {

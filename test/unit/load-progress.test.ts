@@ -115,3 +115,22 @@ test('a download that starts again is measured from there', () => {
   noteAt(2_500, 700);
   expect(meter.bytesPerSecond).toBe(700);
 });
+
+test('what was told stays as it was, and nothing is copied while nothing changes', () => {
+  const { tracker, weights } = setUp();
+  const before = weights(10);
+  expect(tracker.snapshot).toBe(before);
+  expect(weights(20)).toMatchObject({ loadedBytes: 20 });
+  expect(before).toMatchObject({ loadedBytes: 10, files: { w: { loadedBytes: 10 } } });
+  tracker.ready();
+  expect(tracker.snapshot.phase).toBe('ready');
+});
+
+test('a file that turns out to be the weights is part of the total from then on', () => {
+  const { tracker } = setUp();
+  const file = { file: 'w', loadedBytes: 10, totalBytes: 100, resumedBytes: 0 };
+  tracker.file(file);
+  expect(tracker.snapshot.totalBytes).toBeNull();
+  tracker.weights(file);
+  expect(tracker.snapshot.totalBytes).toBe(100);
+});
