@@ -164,9 +164,11 @@ async function activeWorker(registration: ServiceWorkerRegistration): Promise<Se
 }
 
 async function activated(worker: ServiceWorker, former: ServiceWorker | null): Promise<void> {
-  await until(worker, 'statechange', () => isSettled(worker) || worker.state === 'installed', activationMs);
-  if (former && !isStandalone(worker)) return;
-  await until(worker, 'statechange', () => isSettled(worker), former ? handoverMs : activationMs);
+  const isOver = () => isSettled(worker);
+  // Without one before it, it is active as soon as it is installed.
+  const isEnough = () => isOver() || (former !== null && worker.state === 'installed');
+  await until(worker, 'statechange', isEnough, activationMs);
+  if (former && isStandalone(worker)) await until(worker, 'statechange', isOver, handoverMs);
 }
 
 /** Ours takes over by itself, as soon as the one before it has nothing to do. */

@@ -17,6 +17,12 @@ export interface ServiceWorkerLinkOptions {
   routePrefix: string;
 }
 
+/** The page's clients: what looks after its requests goes on for as long as there is one, whichever has registered. */
+const clients = new Set<ServiceWorkerLink>();
+let life = new AbortController();
+/** As it was done last; null while no client has. */
+let registerAgain: (() => Promise<Registration>) | null = null;
+
 /** A request that our engine serves. */
 interface Served {
   /** At which it is surely over. */
@@ -30,13 +36,12 @@ export class ServiceWorkerLink {
   /** Absent without https, in a sandboxed frame and in some private windows. */
   readonly #container: ServiceWorkerContainer | undefined;
   readonly #open = new Map<string, Served>();
-  readonly #life = new AbortController();
-  /** How this page has registered the script, once it has. */
-  #registered: RegisterOptions | null = null;
+  readonly #signal = life.signal;
   #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(options: ServiceWorkerLinkOptions) {
     this.#options = options;
+    clients.add(this);
     this.#container = serviceWorkerContainer();
     this.#container?.addEventListener('message', this.#onMessage);
     this.#container?.addEventListener('controllerchange', this.#onControllerChange);
@@ -49,10 +54,11 @@ export class ServiceWorkerLink {
    */
   async register(options: RegisterOptions = {}): Promise<Registration> {
     const { register } = await import('./registration.js').catch(notLoaded);
-    const { signal } = this.#life;
+    const signal = this.#signal;
     const { routePrefix } = this.#options;
-    const registration = await register(options, { container: this.#container, routePrefix, trustScript, signal });
-    this.#registered = options;
+    const again = () => register(options, { container: this.#container, routePrefix, trustScript, signal });
+    const registration = await again();
+    if (!signal.aborted) registerAgain = again;
     return registration;
   }
 
@@ -64,7 +70,8 @@ export class ServiceWorkerLink {
   }
 
   dispose(): void {
-    this.#life.abort();
+    clients.delete(this);
+    if (clients.size === 0) endLife();
     this.engineLost();
     this.#container?.removeEventListener('message', this.#onMessage);
     this.#container?.removeEventListener('controllerchange', this.#onControllerChange);
@@ -83,9 +90,10 @@ export class ServiceWorkerLink {
 
   /** Who clears the site's data takes its Service Worker from open pages, whose requests would go to the network. */
   readonly #onControllerChange = () => {
-    if (this.#container?.controller !== null || !this.#registered) return;
+    const [first] = clients;
+    if (this.#container?.controller !== null || first !== this) return;
     // Where it fails, the next `register` says why.
-    this.register(this.#registered).catch(() => {});
+    registerAgain?.().catch(() => {});
   };
 
   #lend(id: string, port: MessagePort, worker: Served['worker']): void {
@@ -115,6 +123,12 @@ export class ServiceWorkerLink {
   #tell(message: ToServiceWorker): void {
     for (const worker of new Set([...this.#open.values()].map((served) => served.worker))) worker?.postMessage(message);
   }
+}
+
+function endLife(): void {
+  life.abort();
+  life = new AbortController();
+  registerAgain = null;
 }
 
 function serviceWorkerContainer(): ServiceWorkerContainer | undefined {

@@ -319,12 +319,45 @@ describe('a registration that the browser refuses', () => {
   });
 });
 
+it('says after twenty seconds that a worker is not active, whether it was still being installed or not', async () => {
+  for (const state of ['installing', 'installed']) {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const slow = Object.assign(new EventTarget(), { scriptURL: `${scope}vecinity-sw.js`, state: 'installing' });
+    container.register = async () => {
+      setTimeout(() => {
+        slow.state = state;
+        slow.dispatchEvent(new Event('statechange'));
+      }, 15_000);
+      return { scope, active: null, installing: slow, waiting: null, update: async () => {} } as never;
+    };
+    const ended = register().catch(({ message }) => message);
+    await vi.dynamicImportSettled();
+    const onEnd = vi.fn();
+    void ended.then(onEnd);
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(onEnd).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1_000);
+    vi.useRealTimers();
+    const pending = new Promise((resolve) => setTimeout(() => resolve('still waits')));
+    expect(await Promise.race([ended, pending])).toMatch(/it was not active after 20 s/);
+  }
+});
+
 describe('a page that loses its Service Worker because the site’s data was cleared', () => {
   const loseController = () => {
     container.controller = null;
     container.dispatchEvent(new Event('controllerchange'));
   };
-  const open = () => new ServiceWorkerLink({ connect: async () => {}, routePrefix: '' });
+  const opened: ServiceWorkerLink[] = [];
+  const open = () => {
+    const client = new ServiceWorkerLink({ connect: async () => {}, routePrefix: '' });
+    opened.push(client);
+    return client;
+  };
+
+  afterEach(() => {
+    for (const client of opened.splice(0)) client.dispose();
+  });
 
   it('registers it again, as it did before', async () => {
     container.controller = container.worker;
@@ -336,16 +369,43 @@ describe('a page that loses its Service Worker because the site’s data was cle
     expect(container.registered.slice(length)).toEqual([`${scope}vecinity-sw.js`]);
   });
 
-  it('lets it be where it never registered one, or was disposed', async () => {
+  it('lets it be where it never registered one', async () => {
     container.controller = container.worker;
-    const [idle, disposed] = [open(), open()];
-    await disposed.register();
-    const { length } = container.registered;
-    disposed.dispose();
+    open();
     loseController();
-    idle.dispose();
     await new Promise(setImmediate);
-    expect(container.registered).toHaveLength(length);
+    expect(container.registered).toEqual([]);
+  });
+
+  it('registers it again once, for as long as it has a client, whichever has registered', async () => {
+    container.controller = container.worker;
+    const [registered, other] = [open(), open()];
+    await registered.register();
+    container.onClaim = () => container.control();
+    registered.dispose();
+    loseController();
+    await vi.waitFor(() => expect(container.controller).not.toBeNull());
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(container.registered).toHaveLength(2);
+    for (const client of [other, link]) client.dispose();
+    loseController();
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(container.registered).toHaveLength(2);
+  });
+
+  it('does not register for its next clients what one of its former ones had', async () => {
+    for (const isThere of [true, false]) {
+      container.controller = container.worker;
+      container.registered.length = 0;
+      const registering = register();
+      if (isThere) await registering;
+      link.dispose();
+      await registering;
+      link = open();
+      loseController();
+      await new Promise((resolve) => setTimeout(resolve));
+      expect(container.registered).toHaveLength(1);
+    }
   });
 });
 
@@ -481,11 +541,23 @@ describe("in the middle of a page's life", () => {
     expect(container.registered).toHaveLength(2);
   });
 
-  it('watches once, however often the page registers, and no longer than the client lives', async () => {
+  it('watches once, however often the page registers, and no longer than it has a client', async () => {
     isReached = true;
     await register();
     expect(FakeObserver.running.size).toBe(1);
     link.dispose();
+    expect(FakeObserver.running.size).toBe(0);
+  });
+
+  it('watches for the other clients of the page when the one that registered is disposed of', async () => {
+    const other = new ServiceWorkerLink({ connect: async () => {}, routePrefix: '' });
+    link.dispose();
+    container.onReplaced = () => {
+      isReached = true;
+    };
+    await FakeObserver.request('/v1/embeddings', 0);
+    await vi.waitFor(() => expect(container.registered.at(-1)).toBe(`${scope}vecinity-sw.js?again=1`));
+    other.dispose();
     expect(FakeObserver.running.size).toBe(0);
   });
 
