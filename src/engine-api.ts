@@ -23,8 +23,11 @@ import { servePort } from './wire/port-server.js';
 /** Whoever waits for a model asks something at once, which the dialects' code must not hold up. */
 const handlerDelayMs = 100;
 
+/** All but the worker's own end. */
+type EngineApi = Omit<EngineWorkerApi, 'end'>;
+
 /** The API of one engine, which is made by `configure`; every other call waits for that. */
-export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts['onFound']): EngineWorkerApi {
+export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts['onFound']): EngineApi {
   const engineId = crypto.randomUUID();
   const answers = new Answers();
   // Counts from the first call on, whoever comes first: a typed call or a request.

@@ -63,23 +63,28 @@ export type ToServiceWorker =
   | { vecinity: ProtocolVersion; type: 'no-engine' };
 
 /**
- * Batches between the engine worker and a compute worker; a load is cancelled by terminating the worker. `prepare` and
+ * Batches between the engine worker and a compute worker; a load is cancelled by ending the worker. `prepare` and
  * `expect` have no answer: they say what a load that is likely to come will ask of the WASM engine, and of which weights.
+ * `end` comes last: the worker ends the threads that it has started, says `ended`, and is terminated.
  */
 export type ToCompute =
   | { type: 'prepare'; options: Pick<BackendRequest, 'threads' | 'assetsUrl'> }
   | { type: 'expect'; location: ModelLocation }
   | { type: 'load'; id: number; request: BackendRequest }
   | { type: 'run'; id: number; batch: TokenBatch }
-  | { type: 'dispose'; id: number };
+  | { type: 'dispose'; id: number }
+  | { type: 'end' };
 /** What has no answer. */
 export type Preparation = Extract<ToCompute, { type: 'prepare' | 'expect' }>;
+/** What has an answer with the same id. */
+export type Question = Extract<ToCompute, { id: number }>;
 export type FromCompute =
   | { type: 'progress'; id: number; progress: FileProgress }
   | { type: 'loaded'; id: number; info: BackendInfo; width: number; padded: boolean; lanes: number }
   | { type: 'result'; id: number; values: Float32Array<ArrayBuffer> }
   | { type: 'done'; id: number }
-  | { type: 'error'; id: number; error: ErrorData };
+  | { type: 'error'; id: number; error: ErrorData }
+  | { type: 'ended' };
 
 /** `CallOptions` on the way to the engine worker; `client` is whose call it is. */
 export interface WorkerCallOptions extends CallOptions {
@@ -109,4 +114,6 @@ export interface EngineWorkerApi {
   connect(port: MessagePort): Promise<void>;
   /** Answers at once, whatever the engine does: the heartbeat. */
   ping(): void;
+  /** Ends the compute workers, whoever waits for them: this worker is terminated when it resolves. */
+  end(): Promise<void>;
 }

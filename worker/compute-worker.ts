@@ -3,7 +3,14 @@
  * of it; onnxruntime is downloaded only when it is asked for.
  */
 import { serveCompute } from '../src/backend/compute-host.js';
-import { dropHost, dropWeights, expectWeights, loadWasmBackend, prepareHost } from '../src/backend/wasm/index.js';
+import {
+  dropHost,
+  dropWeights,
+  endThreads,
+  expectWeights,
+  loadWasmBackend,
+  prepareHost,
+} from '../src/backend/wasm/index.js';
 import { trustOwnScripts } from '../src/wire/trusted-scripts.js';
 
 trustOwnScripts();
@@ -17,4 +24,8 @@ const loaders = {
   },
 };
 
-serveCompute(self as DedicatedWorkerGlobalScope, loaders, { prepare: prepareHost, expect: expectWeights });
+serveCompute(self as DedicatedWorkerGlobalScope, loaders, {
+  prepare: prepareHost,
+  expect: expectWeights,
+  end: endThreads,
+});

@@ -2,7 +2,7 @@
  * The engine worker: the API, the tokenizer, the queue and the engine. It never computes itself (compute workers do),
  * so that it answers a cancel, a status or a heartbeat at once.
  */
-import { prepareSpare, takeComputeWorker } from './spare.js';
+import { endComputeWorkers, prepareSpare, takeComputeWorker } from './compute-workers.js';
 
 // That import comes first because modules are evaluated in this order, and a compute worker takes long to start.
 
@@ -12,6 +12,7 @@ import { createComputeBackend } from '../src/backend/compute-client.js';
 import { supportsConfig } from '../src/backend/wasm/supports.js';
 import { createEngineApi } from '../src/engine-api.js';
 import type { ResolvedModel } from '../src/models/resolve.js';
+import type { EngineWorkerApi } from '../src/protocol.js';
 import { installTransferHandlers } from '../src/wire/calls.js';
 
 const openBackend: OpenBackend = (config, request, options) =>
@@ -36,4 +37,5 @@ expose({
     if (mayUseKernels) prepareSpare({ type: 'prepare', options: { threads, assetsUrl } });
     return api.configure(...options);
   },
-});
+  end: endComputeWorkers,
+} satisfies EngineWorkerApi);

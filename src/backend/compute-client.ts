@@ -5,10 +5,10 @@
  */
 import { abortError, fromErrorData, VecinityError } from '../errors.js';
 import { unref } from '../pause.js';
-import type { FromCompute, Preparation, ToCompute } from '../protocol.js';
+import type { FromCompute, Question, ToCompute } from '../protocol.js';
 import type { Backend, BackendInfo, BackendLoadOptions, BackendRequest, TokenBatch } from './backend.js';
 
-/** What is used of a `Worker`; a thread of Node fits with a thin adapter. */
+/** What is used of a `Worker`, which may have work to do before it ends; a thread of Node fits with a thin adapter. */
 export interface WorkerLike {
   postMessage(message: ToCompute, transfer: Transferable[]): void;
   terminate(): void;
@@ -37,7 +37,7 @@ const defaultLoadTimeoutMs = 300_000;
 /** How long `dispose` waits for the worker to let go of its device by itself. */
 const disposeTimeoutMs = 1_000;
 
-type Answer = Exclude<FromCompute, { type: 'progress' }>;
+type Answer = Exclude<FromCompute, { type: 'progress' | 'ended' }>;
 
 interface Waiter {
   resolve(answer: Answer): void;
@@ -117,7 +117,6 @@ interface CallLimit {
   what: string;
 }
 
-type Question = Exclude<ToCompute, Preparation>;
 type WithoutId<M> = M extends { id: number } ? Omit<M, 'id'> : never;
 
 /** Calls by id on one worker, each of which ends: by an answer, in time, or with the worker. */
@@ -182,6 +181,7 @@ class ComputeConnection {
   }
 
   #receive(message: FromCompute): void {
+    if (message.type === 'ended') return;
     const waiter = this.#waiters.get(message.id);
     if (!waiter) return;
     if (message.type === 'progress') {

@@ -4,7 +4,7 @@
  */
 import { toErrorData, VecinityError } from '../errors.js';
 import type { ModelLocation } from '../models/files.js';
-import type { FromCompute, Preparation, ToCompute } from '../protocol.js';
+import type { FromCompute, Question, ToCompute } from '../protocol.js';
 import type { Backend, BackendLoader, BackendName, BackendRequest, TokenBatch } from './backend.js';
 
 /** What is used of a worker's global scope or of a `MessagePort`. */
@@ -17,24 +17,30 @@ export interface ComputePort {
 export type LoaderTable = Partial<Record<BackendName, () => Promise<BackendLoader>>>;
 
 /** Answers every message on this port: each with a result or with an error as data. */
-export function serveCompute(port: ComputePort, loaders: LoaderTable, { prepare, expect }: Preparations = {}): void {
+export function serveCompute(
+  port: ComputePort,
+  loaders: LoaderTable,
+  { prepare, expect, end }: Surroundings = {},
+): void {
   const host = new ComputeHost(port, loaders);
   port.addEventListener('message', (event) => {
     // Only `compute-client.ts` and the starter of the worker post here, and all are built together.
     const message = event.data as ToCompute;
     if (message.type === 'prepare') prepare?.(message.options);
     else if (message.type === 'expect') expect?.(message.location);
+    else if (message.type === 'end')
+      void Promise.resolve(end?.()).finally(() => port.postMessage({ type: 'ended' }, []));
     else void host.answer(message);
   });
 }
 
-/** What can be done before a load comes. */
-export interface Preparations {
+/** What a worker does outside of its backend. */
+export interface Surroundings {
   prepare?(options: Extract<ToCompute, { type: 'prepare' }>['options']): void;
   expect?(location: ModelLocation): void;
+  /** Ends the threads of this worker, which is terminated when it resolves. */
+  end?(): Promise<void>;
 }
-
-type Question = Exclude<ToCompute, Preparation>;
 
 class ComputeHost {
   readonly #port: ComputePort;

@@ -3,6 +3,7 @@
  * call is raced here against the worker's `error`, `messageerror`, a lost heartbeat and our own `end`.
  */
 import { wrap } from 'comlink';
+import { terminateAfter } from '../ending.js';
 import { VecinityError } from '../errors.js';
 import type { EngineWorkerApi } from '../protocol.js';
 import { NoScript } from '../wire/engine-line.js';
@@ -34,7 +35,7 @@ const living = new Set<EngineSession>();
 
 export class EngineSession {
   readonly api: RemoteEngine;
-  readonly #terminate: () => void;
+  readonly #terminateWorker: () => void;
   readonly #worker: EngineWorker;
   readonly #options: SessionOptions;
   readonly #waiters = new Set<(error: VecinityError) => void>();
@@ -50,10 +51,12 @@ export class EngineSession {
     // The cast is Comlink's own gap: see `RemoteEngine`.
     this.api = remember(wrap<EngineWorkerApi>(worker) as unknown as RemoteEngine);
     // No event tells of a `terminate()` by whoever made the worker, so the call itself is watched.
-    this.#terminate = worker.terminate.bind(worker);
+    this.#terminateWorker = worker.terminate.bind(worker);
     worker.terminate = () => this.end(died('it was terminated'));
     worker.addEventListener('error', this.#onError);
     worker.addEventListener('messageerror', this.#onMessageError);
+    // After the listeners of whoever ends this session when the page goes to sleep.
+    for (const [target, type] of goings()) target.addEventListener(type, this.#onGoing);
     living.add(this);
   }
 
@@ -76,19 +79,29 @@ export class EngineSession {
     }
   }
 
-  /** Terminates the worker and rejects every waiting call with `error`. */
+  /** Rejects every waiting call with `error`, and terminates the worker as soon as its own workers have ended. */
   end(error: VecinityError): void {
     if (this.#cause) return;
     this.#cause = error;
-    living.delete(this);
     this.#stopHeart();
     this.#worker.removeEventListener('error', this.#onError);
     this.#worker.removeEventListener('messageerror', this.#onMessageError);
-    this.#terminate();
+    void terminateAfter(this.api.end(), () => this.#terminate());
     for (const reject of this.#waiters) reject(error);
     this.#waiters.clear();
     this.#options.onEnd(error);
   }
+
+  #terminate(): void {
+    living.delete(this);
+    for (const [target, type] of goings()) target.removeEventListener(type, this.#onGoing);
+    this.#terminateWorker();
+  }
+
+  /** Nothing is called back in a page that sleeps, and a worker that sleeps with it holds its memory. */
+  readonly #onGoing = () => {
+    if (this.#cause) this.#terminate();
+  };
 
   readonly #onError = (event: Event) => {
     // A script that cannot be fetched gives a bare event without a message.
@@ -145,6 +158,15 @@ function remember<T extends object>(remote: T): T {
       return known;
     },
   });
+}
+
+/** What a page is told of before it sleeps. A client in a worker is told of nothing. */
+function goings(): [EventTarget, string][] {
+  if (typeof document === 'undefined') return [];
+  return [
+    [document, 'freeze'],
+    [window, 'pagehide'],
+  ];
 }
 
 function died(reason: string, cause?: Error): VecinityError {

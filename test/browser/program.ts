@@ -30,6 +30,13 @@ export class Program {
     this.#end = once(this.#child, 'close').then(() => this.#wake());
   }
 
+  /** The number of its process. */
+  get id(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error('The program was not started.');
+    return pid;
+  }
+
   /** The first line of either stream that matches, now or later. Rejects when the program ends without it. */
   async line(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {

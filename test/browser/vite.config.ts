@@ -46,7 +46,7 @@ export default defineConfig(async ({ command, isPreview }) => {
       outDir: at('../../build/test-pages'),
       emptyOutDir: true,
       target: 'es2022',
-      rolldownOptions: { input: ['index', 'plain', 'strict'].map((name) => at(`pages/${name}.html`)) },
+      rolldownOptions: { input: ['index', 'plain', 'strict', 'endings'].map((name) => at(`pages/${name}.html`)) },
     },
   };
 });

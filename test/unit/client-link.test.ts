@@ -19,6 +19,7 @@ const links: EngineLink[] = [];
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.unstubAllGlobals();
   for (const link of links.splice(0)) link.dispose();
 });
 
@@ -147,7 +148,7 @@ describe('a worker that dies', () => {
     workers[0]?.crash('boom');
     expect(await Promise.all(calls)).toEqual(['worker_died', 'worker_died']);
     expect(deaths).toEqual(['worker_died']);
-    expect(workers[0]?.isTerminated).toBe(true);
+    await expect.poll(() => workers[0]?.isTerminated).toBe(true);
   });
 
   it('counts as dead when whoever made it calls terminate', async () => {
@@ -330,7 +331,7 @@ describe('a worker that dies', () => {
     await link.load('a', {});
     workers[0]?.crash('boom');
     expect(await codeOf(link.call((api) => api.status()))).toBe('model_file_missing');
-    expect(workers[1]?.isTerminated).toBe(true);
+    await expect.poll(() => workers[1]?.isTerminated).toBe(true);
   });
 });
 
@@ -519,8 +520,59 @@ describe('dispose', () => {
     link.dispose();
     expect(await waiting).toBe('disposed');
     expect(await codeOf(link.call((api) => api.status()))).toBe('disposed');
-    expect(workers[0]?.isTerminated).toBe(true);
+    await expect.poll(() => workers[0]?.isTerminated).toBe(true);
     expect(workers).toHaveLength(1);
+  });
+
+  it('rejects at once, and terminates the worker when the workers of that one have ended', async () => {
+    const ended = deferred<void>();
+    const asked = deferred<void>();
+    const end = () => {
+      asked.resolve();
+      return ended.promise;
+    };
+    const { link, workers } = createLink(() => ({ status: never, end }));
+    const waiting = codeOf(link.call((api) => api.status()));
+    link.dispose();
+    expect(await waiting).toBe('disposed');
+    await asked.promise;
+    expect(workers[0]?.isTerminated).toBe(false);
+    ended.resolve();
+    await expect.poll(() => workers[0]?.isTerminated).toBe(true);
+  });
+
+  it('terminates a worker that does not say so', async () => {
+    vi.useFakeTimers();
+    const { link, workers } = createLink(() => ({ status: never, end: never }));
+    const waiting = codeOf(link.call((api) => api.status()));
+    link.dispose();
+    expect(await waiting).toBe('disposed');
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(workers[0]?.isTerminated).toBe(true);
+  });
+
+  it.each(['freeze', 'pagehide'])('terminates at %s, after which nothing is called back in the page', async (going) => {
+    const [document, window] = [new EventTarget(), new EventTarget()];
+    vi.stubGlobal('document', document);
+    vi.stubGlobal('window', window);
+    const { link, workers } = createLink(() => ({ status: never, end: never }));
+    const target = going === 'freeze' ? document : window;
+    // As the page's own listeners, which were there first.
+    target.addEventListener(going, () => link.dispose());
+    const waiting = codeOf(link.call((api) => api.status()));
+    target.dispatchEvent(new Event(going));
+    expect(workers[0]?.isTerminated).toBe(true);
+    expect(await waiting).toBe('disposed');
+  });
+
+  it('is what a page that sleeps needs for that: an engine in use stays as it is', async () => {
+    const document = new EventTarget();
+    vi.stubGlobal('document', document);
+    vi.stubGlobal('window', new EventTarget());
+    const { link, workers } = createLink(() => ({ models: { list: async () => models } }));
+    await link.call((api) => api.models.list());
+    document.dispatchEvent(new Event('freeze'));
+    expect(workers[0]?.isTerminated).toBe(false);
   });
 });
 

@@ -2,7 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Backend, BackendLoader, BackendRequest, TokenBatch } from '../../src/backend/backend.js';
 import { createComputeBackend, type WorkerEvent, type WorkerLike } from '../../src/backend/compute-client.js';
-import { type ComputePort, type LoaderTable, type Preparations, serveCompute } from '../../src/backend/compute-host.js';
+import { type ComputePort, type LoaderTable, type Surroundings, serveCompute } from '../../src/backend/compute-host.js';
 import { VecinityError } from '../../src/errors.js';
 import type { FileProgress } from '../../src/models/progress.js';
 import { deferred } from './deferred.js';
@@ -38,7 +38,7 @@ class ChannelWorker implements WorkerLike {
   readonly #listeners = new Map<string, (event: WorkerEvent) => void>();
   readonly #port;
 
-  constructor(loaders: LoaderTable, preparations?: Preparations) {
+  constructor(loaders: LoaderTable, preparations?: Surroundings) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.on('message', (data) => this.emit('message', { data }));
@@ -103,6 +103,28 @@ test('a worker is told what a load will ask before there is one, and answers onl
   const backend = await createComputeBackend({ createWorker: () => worker, request, runTimeoutMs: 1000 });
   expect(prepared).toEqual([{ threads: 3, assetsUrl: null }, request.location]);
   expect((await backend.run(batchOf([1, 2]))).length).toBe(backend.width);
+});
+
+test('a worker that is told to end says so when its threads have ended', async () => {
+  const ended = deferred<void>();
+  const told = deferred<void>();
+  const said: unknown[] = [];
+  const end = () => {
+    told.resolve();
+    return ended.promise;
+  };
+  const worker = new ChannelWorker({}, { end });
+  const heard = deferred<void>();
+  worker.addEventListener('message', ({ data }) => {
+    said.push(data);
+    heard.resolve();
+  });
+  worker.postMessage({ type: 'end' }, []);
+  await told.promise;
+  expect(said).toEqual([]);
+  ended.resolve();
+  await heard.promise;
+  expect(said).toEqual([{ type: 'ended' }]);
 });
 
 test('a backend in a worker says of itself what the loader gave, and computes the same', async () => {
@@ -291,7 +313,8 @@ test('a worker loads one model: another load beside it or after it is refused', 
   const answered = deferred<void>();
   const inside: ComputePort = {
     postMessage: (message) => {
-      answers.push(message.type === 'error' ? [message.id, message.error.code] : [message.id, message.type]);
+      if (message.type !== 'ended')
+        answers.push([message.id, message.type === 'error' ? message.error.code : message.type]);
       if (answers.length === 2) ending.resolve(fakeBackend());
       if (answers.length === 3) answered.resolve();
     },

@@ -37,5 +37,5 @@ export class FakeWorker extends EventTarget implements EngineWorker {
 
 /** An engine that answers `ping` and knows nothing else, unless the test says more. */
 export function engineApi(api: Partial<EngineWorkerApi>): Partial<EngineWorkerApi> {
-  return { async configure() {}, ping() {}, ...api };
+  return { async configure() {}, ping() {}, async end() {}, ...api };
 }

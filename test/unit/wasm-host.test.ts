@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
-import { dropHost, prepareHost, setThreadFactory, takeHost } from '../../src/backend/wasm/host.js';
+import { dropHost, endThreads, prepareHost, setThreadFactory, takeHost } from '../../src/backend/wasm/host.js';
 import { loadWasmBackend } from '../../src/backend/wasm/index.js';
 import { fakeSpec } from './fake-backend.js';
 
@@ -24,7 +24,26 @@ beforeEach(() => {
 afterEach(() => {
   dropHost();
   setThreadFactory(null);
+  vi.useRealTimers();
   vi.unstubAllGlobals();
+});
+
+describe('the end of a worker that has started threads', () => {
+  it('waits a moment after it has ended them all, those in use and those in store', async () => {
+    vi.useFakeTimers();
+    prepareHost(options);
+    takeHost(options);
+    prepareHost(options);
+    let isThrough = false;
+    const through = endThreads().then(() => {
+      isThrough = true;
+    });
+    expect(threads.map(({ ended }) => ended)).toEqual([true, true, true, true]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(isThrough).toBe(false);
+    await vi.runAllTimersAsync();
+    await through;
+  });
 });
 
 describe('a host that was made ready', () => {

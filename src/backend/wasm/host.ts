@@ -2,7 +2,10 @@
  * What the engine has on this host before it knows a model: threads and kernels. Can be made ready ahead of the first
  * load. Owns their start and end; what threads compute is the business of `pool.ts`.
  */
+
+import { settleMs } from '../../ending.js';
 import { VecinityError } from '../../errors.js';
+import { pause } from '../../pause.js';
 import type { BackendRequest } from '../backend.js';
 import { type Level, loadKernels } from './assets.js';
 import { canShareMemory, detectLevel } from './features.js';
@@ -23,6 +26,16 @@ let createWorker: (() => ThreadWorker) | null =
 /** Names what starts a thread where there is no global `Worker` (Node); null computes in one thread. */
 export function setThreadFactory(factory: (() => ThreadWorker) | null): void {
   createWorker = factory;
+}
+
+const started: ThreadConnection[] = [];
+
+/** Ends all threads that were started here; resolves when this worker can be terminated without leaving one behind. */
+export async function endThreads(): Promise<void> {
+  const error = new VecinityError('disposed', 'The worker of this thread ends.');
+  for (const thread of started) thread.close(error);
+  // One that was closed before may be on its way out.
+  if (started.length > 0) await pause(settleMs);
 }
 
 export type HostOptions = Pick<BackendRequest, 'threads' | 'assetsUrl'>;
@@ -94,5 +107,6 @@ function startThreads(count: number): ThreadConnection[] {
   } catch {
     // A host that refuses a worker computes with those that it has granted.
   }
+  started.push(...threads);
   return threads;
 }

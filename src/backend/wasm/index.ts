@@ -31,7 +31,7 @@ import { type PoolOptions, type ThreadConnection, ThreadPool } from './pool.js';
 import { type Precision, planWeights } from './weights.js';
 
 export { dropWeights, expectWeights } from './early-weights.js';
-export { dropHost, prepareHost, setThreadFactory } from './host.js';
+export { dropHost, endThreads, prepareHost, setThreadFactory } from './host.js';
 
 /** Columns of an input that share a scale where no conversion has smoothed the inputs and fitted the weights. */
 const plainBlock = 32;
