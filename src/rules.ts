@@ -13,7 +13,7 @@ export type Rules<Name extends string = string> = Readonly<Partial<Record<Name, 
 const shownLength = 100;
 const anObject = 'an object';
 
-export const isString: Check = (value) => typeof value === 'string';
+export const isString = (value: unknown): value is string => typeof value === 'string';
 export const isText: Check = (value) => isString(value) && value !== '';
 export const isFunction: Check = (value) => typeof value === 'function';
 
@@ -34,19 +34,27 @@ export const callRules: Rules<'signal' | 'onProgress'> = {
   onProgress: orNull(['a function', isFunction]),
 };
 
-interface Where {
-  /** What the object is called, and its members' names begin with where it is a part of something. */
+/** Throws `invalid_request` for the first member that breaks its rule. */
+export function checkRules(rules: Rules, given: object): void {
+  for (const [name, rule] of Object.entries(rules)) {
+    const value: unknown = Reflect.get(given, name);
+    if (rule && value !== undefined && !rule[1](value)) throw wrongOption(name, rule[0], value);
+  }
+}
+
+interface Part {
+  /** What the object is a part of: its members are told as `upstream.models`. */
   place?: string;
   /** Members that have to be given. */
   required?: readonly string[];
 }
 
-/** Throws `invalid_request` for the first member that breaks its rule. */
-export function checkRules(rules: Rules, given: object, { place, required = [] }: Where = {}): void {
+/** The same for an object that cannot do without some of its members. Apart, because a page has none such and counts bytes. */
+export function checkPart(rules: Rules, given: object, { place, required = [] }: Part): void {
   for (const [name, rule] of Object.entries(rules)) {
     const value: unknown = Reflect.get(given, name);
-    const isAbsent = value === undefined && !required.includes(name);
-    if (rule && !isAbsent && !rule[1](value)) throw wrongOption(place ? `${place}.${name}` : name, rule[0], value);
+    const isAllowed = !rule || (value === undefined ? !required.includes(name) : rule[1](value));
+    if (!isAllowed) throw wrongOption(place === undefined ? name : `${place}.${name}`, rule[0], value);
   }
 }
 

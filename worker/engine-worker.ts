@@ -14,6 +14,7 @@ import { createEngineApi } from '../src/engine-api.js';
 import type { ResolvedModel } from '../src/models/resolve.js';
 import type { EngineWorkerApi } from '../src/protocol.js';
 import { installTransferHandlers } from '../src/wire/calls.js';
+import { installReceiver } from '../src/wire/received-calls.js';
 
 const openBackend: OpenBackend = (config, request, options) =>
   createComputeBackend({ ...options, createWorker: takeComputeWorker, request, runTimeoutMs: config.runTimeoutMs });
@@ -29,6 +30,7 @@ const onFound = ({ location, config }: ResolvedModel): void => {
 const api = createEngineApi(openBackend, onFound);
 
 installTransferHandlers();
+installReceiver();
 expose({
   ...api,
   configure(...options: Parameters<typeof api.configure>) {

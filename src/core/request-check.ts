@@ -6,7 +6,7 @@ import {
   type Check,
   callRules,
   checkObject,
-  checkRules,
+  checkPart,
   integerFrom,
   isString,
   isText,
@@ -107,7 +107,7 @@ export type RequestKind = keyof typeof lists;
 /** Throws `invalid_request` that names the field, what came and what is allowed. */
 export function checkRequest(kind: RequestKind, request: unknown): void {
   checkObject(request, 'request');
-  checkRules(members[kind], request, { required: ['model'] });
+  checkPart(members[kind], request, { required: ['model'] });
   // Fields of a JavaScript object may be anything, or missing.
   const given = request as Record<string, unknown>;
   if (kind === 'rerank' && !isString(given.query)) throw wrongOption('query', 'a text', given.query);

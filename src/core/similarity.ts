@@ -14,9 +14,8 @@ export type Vector = ArrayLike<number>;
  */
 export function similarity(a: Vector, b: Vector, measure: Similarity = 'cosine'): number {
   checkPair(a, b);
-  const compare = measures[measure];
-  if (!compare) throw wrongOption('measure', `one of ${Object.keys(measures)}`, measure);
-  return compare(a, b);
+  if (!(measure in measures)) throw wrongOption('measure', 'one that models have', measure);
+  return measures[measure](a, b);
 }
 
 /** `[a.length, b.length]`, row by row. Throws `invalid_request` when two vectors differ in width. */

@@ -4,7 +4,7 @@ import {
   createHandler as createApiHandler,
   type Handler,
 } from '../api/handler.js';
-import { checkObject, checkRules, isFunction, type Rules } from '../rules.js';
+import { checkObject, checkPart, isFunction, type Rules } from '../rules.js';
 import { toRemoteModels, type Upstream } from './upstream.js';
 
 export interface HandlerOptions extends Omit<ApiHandlerOptions, 'remote' | 'metrics'> {
@@ -21,7 +21,7 @@ const rules: Rules<keyof HandlerOptions> = {
 /** Makes the API of an engine. The handler never rejects. Throws `invalid_request` for options that cannot work. */
 export function createHandler(options: HandlerOptions): Handler {
   checkObject(options);
-  checkRules(rules, options, { required: ['engine'] });
+  checkPart(rules, options, { required: ['engine'] });
   const { upstream = [], ...given } = options;
   const upstreams = [upstream].flat();
   return createApiHandler(upstreams.length > 0 ? { ...given, remote: toRemoteModels(upstreams) } : given);

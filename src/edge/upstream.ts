@@ -11,7 +11,7 @@ import { abortError, VecinityError } from '../errors.js';
 import { pause } from '../pause.js';
 import {
   checkObject,
-  checkRules,
+  checkPart,
   integerFrom,
   isFunction,
   isString,
@@ -117,7 +117,7 @@ class UpstreamServer {
 
   constructor(upstream: Upstream) {
     checkObject(upstream, 'upstream');
-    checkRules(rules, upstream, { place: 'upstream', required: ['baseUrl', 'models'] });
+    checkPart(rules, upstream, { place: 'upstream', required: ['baseUrl', 'models'] });
     const { apiKey, headers, timeoutMs, maxRetries, retryDelayMs } = withDefaults(upstreamDefaults, upstream);
     this.#baseUrl = upstream.baseUrl.replace(/\/+$/, '');
     this.#rootUrl = this.#baseUrl.replace(/\/v\d+$/, '');

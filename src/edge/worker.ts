@@ -12,7 +12,7 @@ import type { Engine } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
 import { setFolderOpener } from '../models/open-files.js';
 import { UrlFiles } from '../models/url-files.js';
-import { checkObject, checkRules, isFunction, isString, type Rules } from '../rules.js';
+import { checkObject, checkPart, isFunction, isString, type Rules } from '../rules.js';
 
 export type { Handler } from '../api/handler.js';
 export type { CompiledKernels } from '../backend/wasm/assets.js';
@@ -46,7 +46,7 @@ const rules: Rules<keyof EdgeEngineOptions> = {
 /** Makes an engine without a model. Throws `invalid_request` for an address that is none. */
 export function createEdgeEngine(given: EdgeEngineOptions): Engine {
   checkObject(given);
-  checkRules(rules, given, { required: ['modelsUrl'] });
+  checkPart(rules, given, { required: ['modelsUrl'] });
   const { kernels, modelsUrl, fetch: read, ...options } = given;
   checkObject(kernels, 'kernels');
   for (const level of ['relaxed', 'simd'] as const) checkObject(kernels[level], `kernels.${level}`);

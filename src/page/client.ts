@@ -17,7 +17,14 @@ import { trustScript } from '../wire/trusted-scripts.js';
 import { EngineLink } from './engine-link.js';
 import { createFetch } from './fetch.js';
 import { askPersistence, type ModelStorage } from './model-storage.js';
-import { checkPageOptions, type Progress, toApiConfig, toEngineConfig, type VecinityOptions } from './options.js';
+import {
+  checkPageOptions,
+  type Progress,
+  toAddress,
+  toApiConfig,
+  toEngineConfig,
+  type VecinityOptions,
+} from './options.js';
 import { OwnEngine } from './own-engine.js';
 import type { RegisterOptions, Registration } from './registration.js';
 import { ServiceWorkerLink } from './service-worker-link.js';
@@ -253,7 +260,7 @@ export class Vecinity extends EventTarget {
 /** A shared engine where that is possible and wanted, else our own; `onEnd` is told of the deaths of our own. */
 function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
   const { share = true, model = defaultModel, revision = null } = options;
-  const engine = toEngineConfig(options, document.baseURI);
+  const engine = toEngineConfig(options);
   const api = toApiConfig(options);
   const open = (onEnd: () => void, ended?: EnginePast['ended']) =>
     new OwnEngine(new EngineLink({ startWorker: () => startWorker(options), engine, api, onEnd, ended }));
@@ -266,7 +273,7 @@ function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
 function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {
   if (createWorker) return checkWorker(createWorker());
   if (workerUrl)
-    return new Worker(trustScript(new URL(workerUrl, document.baseURI)), { type: 'module', name: 'vecinity' });
+    return new Worker(trustScript(toAddress('workerUrl', workerUrl)), { type: 'module', name: 'vecinity' });
   // Written out in this form because bundlers look for it.
   return new Worker(new URL('../../worker/engine-worker.ts', import.meta.url), { type: 'module', name: 'vecinity' });
 }

@@ -1,17 +1,7 @@
 /** What a page can say to `createVecinity`, and how it becomes the engine's and the API's configuration. */
 import { type ApiConfig, defaultApiConfig, defaultEngineConfig, type EngineConfig, withDefaults } from '../config.js';
 import type { JobProgress, LoadProgress } from '../core/engine.js';
-import {
-  callRules,
-  checkObject,
-  checkRules,
-  isFunction,
-  isString,
-  orNull,
-  type Rule,
-  type Rules,
-  wrongOption,
-} from '../rules.js';
+import { callRules, checkObject, checkRules, isFunction, isString, type Rules, wrongOption } from '../rules.js';
 
 /** A model's files or a long job, as far as it is. */
 export type Progress = LoadProgress | ({ type: 'job' } & JobProgress);
@@ -42,40 +32,38 @@ export interface VecinityOptions extends Partial<EngineConfig>, Partial<Omit<Api
   signal?: AbortSignal;
 }
 
-const anAddress: Rule = ['an address', (value) => URL.canParse(String(value), document.baseURI)];
-const addressOrNull = orNull(anAddress);
-
 const rules: Rules<keyof VecinityOptions> = {
   ...callRules,
   createWorker: ['a function', isFunction],
-  workerUrl: anAddress,
-  hubUrl: anAddress,
-  modelsUrl: addressOrNull,
-  assetsUrl: addressOrNull,
   routePrefix: ['a path', isString],
 };
 
-const callable = new Set(['createWorker', 'onProgress']);
-
-/** Throws `invalid_request` for what cannot be resolved, called, or posted to the worker, which checks the rest. */
+/** Throws `invalid_request` for what cannot be called here, or posted to the worker, which checks the rest. */
 export function checkPageOptions(options: VecinityOptions): void {
   checkObject(options);
-  for (const [name, value] of Object.entries(options)) {
-    if (typeof value === 'symbol' || (isFunction(value) && !callable.has(name))) throw wrongOption(name, 'data', value);
-  }
   checkRules(rules, options);
+  for (const [name, value] of Object.entries(options)) {
+    if (typeof value === 'symbol' || (isFunction(value) && !(name in rules))) throw wrongOption(name, 'data', value);
+  }
 }
 
 /** Relative addresses are resolved here, against the page: a worker would resolve them against its own script. */
-export function toEngineConfig(options: VecinityOptions, pageUrl: string): EngineConfig {
+export function toEngineConfig(options: VecinityOptions): EngineConfig {
   const config = withDefaults(defaultEngineConfig, options);
-  const resolve = (url: string) => new URL(url, pageUrl).href;
+  const resolve = (name: 'hubUrl' | 'modelsUrl' | 'assetsUrl') => toAddress(name, config[name]).href;
   return {
     ...config,
-    hubUrl: resolve(config.hubUrl).replace(/\/$/, ''),
-    modelsUrl: config.modelsUrl === null ? null : resolve(config.modelsUrl),
-    assetsUrl: config.assetsUrl === null ? null : resolve(config.assetsUrl),
+    hubUrl: resolve('hubUrl').replace(/\/$/, ''),
+    modelsUrl: config.modelsUrl === null ? null : resolve('modelsUrl'),
+    assetsUrl: config.assetsUrl === null ? null : resolve('assetsUrl'),
   };
+}
+
+/** Against the page. Throws `invalid_request` for what is no address. */
+export function toAddress(name: string, value: unknown): URL {
+  const text = value instanceof URL ? value.href : value;
+  if (!isString(text) || !URL.canParse(text, document.baseURI)) throw wrongOption(name, 'an address', value);
+  return new URL(text, document.baseURI);
 }
 
 export function toApiConfig(options: VecinityOptions): ApiConfig {

@@ -78,7 +78,8 @@ export async function bundleLibrary(options: LibraryOptions): Promise<string[]> 
     platform,
     cwd: repositoryRoot,
     transform: { define: defineBuild(buildId), target: 'es2022' },
-    plugins: platform === 'browser' ? [emittedFiles(), builtWorkers(), builtParts(), quietRuntime()] : [],
+    plugins:
+      platform === 'browser' ? [emittedFiles(), builtWorkers(), builtParts(), quietRuntime(), withoutProxies()] : [],
     // No chunk may import an entry: under another address than it was started by, a worker's would run twice.
     preserveEntrySignatures: 'strict',
     ...(external ? { external } : {}),
@@ -170,6 +171,21 @@ function quietRuntime(): Plugin {
         code: code.replace(/new [\w$]+\(("ort[^"]+"),import\.meta\.url\)/g, 'new globalThis.URL($1,import.meta.url)'),
         map: null,
       }),
+    },
+  };
+}
+
+/** Comlink's callbacks across threads, which are not used here, would bring the code of the called end to every page. */
+function withoutProxies(): Plugin {
+  const entry = '["proxy", proxyTransferHandler],';
+  return {
+    name: 'vecinity:without-proxies',
+    transform: {
+      filter: { id: /\/comlink\// },
+      handler(code) {
+        if (!code.includes(entry)) this.error('Comlink is another one: its handler of proxies is not found.');
+        return { code: code.replace(entry, ''), map: null };
+      },
     },
   };
 }

@@ -1,6 +1,6 @@
 /** What vite-plugin-pwa has to be told so that a site's one Service Worker answers for Vecinity and starts it offline. */
 
-import { checkObject, checkRules, type Rule, type Rules } from '../rules.js';
+import { checkObject, checkPart, type Rule, type Rules } from '../rules.js';
 
 interface Globs {
   globPatterns?: string[];
@@ -39,7 +39,7 @@ export function withVecinity<Rule, Options extends PwaOptions<Rule>>(options: Op
   const { workbox = {}, injectManifest = {} } = options;
   for (const [name, part] of Object.entries({ workbox, injectManifest })) {
     checkObject(part, name);
-    checkRules(listRules, part, { place: name });
+    checkPart(listRules, part, { place: name });
   }
   return {
     ...options,

@@ -1,25 +1,33 @@
 /**
  * What Comlink cannot carry by itself: errors that keep their code, an `AbortSignal`, a progress callback, and vectors
- * that are moved instead of copied. Both ends call `installTransferHandlers` once before they talk.
+ * that are moved instead of copied. Both ends call `installTransferHandlers` once before they talk, the called one also
+ * `installReceiver` of `received-calls.ts`.
  */
 import { type TransferHandler, transfer, transferHandlers } from 'comlink';
 import type { EmbeddingsResponse } from '../api/responses.js';
-import { type ErrorData, fromErrorData, toErrorData, VecinityError } from '../errors.js';
+import { type ErrorData, fromErrorData, toErrorData } from '../errors.js';
 import { isObject } from '../json-object.js';
 import { isSignal } from '../rules.js';
 
 /** Options of a call with the two members that cannot be cloned. */
-interface Live {
+export interface Live {
   signal?: AbortSignal;
   onProgress?: (progress: unknown) => void;
 }
 
 /** `Live` while it crosses: plain members, and one port for "abort" and "release" one way, progress the other way. */
-interface Wire {
+export interface Wire {
   plain: Record<string, unknown>;
   port: MessagePort;
   aborted: boolean;
   wantsProgress: boolean;
+}
+
+/** Set by the end that is called; a page never is, and counts its bytes. */
+let receive: (wire: Wire) => Live = ({ plain }) => plain;
+
+export function setReceiver(receiver: typeof receive): void {
+  receive = receiver;
 }
 
 const releases = new WeakMap<object, () => void>();
@@ -59,7 +67,7 @@ const callHandler: TransferHandler<Live, Wire> = {
     const wire = openCall(live);
     return [wire, [wire.port]];
   },
-  deserialize: (wire) => ({ ...wire.plain, ...revive(wire) }),
+  deserialize: (wire) => receive(wire),
 };
 
 function openCall(live: Live): Wire {
@@ -74,17 +82,4 @@ function openCall(live: Live): Wire {
     port1.close();
   });
   return { plain, port: port2, aborted: signal?.aborted ?? false, wantsProgress: onProgress !== undefined };
-}
-
-function revive({ port, aborted, wantsProgress }: Wire): Live {
-  const controller = new AbortController();
-  const abort = () => controller.abort(new VecinityError('aborted', 'The request was aborted.'));
-  if (aborted) abort();
-  port.onmessage = (event: MessageEvent<unknown>) => {
-    if (event.data === 'abort') abort();
-    if (event.data === 'release') port.close();
-  };
-  const live: Live = { signal: controller.signal };
-  if (wantsProgress) live.onProgress = (progress) => port.postMessage(progress);
-  return live;
 }

@@ -3,6 +3,7 @@ import { expose } from 'comlink';
 import type { EngineWorker } from '../../src/page/engine-session.js';
 import type { EngineWorkerApi } from '../../src/protocol.js';
 import { installTransferHandlers } from '../../src/wire/calls.js';
+import { installReceiver } from '../../src/wire/received-calls.js';
 
 export class FakeWorker extends EventTarget implements EngineWorker {
   readonly #port: MessagePort;
@@ -12,6 +13,7 @@ export class FakeWorker extends EventTarget implements EngineWorker {
   constructor(api: Partial<EngineWorkerApi>) {
     super();
     installTransferHandlers();
+    installReceiver();
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#inner = port2;
