@@ -25,7 +25,7 @@ const root = repositoryRoot;
 const shared = path.join(root, '../shared');
 const committedModels = path.join(root, 'public/models');
 const queryCount = 64;
-const longTextCount = 16;
+const longTextCount = 32;
 
 export interface Inputs {
   corpus: Corpus;

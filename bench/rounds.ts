@@ -1,6 +1,7 @@
 /**
  * Runs the systems: first each one is checked against the reference vectors (which also fills the browser's cache),
- * then they take turns, every turn in a fresh page, so that a drift of the machine hits all of them alike.
+ * then they take turns, so that a drift of the machine hits all of them alike: for the start and the corpus one after the
+ * other in fresh pages, for single texts in short turns of a few calls with all pages open.
  */
 import type { Page } from '@playwright/test';
 import { wordsOf } from '../src/errors.js';
@@ -71,6 +72,10 @@ const stepTimeoutMs = 5 * 60_000;
 const warmUpTexts = 48;
 const warmUpQueries = 16;
 const warmUpTexts128 = 4;
+/** Calls of single texts in a turn. A machine that others share changes its speed within seconds. */
+const callsPerTurn = 8;
+/** Calls that begin a turn uncounted, after the others had theirs. */
+const callsBefore = 2;
 
 /** Checks and measures all systems. A system that fails keeps its reason and the others go on. */
 export async function runRounds(systems: readonly System[], context: RunContext): Promise<SystemResult[]> {
@@ -84,6 +89,7 @@ export async function runRounds(systems: readonly System[], context: RunContext)
       context.log(`round ${round} of ${context.rounds}: ${result.system.key}`);
       await guard(result, context, () => measure(result, context));
     }
+    await measureSingles(results, context, round);
   }
   return results;
 }
@@ -160,7 +166,7 @@ async function score(page: Page, form: NamedForm, { documents, queries }: KnownI
   return scoreRetrieval(await embed(page, documents, form), await embed(page, queryTexts, form), relevant);
 }
 
-/** One turn: start with a warm cache, then every task of the system, each after a warm-up of its own. */
+/** One turn in a fresh page: the start with a warm cache, then the corpus in every form, after a warm-up. */
 async function measure(result: SystemResult, context: RunContext): Promise<void> {
   const { workload } = context;
   const { system } = result;
@@ -169,19 +175,69 @@ async function measure(result: SystemResult, context: RunContext): Promise<void>
     const sentBefore = context.bytesSent();
     result.readyMs.push(await start(page, system));
     result.restartBytes.push(context.bytesSent() - sentBefore);
-    if (system.tasks.includes('query')) {
-      await time(page, toCalls(workload.queries.slice(0, warmUpQueries)), system.forms[0]);
-      result.queryMs.push(...(await time(page, toCalls(workload.queries), system.forms[0])));
-    }
-    if (system.tasks.includes('text128')) {
-      await time(page, toCalls(workload.texts128.slice(0, warmUpTexts128)), system.forms[0]);
-      result.text128Ms.push(...(await time(page, toCalls(workload.texts128), system.forms[0])));
-    }
     if (system.tasks.includes('bulk')) await measureBulk(page, result, workload);
     const peak = findPeak(before, await context.browser.rendererMemory());
     if (peak !== null) result.peakBytes.push(peak);
     if (system.tasks.includes('bulk')) result.tokenizingShare = await profile(page, workload.bulk);
   });
+}
+
+interface Opened {
+  result: SystemResult;
+  page: Page;
+}
+
+interface Singles {
+  texts: readonly string[];
+  warmUp: number;
+  /** Where the samples of a system go. */
+  samples(result: SystemResult): number[];
+}
+
+/** Single texts, with the pages of all systems open: after a few calls of one the next has its turn. */
+async function measureSingles(results: readonly SystemResult[], context: RunContext, round: number): Promise<void> {
+  const { queries, texts128 } = context.workload;
+  const all: Record<'query' | 'text128', Singles> = {
+    query: { texts: queries, warmUp: warmUpQueries, samples: ({ queryMs }) => queryMs },
+    text128: { texts: texts128, warmUp: warmUpTexts128, samples: ({ text128Ms }) => text128Ms },
+  };
+  for (const task of ['query', 'text128'] as const) {
+    context.log(`round ${round} of ${context.rounds}: single texts (${task})`);
+    const opened: Opened[] = [];
+    try {
+      for (const result of results) {
+        if (result.failure === null && result.system.tasks.includes(task)) await openInto(opened, result, context);
+      }
+      await takeTurns(opened, all[task], context);
+    } finally {
+      for (const { page } of opened) await page.close().catch(() => undefined);
+    }
+  }
+}
+
+async function openInto(opened: Opened[], result: SystemResult, context: RunContext): Promise<void> {
+  await guard(result, context, async () => {
+    const page = await context.browser.open();
+    opened.push({ result, page });
+    await start(page, result.system);
+  });
+}
+
+async function takeTurns(opened: readonly Opened[], singles: Singles, context: RunContext): Promise<void> {
+  const { texts, warmUp, samples } = singles;
+  const turn = async ({ result, page }: Opened, uncounted: readonly string[], counted: readonly string[]) => {
+    if (result.failure !== null) return;
+    await guard(result, context, async () => {
+      const [form] = result.system.forms;
+      await time(page, toCalls(uncounted), form);
+      samples(result).push(...(await time(page, toCalls(counted), form)));
+    });
+  };
+  for (const each of opened) await turn(each, texts.slice(0, warmUp), []);
+  for (let at = 0; at < texts.length; at += callsPerTurn) {
+    const counted = texts.slice(at, at + callsPerTurn);
+    for (const each of opened) await turn(each, counted.slice(0, callsBefore), counted);
+  }
 }
 
 async function measureBulk(page: Page, result: SystemResult, workload: Workload): Promise<void> {
