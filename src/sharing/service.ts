@@ -27,7 +27,8 @@ interface Client {
   readonly isOwn: boolean;
   send(message: ToFollower): void;
   readonly open: Map<number, AbortController>;
-  readonly models: Set<string>;
+  /** Models that it loads or has loaded, by the requests for them. */
+  readonly models: Map<number, string>;
 }
 
 export interface ServiceOptions {
@@ -73,7 +74,7 @@ export class Service {
   }
 
   #add(clientId: string, who: Pick<Client, 'tab' | 'visible' | 'isOwn' | 'send'>): Client {
-    const client = { ...who, open: new Map(), models: new Set<string>() };
+    const client = { ...who, open: new Map(), models: new Map<number, string>() };
     this.#clients.set(clientId, client);
     return client;
   }
@@ -90,7 +91,7 @@ export class Service {
     if (!client || message.epoch !== this.epoch) return;
     if (!client.isOwn && message.type !== 'ping') this.#heardOthersAt = this.#around.elapsed();
     if (message.type === 'ping') client.send({ type: 'pong', epoch: this.epoch });
-    if (message.type === 'cancel') cancel(client, message.id);
+    if (message.type === 'cancel') this.#cancel(client, message.id);
     if (message.type === 'request') void this.#answer(client, message);
   }
 
@@ -119,14 +120,16 @@ export class Service {
   }
 
   async #answer(client: Client, asked: Asked): Promise<void> {
-    const { id } = asked;
+    const { id, call } = asked;
     // A tab that took a slow leader for a dead one asks again: the answer is on its way.
     if (client.open.has(id)) return;
     const controller = new AbortController();
     client.open.set(id, controller);
+    if (call.operation === 'load') client.models.set(id, call.argument.model);
     const outcome = await this.#work(client, asked, controller.signal);
     if (client.open.get(id) !== controller) return;
     client.open.delete(id);
+    if (outcome.type === 'error') client.models.delete(id);
     client.send(outcome);
   }
 
@@ -202,16 +205,25 @@ export class Service {
   }
 
   async #run(client: Client, call: EngineCall, life: CallLife): Promise<unknown> {
-    if (call.operation === 'load') client.models.add(call.argument.model);
     if (call.operation === 'unload') {
-      client.models.delete(call.argument);
+      for (const [id, model] of client.models) if (model === call.argument) client.models.delete(id);
       if (this.#isWanted(call.argument)) return;
     }
     return await this.#engine.run(call, life);
   }
 
+  /** A load may be there already when the word comes that nobody waits for it. */
+  #cancel(client: Client, id: number): void {
+    const model = client.models.get(id);
+    const isThere = model !== undefined && !client.open.has(id);
+    cancel(client, id);
+    if (!isThere || this.#isWanted(model)) return;
+    // Where it cannot go, it is gone or the engine is.
+    this.#engine.run({ operation: 'unload', argument: model }).catch(() => {});
+  }
+
   #isWanted(model: string): boolean {
-    return [...this.#clients.values()].some(({ models }) => models.has(model));
+    return [...this.#clients.values()].some(({ models }) => [...models.values()].includes(model));
   }
 }
 
@@ -219,7 +231,8 @@ function cancelAll(client: Client): void {
   for (const id of client.open.keys()) cancel(client, id);
 }
 
-function cancel({ open }: Client, id: number): void {
+function cancel({ open, models }: Client, id: number): void {
   open.get(id)?.abort();
   open.delete(id);
+  models.delete(id);
 }

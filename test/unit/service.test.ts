@@ -1,5 +1,5 @@
 /** The answering side of one leadership: what is tried again, and in which order, when its engine dies. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { VecinityError } from '../../src/errors.js';
 import type { ToFollower } from '../../src/sharing/messages.js';
 import { Service } from '../../src/sharing/service.js';
@@ -32,16 +32,17 @@ function setUp() {
     // The results are the test's own.
   } as unknown as EngineLine;
   const service = new Service({ epoch, engine, around: { elapsed: () => 0 } });
-  service.join('tab', { visible: true, isOwn: false, send: (message) => heard.push(message) });
+  for (const tab of ['tab', 'other'])
+    service.join(tab, { visible: true, isOwn: false, send: (message) => heard.push(message) });
   let lastId = 0;
   const fail = async (error: VecinityError) => {
     for (const { reject } of running.splice(0)) reject(error);
     await macrotask();
   };
   return {
-    ask(call: EngineCall, deaths = 0): void {
+    ask(call: EngineCall, deaths = 0, tab = 'tab'): void {
       lastId += 1;
-      service.receive('tab', { type: 'request', epoch, id: lastId, call, deaths, watched: false, abortable: false });
+      service.receive(tab, { type: 'request', epoch, id: lastId, call, deaths, watched: false, abortable: false });
     },
     askAgain: (call: EngineCall) =>
       service.receive('tab', {
@@ -186,4 +187,84 @@ it('blames no request for a worker whose script never came', async () => {
   await fail(error);
   await fail(error);
   expect(ends()).toMatchObject([{ type: 'error', error: { code: 'worker_died', message: error.message } }]);
+});
+
+describe('a model that another tab lets go of', () => {
+  const unload: EngineCall = { operation: 'unload', argument: 'model' };
+  const downloadFailed = new VecinityError('download_failed', 'The network failed.');
+
+  /** Two tabs with the model's load: the first one's number 1, the other's 2. */
+  function setUpLoads() {
+    const around = setUp();
+    around.ask(load('model'));
+    around.ask(load('model'), 0, 'other');
+    /** Whether the engine is told to unload it when the other tab lets it go. */
+    const goes = () => {
+      around.ask(unload, 0, 'other');
+      return around.calls().some(({ operation }) => operation === 'unload');
+    };
+    return { ...around, goes };
+  }
+
+  it('stays while a tab has it, or loads it', async () => {
+    const { finish, goes } = setUpLoads();
+    expect(goes()).toBe(false);
+    await finish();
+    expect(goes()).toBe(false);
+  });
+
+  it('goes when the load of the first one was aborted, before it was there or when the word came too late', async () => {
+    for (const isLate of [false, true]) {
+      const { cancel, finish, goes, calls } = setUpLoads();
+      if (isLate) await finish();
+      cancel(1);
+      // The other one has it, or is about to.
+      expect(calls().filter(({ operation }) => operation === 'unload')).toEqual([]);
+      await finish();
+      expect(goes()).toBe(true);
+    }
+  });
+
+  it('goes when the first one could not load it', async () => {
+    const { ask, fail, finish, goes } = setUpLoads();
+    await fail(downloadFailed);
+    ask(load('model'), 0, 'other');
+    await finish();
+    expect(goes()).toBe(true);
+  });
+
+  it('stays when the first one has called off only one of its loads', async () => {
+    const { ask, cancel, finish, goes } = setUpLoads();
+    ask(load('model'));
+    await finish();
+    cancel(3);
+    expect(goes()).toBe(false);
+  });
+
+  it('goes with the last tab that has it, however often each has loaded it', async () => {
+    const { ask, finish, goes } = setUpLoads();
+    ask(load('model'));
+    await finish();
+    ask(unload);
+    expect(goes()).toBe(true);
+  });
+});
+
+it('unloads a model whose load was called off when it was there already, if no tab wants it', async () => {
+  const { ask, cancel, calls, fail, finish, ends } = setUp();
+  ask(load('model'));
+  await finish();
+  cancel(1);
+  expect(calls()).toEqual([{ operation: 'unload', argument: 'model' }]);
+  await fail(new VecinityError('model_not_loaded', 'It is gone.'));
+  ask(load('model'));
+  await finish();
+  expect(ends()).toHaveLength(2);
+});
+
+it('leaves a load that is called off to the engine, where others may wait for it that are no tabs', async () => {
+  const { ask, cancel, calls, signals } = setUp();
+  ask(load('model'));
+  cancel(1);
+  expect([calls(), signals().map((signal) => signal?.aborted)]).toEqual([[load('model')], [true]]);
 });
