@@ -1,6 +1,6 @@
 /** What a site can say to the Vite plugin. */
 
-import { isText, type Rule, type Rules } from '../rules.js';
+import { isString, isText, type Rule, type Rules } from '../rules.js';
 
 /** One folder, or several that are looked at in order. */
 export type Folders = string | readonly string[];
@@ -12,6 +12,8 @@ export interface VecinityPluginOptions {
   isolate?: boolean;
   /** Serves and emits `vecinity-sw.js`. Default true; false where a site bundles it into its own Service Worker. */
   serviceWorker?: boolean;
+  /** The page's `routePrefix`, where it has one: requests below it that reach the server are told what to do. */
+  routePrefix?: string;
 }
 
 const aBoolean: Rule = ['true or false', (value) => typeof value === 'boolean'];
@@ -20,6 +22,7 @@ export const pluginRules: Rules<keyof VecinityPluginOptions> = {
   modelsDir: ['a folder, a list of folders, or an object with those for each address', isModelsDir],
   isolate: aBoolean,
   serviceWorker: aBoolean,
+  routePrefix: ['a path', isString],
 };
 
 /** Every address with its folders; addresses begin and end with a slash. */

@@ -7,6 +7,7 @@ import type { Connect, Plugin } from 'vite';
 import { checkObject, checkRules } from '../rules.js';
 import { serveModels } from './models.js';
 import { pluginRules, toMounts, type VecinityPluginOptions } from './options.js';
+import { answerPassedBy } from './passed-by.js';
 
 export type { Folders, VecinityPluginOptions } from './options.js';
 export { type PwaOptions, withVecinity } from './pwa.js';
@@ -28,11 +29,15 @@ export function vecinity(options: VecinityPluginOptions = {}): Plugin {
 export function createPlugin(options: VecinityPluginOptions, readServiceWorker: () => Promise<string>): Plugin {
   checkObject(options);
   checkRules(pluginRules, options);
-  const { isolate = false, serviceWorker = true, modelsDir } = options;
+  const { isolate = false, serviceWorker = true, modelsDir, routePrefix = '' } = options;
   let base = '/';
 
   function mount(middlewares: Connect.Server): void {
     for (const [url, folders] of toMounts(modelsDir)) middlewares.use(serveModels(url, folders));
+  }
+
+  function refuse(middlewares: Connect.Server): void {
+    middlewares.use(answerPassedBy({ base, routePrefix }));
   }
 
   return {
@@ -46,12 +51,21 @@ export function createPlugin(options: VecinityPluginOptions, readServiceWorker: 
     configResolved(config) {
       base = config.base;
     },
-    configureServer({ middlewares }) {
-      mount(middlewares);
-      if (serviceWorker) middlewares.use(serveScript(`${base}${serviceWorkerFile}`, readServiceWorker));
+    configureServer: {
+      order: 'post',
+      handler({ middlewares, config }) {
+        mount(middlewares);
+        if (serviceWorker) middlewares.use(serveScript(`${base}${serviceWorkerFile}`, readServiceWorker));
+        // In another server's hands, its own routes may come after Vite's.
+        return config.server.middlewareMode ? undefined : () => refuse(middlewares);
+      },
     },
-    configurePreviewServer({ middlewares }) {
-      mount(middlewares);
+    configurePreviewServer: {
+      order: 'post',
+      handler({ middlewares }) {
+        mount(middlewares);
+        return () => refuse(middlewares);
+      },
     },
     async generateBundle() {
       // Workers are built in environments of their own, which must not emit it again.
