@@ -12,6 +12,7 @@ import { rerank, rerankUsage } from './rerank.js';
 import { serve, serveUsage } from './serve.js';
 import { similarity, similarityUsage } from './similarity.js';
 import { type Terminal, tell, write } from './terminal.js';
+import { inWordsOfFlags } from './words.js';
 
 interface Command {
   summary: string;
@@ -81,7 +82,7 @@ function explain(thrown: unknown, name: string, terminal: Terminal): number {
   const { signal } = terminal;
   if (signal.aborted) return codeOfSignal[signal.reason === 'SIGTERM' ? 'SIGTERM' : 'SIGINT'];
   const error = toVecinityError(thrown);
-  tell(terminal, `vecinity ${name}: ${error.message}`);
+  tell(terminal, `vecinity ${name}: ${inWordsOfFlags(error.message)}`);
   if (error.code !== 'invalid_request') return failed;
   tell(terminal, `\`vecinity ${name} --help\` shows the options.`);
   return wrongUsage;

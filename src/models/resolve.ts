@@ -4,6 +4,7 @@
  */
 import type { EngineConfig } from '../config.js';
 import { VecinityError } from '../errors.js';
+import { wrongOption } from '../rules.js';
 import { type CatalogueEntry, catalogue, findEntry } from './catalogue.js';
 import type { ModelLocation, StorageFull } from './files.js';
 import { toHubBase, toHubHeaders } from './hub.js';
@@ -152,7 +153,7 @@ async function resolveOnHub(
   const { hubUrl } = config;
   const location = locate(toHubBase({ hubUrl, repository, revision }), config, options);
   if (!location) {
-    throw new VecinityError('invalid_request', `The option hubUrl must be a URL; it is ${JSON.stringify(hubUrl)}.`);
+    throw wrongOption('hubUrl', 'an address', hubUrl);
   }
   if (entry?.onnxRepository)
     location.onnxBase = toHubBase({ hubUrl, repository: entry.onnxRepository, revision: 'main' });
@@ -170,7 +171,7 @@ function explainHub(error: unknown, location: ModelLocation, config: ModelSource
 function notOnHub(location: ModelLocation, config: ModelSources, cause?: unknown): VecinityError {
   const hint =
     config.hubToken === null
-      ? 'Check the spelling and the revision; a private or gated model needs the option hubToken.'
+      ? 'Check the spelling and the revision; a private or gated model needs `hubToken`.'
       : 'Check the spelling, the revision, and what the token may read.';
   return new VecinityError('model_not_found', `The hub has no model at ${location.base}. ${hint}`, {
     param: 'model',
