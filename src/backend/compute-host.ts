@@ -5,6 +5,7 @@
 import { toErrorData, VecinityError } from '../errors.js';
 import type { ModelLocation } from '../models/files.js';
 import type { FromCompute, Question, ToCompute } from '../protocol.js';
+import { release } from '../release.js';
 import type { Backend, BackendLoader, BackendName, BackendRequest, TokenBatch } from './backend.js';
 
 /** What is used of a worker's global scope or of a `MessagePort`. */
@@ -100,7 +101,10 @@ class ComputeHost {
 
   async #run(batch: TokenBatch): Promise<Float32Array<ArrayBuffer>> {
     if (!this.#backend) throw new VecinityError('internal_error', 'A run came before a model was loaded.');
-    return toOwnBuffer(await this.#backend.run(batch));
+    const values = toOwnBuffer(await this.#backend.run(batch));
+    // What came with the message is nobody else's.
+    release(batch.inputIds);
+    return values;
   }
 
   async #dispose(): Promise<void> {

@@ -5,6 +5,7 @@ export type Piece = Uint8Array<ArrayBuffer>;
 
 export interface BodyReader {
   read(): Promise<{ done: boolean; value?: Piece | undefined }>;
+  /** To be called at the end, too: what was read last is not valid any more. */
   cancel(): Promise<void>;
 }
 
@@ -26,10 +27,12 @@ function openReusing(stream: ReadableStream<Piece>, pieceBytes: number): BodyRea
       const { done, value } = await reader.read(new Uint8Array(buffer));
       // The reader has taken the buffer over and hands it back under another name.
       if (value) buffer = value.buffer;
-      if (done) release(buffer);
       return { done, value };
     },
-    cancel: () => reader.cancel(),
+    cancel: () => {
+      release(buffer);
+      return reader.cancel();
+    },
   };
 }
 

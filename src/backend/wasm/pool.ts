@@ -20,7 +20,7 @@ import {
 } from './computer.js';
 import type { Heap } from './heap.js';
 import { Region } from './region.js';
-import { cutSlices, type Slice } from './slices.js';
+import { cutSlices, releaseSlices, type Slice } from './slices.js';
 import { FollowerError, TeamLead, teamBytes } from './team.js';
 import { counterAt, type FromThread, type ToThread } from './thread.js';
 
@@ -118,6 +118,7 @@ export class ThreadPool {
     const rest = slices.filter((slice) => !split.includes(slice));
     const parts = [...this.#runSlices(rest), ...split.map((slice) => this.#takeTurn(() => this.#runSplit(slice)))];
     for (const part of await settled(parts)) if (part !== null) take(part);
+    releaseSlices(slices);
     return values;
   }
 

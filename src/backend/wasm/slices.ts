@@ -2,6 +2,7 @@
  * Cuts a batch into what one thread computes in one go: some whole texts, packed. Owns the sizes; who computes a slice is
  * the business of `pool.ts`.
  */
+import { release } from '../../release.js';
 import type { TokenBatch } from '../backend.js';
 import type { EncoderDescription } from './architectures.js';
 import type { PlacedBatch } from './encoder.js';
@@ -40,6 +41,13 @@ export function cutSlices(description: EncoderDescription, batch: TokenBatch, th
   }
   if (texts.length > 0) slices.push(pickTexts(description, batch, texts));
   return slices;
+}
+
+/** Frees what was copied for slices that are computed; a thread that computes little else seldom collects garbage. */
+export function releaseSlices(slices: readonly Slice[]): void {
+  for (const { inputIds, typeIds, positionIds } of slices) {
+    for (const array of [inputIds, typeIds, positionIds]) if (array !== null) release(array);
+  }
 }
 
 function lengthOf({ offsets }: TokenBatch, text: number): number {

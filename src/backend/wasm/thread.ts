@@ -7,7 +7,7 @@ import { release } from '../../release.js';
 import { Computer, type ModelSetup, type Part, scratchBytes, type ThreadPlace, usualBytes } from './computer.js';
 import { createMemory, Heap } from './heap.js';
 import { Region } from './region.js';
-import type { Slice } from './slices.js';
+import { releaseSlices, type Slice } from './slices.js';
 
 /** The memory of the pool, or an image of what lies in it. */
 export type ThreadMemory = WebAssembly.Memory | ArrayBuffer;
@@ -83,7 +83,11 @@ class Thread {
   }
 
   compute(message: ThreadSlices | ThreadTeam): Part | null {
-    if (message.type === 'slices') return this.#slices(message);
+    if (message.type === 'slices') {
+      const part = this.#slices(message);
+      releaseSlices(message.slices);
+      return part;
+    }
     const { address, term, place } = message;
     this.#computer.followRows({ memory: this.#heap.memory, address, term }, place);
     return null;
