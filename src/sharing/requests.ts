@@ -69,16 +69,17 @@ export class Requests {
   }
 
   /**
-   * Sends everything that is open to this leader; models come first, because the rest needs them. A leader that is gone
-   * without a word may have died of what it had.
+   * Sends everything that is open to this leader. What makes models come and go is first, because the rest needs it, in
+   * its own order: what was loaded after it was let go of shall be there. A leader that is gone without a word may have
+   * died of what it had.
    */
   follow(leader: LeaderLine): void {
     for (const request of this.#open.values()) if (request.atWork) this.#countDeath(request);
     this.pardon();
     this.#leader = leader;
-    const isLoad = ({ call }: OpenRequest) => call.operation === 'load';
+    const isFirst = ({ call }: OpenRequest) => call.operation === 'load' || call.operation === 'unload';
     const open = [...this.#open.values()];
-    for (const request of [...open.filter(isLoad), ...open.filter((other) => !isLoad(other))]) this.#send(request);
+    for (const request of [...open.filter(isFirst), ...open.filter((other) => !isFirst(other))]) this.#send(request);
   }
 
   /** Everything waits for the next leader. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Member } from '../../src/sharing/member.js';
 import type { ToLeader } from '../../src/sharing/messages.js';
 import { Requests } from '../../src/sharing/requests.js';
+import type { EngineCall } from '../../src/wire/engine-line.js';
 import { QuickAbortController } from './quick-abort.js';
 import type { Faults } from './simulated-engine.js';
 import { embed, judgeMany, loadCall, Play } from './simulated-play.js';
@@ -165,6 +166,17 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
     expect(await judgeMany(300, { tabs: 5, deaths: 2, reloads: 2, freezes: 4, clocks: 4 })).toEqual([]);
   });
 
+  it('keep the models of every tab, whatever others let go of or call off', async () => {
+    const models = { tabs: 2, requests: 40, recalls: 6, renewals: 6 };
+    expect(await judgeMany(300, models)).toEqual([]);
+    expect(await judgeMany(300, { ...models, tabs: 5, deaths: 2, reloads: 2, freezes: 3, hidings: 6 })).toEqual([]);
+  });
+
+  it('answer a rush of one tab and everybody beside it, whichever tabs come and go', async () => {
+    const rush = { tabs: 5, rushes: 2, longestRunMs: 20, deaths: 2, reloads: 2, freezes: 3, hidings: 6, clocks: 1 };
+    expect(await judgeMany(150, rush)).toEqual([]);
+  });
+
   const everything = {
     ...{ tabs: 6, aborts: 3, deaths: 3, reloads: 2, ends: 1, freezes: 3, hidings: 8, poisons: 1, sleeps: 1, clocks: 1 },
     ...{ engineDies: 0.02, loadFails: 0.05 },
@@ -181,7 +193,7 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
   const seed = Number(process.env.VECINITY_SEED ?? Date.now() % 1_000_000_000);
 
   it(`end every request once in schedules that nobody has seen, from seed ${seed} on`, async () => {
-    expect(await judgeMany(2_000, everything, seed)).toEqual([]);
+    expect(await judgeMany(2_000, { ...everything, recalls: 1, renewals: 1 }, seed)).toEqual([]);
   });
 
   it('keep the leaderships of one moment apart', async () => {
@@ -221,6 +233,15 @@ describe('the requests of a tab', () => {
     controller.abort();
     await expect(answer).rejects.toMatchObject({ code: 'aborted' });
     expect(sent.map(({ type }) => type)).toEqual(['request', 'cancel']);
+  });
+
+  it('ask the next leader for models first, and let go of them in the order in which that was asked', () => {
+    const requests = new Requests();
+    const calls: EngineCall[] = [embed('text'), { operation: 'unload', argument: 'model' }, loadCall, embed('later')];
+    for (const call of calls) void requests.add(call);
+    const sent: unknown[] = [];
+    requests.follow({ epoch: '1', way: (call) => () => void sent.push(call) });
+    expect(sent).toEqual([1, 2, 0, 3].map((at) => calls[at]));
   });
 
   it('count each death of an engine or a leader once, and tell the next leader', async () => {

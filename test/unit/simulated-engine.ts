@@ -48,12 +48,12 @@ export class SimulatedEngine implements EngineLine {
 
   async #answer({ operation, argument }: EngineCall, { signal, client }: CallLife): Promise<unknown> {
     if (this.#disposed) throw new VecinityError('disposed', 'The engine was disposed.');
-    if (operation === 'load') {
-      this.#loaded ??= this.#load();
-      return this.#loaded;
-    }
+    if (operation === 'load') return this.#join(signal);
     if (operation === 'status') return this.#wait(this.#browser.between(0, 20), null);
-    if (operation === 'unload') return this.#browser.unloads.push(argument);
+    if (operation === 'unload') {
+      this.#loaded = null;
+      return this.#browser.unloads.push(argument);
+    }
     const leave = this.#browser.begin(this.#tab, argument, client);
     try {
       if (!this.#loaded) throw new VecinityError('model_not_loaded', 'The model was not asked for.');
@@ -71,15 +71,27 @@ export class SimulatedEngine implements EngineLine {
     return this.#wait(durationMs + (isDeadly ? 1 : 0), text, signal);
   }
 
-  async #load(): Promise<unknown> {
-    try {
-      await this.#wait(this.#browser.between(20, 400), model);
-      if (this.#random() >= this.#faults.loadFails) return model;
-      throw new VecinityError('download_failed', 'The model could not be loaded.');
-    } catch (error) {
-      this.#loaded = null;
-      throw error;
+  /** Who calls the load off waits no longer; it goes on for the others. */
+  #join(signal: AbortSignal | undefined): Promise<unknown> {
+    if (!this.#loaded) {
+      const loading = this.#load();
+      this.#loaded = loading;
+      loading.catch(() => {
+        if (this.#loaded === loading) this.#loaded = null;
+      });
     }
+    const loaded = this.#loaded;
+    return new Promise((resolve, reject) => {
+      loaded.then(resolve, reject);
+      if (signal?.aborted) reject(abortError(signal));
+      signal?.addEventListener('abort', () => reject(abortError(signal)));
+    });
+  }
+
+  async #load(): Promise<unknown> {
+    await this.#wait(this.#browser.between(20, 400), model);
+    if (this.#random() >= this.#faults.loadFails) return model;
+    throw new VecinityError('download_failed', 'The model could not be loaded.');
   }
 
   /** The worker is replaced and loads its models again, as `EngineLink` does it. */

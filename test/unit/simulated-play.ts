@@ -37,6 +37,12 @@ export interface Schedule extends Partial<Faults> {
   sleeps?: number;
   /** Somebody sets the clock. */
   clocks?: number;
+  /** A tab asks for very much at once. */
+  rushes?: number;
+  /** A tab asks for its model once more and calls that off, perhaps too late. */
+  recalls?: number;
+  /** A tab lets its model go and loads it again, at once or after a while. */
+  renewals?: number;
 }
 
 export const embed = (argument: unknown) => ({ operation: 'embeddings', argument }) as const;
@@ -51,16 +57,18 @@ export class Play {
   /** Each tab's model, once it is loaded; a load that failed is tried again by the next who needs it. */
   readonly #loads = new Map<string, Promise<unknown>>();
   readonly #asked: Asked[] = [];
+  /** Tabs that have let their model go: what they had asked before may come too late. */
+  readonly renewed = new Set<string>();
   /** Those before it are known to be answered, or to need no answer. */
   #answered = 0;
   #judgedAt = 0;
   #opened = 0;
 
   constructor(schedule: Schedule) {
-    const { seed, engineDies = 0, loadFails = 0 } = schedule;
+    const { seed, engineDies = 0, loadFails = 0, longestRunMs = 300 } = schedule;
     this.#schedule = schedule;
     this.#random = seeded(seed);
-    this.browser = new Browser(this.#random, { engineDies, loadFails });
+    this.browser = new Browser(this.#random, { engineDies, loadFails, longestRunMs });
   }
 
   /** Requests of the tabs that lived. */
@@ -80,6 +88,7 @@ export class Play {
   #plan(): void {
     const { tabs, requests = 20, poisons = 0, aborts = 0, deaths = 0 } = this.#schedule;
     const { freezes = 0, hidings = 0, ends = 0, reloads = 0, sleeps = 0, clocks = 0 } = this.#schedule;
+    const { rushes = 0, recalls = 0, renewals = 0 } = this.#schedule;
     const { browser } = this;
     for (let at = 0; at < tabs; at += 1) this.#open(at === 0 ? 0 : 5_000);
     this.#often(requests, 0, (tab, at) => this.#ask(tab, `${tab} text ${at}`));
@@ -92,6 +101,9 @@ export class Play {
     this.#often(reloads, 1, (tab) => this.#reload(tab));
     this.#often(sleeps, 0, () => this.#sleep());
     this.#often(clocks, 0, () => browser.setClock(browser.between(0, 7_200_000)));
+    this.#often(rushes, 0, (tab, at) => this.#rush(tab, at));
+    this.#often(recalls, 0, (tab) => this.#recall(tab));
+    this.#often(renewals, 0, (tab) => this.#renew(tab));
   }
 
   async #answer(): Promise<void> {
@@ -162,6 +174,33 @@ export class Play {
     browser.after(browser.between(100, longestMs), () => browser.thaw(tab));
   }
 
+  #rush(tab: string, at: number): void {
+    for (let one = 0; one < 100; one += 1) this.#ask(tab, `${tab} rush ${at} ${one}`);
+  }
+
+  #recall(tab: string): void {
+    const controller = new AbortController();
+    const { signal } = controller;
+    this.#members
+      .get(tab)
+      ?.run(loadCall, { signal })
+      .catch(() => {});
+    this.browser.after(this.browser.between(0, 60), () => controller.abort());
+  }
+
+  #renew(tab: string): void {
+    const member = this.#members.get(tab);
+    if (!member) return;
+    this.renewed.add(tab);
+    member.run({ operation: 'unload', argument: loadCall.argument.model }).catch(() => {});
+    const pause = new Promise<void>((resolve) => {
+      this.browser.after(this.browser.between(0, 1) * this.browser.between(0, 2_000), resolve);
+    });
+    const load = pause.then(() => member.run(loadCall));
+    load.catch(() => {});
+    this.#loads.set(tab, load);
+  }
+
   #reload(tab: string): void {
     this.browser.kill(tab);
     this.#open(500);
@@ -200,7 +239,8 @@ export class Play {
 }
 
 /** What is wrong with how a request ended; null when nothing is. */
-function faultOf({ tab, text, aborted, outcomes }: Asked, browser: Browser, schedule: Schedule): string | null {
+function faultOf({ tab, text, aborted, outcomes }: Asked, play: Play, schedule: Schedule): string | null {
+  const { browser, renewed } = play;
   const { loadFails = 0, engineDies = 0, deaths: crashes = 0, reloads = 0 } = schedule;
   const [outcome] = outcomes;
   if (outcomes.length !== 1) return `${text} ended ${outcomes.length} times`;
@@ -213,6 +253,7 @@ function faultOf({ tab, text, aborted, outcomes }: Asked, browser: Browser, sche
   if (loadFails > 0 && outcome === 'download_failed') return null;
   // What is tried again after a death waits for the models, and comes when one of them has failed.
   if (loadFails > 0 && deaths > 0 && outcome === 'model_not_loaded') return null;
+  if (outcome === 'model_not_loaded' && renewed.has(tab)) return null;
   const isToBlame = isPoison || engineDies > 0 || crashes + reloads > 0;
   if (outcome === 'engine_crashed' && deaths >= 2 && isToBlame) return null;
   return `${text} ended with ${outcome} after ${browser.runs.get(text)} runs and ${deaths} deaths`;
@@ -220,8 +261,9 @@ function faultOf({ tab, text, aborted, outcomes }: Asked, browser: Browser, sche
 
 /** What was wrong with a schedule, in words. */
 export async function judge(schedule: Schedule): Promise<string[]> {
-  const { browser, asked } = await new Play(schedule).run();
-  const faults = asked.map((request) => faultOf(request, browser, schedule)).filter((fault) => fault !== null);
+  const play = await new Play(schedule).run();
+  const { browser, asked } = play;
+  const faults = asked.map((request) => faultOf(request, play, schedule)).filter((fault) => fault !== null);
   return [...browser.breaches, ...faults].map((fault) => `seed ${schedule.seed}: ${fault}`);
 }
 
