@@ -145,6 +145,32 @@ test('a thread that cannot share memory is given its copy of the model without a
   await backend.dispose();
 });
 
+test('threads that cannot share memory take their copies of the model one after the other', async () => {
+  vi.stubGlobal('crossOriginIsolated', false);
+  const copying: (() => void)[] = [];
+  setThreadFactory(() => {
+    let answer = (_: { data: unknown }): void => {};
+    return {
+      postMessage: ({ id }) => void copying.push(() => answer({ data: { type: 'done', id } })),
+      addEventListener(type, listener) {
+        if (type === 'message') answer = listener;
+      },
+      terminate() {},
+    };
+  });
+  const loading = loadWasmBackend(await requestOf(4), {});
+  for (let thread = 1; thread <= 3; thread++) {
+    await vi.waitFor(() => expect(copying).toHaveLength(thread));
+    // Whoever were given theirs at the same time would have it by now.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(copying).toHaveLength(thread);
+    copying.at(-1)?.();
+  }
+  const backend = await loading;
+  expect(backend.info.threads).toBe(4);
+  await backend.dispose();
+});
+
 async function requestOf(threads: number): Promise<BackendRequest> {
   const { signal } = new AbortController();
   const { spec, location } = await openModel(model, config, { revision: undefined, signal, onProgress: () => {} });

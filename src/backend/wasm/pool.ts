@@ -130,14 +130,16 @@ export class ThreadPool {
   async #startThreads(module: WebAssembly.Module): Promise<void> {
     const { memory, usedBytes } = this.#heap;
     const start = { type: 'start' as const, module, setup: this.#setup };
-    await Promise.all(
-      this.#threads.map(async (thread) => {
-        if (this.#shared) return await thread.call({ ...start, memory });
-        // A heap that is not shared has a private memory, and its copy is moved: it is as large as the model.
-        const image = memory.buffer.slice(0, usedBytes) as ArrayBuffer;
-        return await thread.call({ ...start, memory: image }, [image]);
-      }),
-    );
+    if (this.#shared) {
+      await Promise.all(this.#threads.map((thread) => thread.call({ ...start, memory })));
+      return;
+    }
+    // One after the other: a copy is as large as the model, and lies beside the thread's own until that has taken it.
+    for (const thread of this.#threads) {
+      // A heap that is not shared has a private memory.
+      const image = memory.buffer.slice(0, usedBytes) as ArrayBuffer;
+      await thread.call({ ...start, memory: image }, [image]);
+    }
   }
 
   #splits(slice: Slice, count: number): boolean {
