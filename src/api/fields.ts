@@ -6,6 +6,7 @@ import { textInObject, textObjects } from './parts.js';
 import { count, type FieldPath, invalidField } from './validate.js';
 
 const tokenId = 'a token id, an integer of at least 0';
+const idSchema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
 const idOrText = `${tokenId}, or a string among such ids`;
 const oneInput = 'a string or an array of at least one token id';
 const allowedInputs =
@@ -46,7 +47,8 @@ export function oneOrMore<const Values extends readonly string[]>(values: Values
 export function textOrObject(allowed: string, minLength = 0) {
   const string = z.string(allowed).check(z.minLength(minLength, allowed));
   const bare = (value: unknown) => (isTextObject(value) ? value.text : value);
-  const forms = [{ type: 'string' }, { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] }];
+  const one = { type: 'string', ...(minLength > 0 ? { minLength } : {}) };
+  const forms = [one, { type: 'object', properties: { text: one }, required: ['text'] }];
   return z.pipe(z.unknown(), z.pipe(z.transform(bare), string)).register(z.globalRegistry, { anyOf: forms });
 }
 
@@ -85,7 +87,7 @@ export function texts(name: string) {
 
 /** One sequence of token ids or an array of them; comes out as an array. */
 export function tokenSequences(name: string) {
-  const ids = { type: 'array', items: { type: 'integer', minimum: 0 } };
+  const ids = { type: 'array', items: idSchema };
   const allowed = `an array of token ids, or an array of 1 to ${count(maxInputs)} such arrays`;
   const parse = z.transform((value: unknown): number[][] => {
     if (!Array.isArray(value) || value.length === 0) throw invalidField([name], allowed, value);
@@ -105,7 +107,7 @@ export function tokenSequences(name: string) {
  * As in llama.cpp, a number among strings makes the whole array one sequence, whose strings stand for their tokens.
  */
 export function inputs(name: string) {
-  const id = { anyOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }] };
+  const id = { anyOf: [idSchema, { type: 'string' }] };
   const ids = { type: 'array', items: id, contains: { type: 'integer' }, minItems: 1 };
   const one = [{ type: 'string' }, ids, ...textObjects];
   const many = { type: 'array', items: { anyOf: one }, minItems: 1, maxItems: maxInputs };

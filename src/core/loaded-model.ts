@@ -29,6 +29,7 @@ import type {
 } from './engine.js';
 import { chooseDimensions, requireRoom } from './request-limits.js';
 import { cosine } from './similarity.js';
+import { withoutTokens } from './token-refusals.js';
 import type { Encoding, Tokenizer } from './tokenizer.js';
 import { inTurns } from './turns.js';
 import { shapeRows, sigmoid, toProbabilities } from './vectors.js';
@@ -235,10 +236,10 @@ export class LoadedModel {
 
   #encodeInput(input: EngineInput, options: Parameters<Tokenizer['encode']>[1]): Encoding {
     if (typeof input === 'string') return this.#tokenizer.encode(input, options);
-    if (input.length > 0) return this.#tokenizer.encodeIds(input, options);
-    throw new VecinityError('invalid_request', 'An input is an empty list of token ids; it must hold one at least.', {
-      param: 'input',
-    });
+    const encoding = this.#tokenizer.encodeIds(input, options);
+    // An empty list, or one of texts that stand for nothing.
+    if (encoding.inputIds.length === 0) throw withoutTokens(options?.index);
+    return encoding;
   }
 
   #compute(request: ComputeRequest): Promise<Computed> {

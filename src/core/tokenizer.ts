@@ -189,7 +189,6 @@ class ModelTokenizer implements Tokenizer {
 
   encodeIds(parts: readonly (number | string)[], options: EncodeOptions = {}): Encoding {
     const ids = this.#sequenceIds(parts);
-    if (ids.length === 0) throw withoutTokens(options.index);
     const limit = this.#limit(options.maxTokens);
     const excess = Math.max(0, ids.length - limit);
     if (excess > 0 && !options.truncate) throw tooLong({ tokens: ids.length, limit }, 'input', options.index);

@@ -17,7 +17,7 @@ describe('validators as JSON Schema', () => {
   });
 
   it('an input is a string, token ids, or an array of both', () => {
-    const id = { anyOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }] };
+    const id = { anyOf: [{ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, { type: 'string' }] };
     const ids = { type: 'array', items: id, contains: { type: 'integer' }, minItems: 1 };
     const part = { type: 'object', properties: { type: { const: 'text' }, text: { type: 'string' } } };
     const parts = { type: 'array', items: { ...part, required: ['type', 'text'] }, minItems: 1 };
@@ -32,5 +32,11 @@ describe('validators as JSON Schema', () => {
   it('a document is a string or an object with a text', () => {
     const object = { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] };
     expect(schemaOf(textOrObject('x'))).toEqual({ anyOf: [{ type: 'string' }, object] });
+  });
+
+  it('a text that must not be empty says so', () => {
+    const text = { type: 'string', minLength: 1 };
+    const object = { type: 'object', properties: { text }, required: ['text'] };
+    expect(schemaOf(textOrObject('x', 1))).toEqual({ anyOf: [text, object] });
   });
 });

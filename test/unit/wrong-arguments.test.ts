@@ -4,7 +4,7 @@ import { createVecinityProvider } from '../../src/adapters/ai-sdk.js';
 import * as langchain from '../../src/adapters/langchain.js';
 import * as llamaindex from '../../src/adapters/llamaindex.js';
 import { type PipelineOptions, pipeline } from '../../src/adapters/pipeline.js';
-import type { Engine, LoadOptions } from '../../src/core/engine.js';
+import type { EmbedRequest, Engine, LoadOptions } from '../../src/core/engine.js';
 import { createClientOf } from '../../src/edge/clients.js';
 import { createNodeEngine } from '../../src/edge/engine.js';
 import { createHandler } from '../../src/edge/handler.js';
@@ -186,6 +186,11 @@ it.each([null, 7, {}, 'http://host/v1/models'])(
   },
 );
 
+const wholeEmbedding: EmbedRequest = {
+  ...{ model: null, inputs: ['a'], promptName: null, prompt: null, dimensions: null, normalize: null },
+  ...{ truncate: false, truncateSide: 'right', maxTokens: null },
+};
+
 /** Fields that make a request whole, whichever call it is for. */
 const whole = { model: null, query: 'q', inputs: ['a'], documents: ['a'], texts: ['a'], ids: [[1]] };
 
@@ -232,6 +237,14 @@ describe.each<[name: string, fields: readonly (readonly [Request, param: string,
       await expect(call?.({ ...whole, ...fields })).rejects.toMatchObject(refusal(param, came));
     expect(await engine.tokenize({ ...whole, addSpecialTokens: true, promptName: null })).toBeDefined();
   });
+});
+
+it('an engine embeds no list without tokens, and decodes one to nothing', async () => {
+  const { engine: ready } = await loaded();
+  const nothing = ready.embed({ ...wholeEmbedding, inputs: ['a', []] });
+  await expect(nothing).rejects.toMatchObject({ code: 'invalid_request', param: 'input' });
+  const { texts } = await ready.decode({ model: null, ids: [[]], skipSpecialTokens: true });
+  expect(texts).toEqual(['']);
 });
 
 it.each([null, 7, undefined])('an engine has no model %s to unload', async (name) => {

@@ -26,7 +26,10 @@ import { count, invalidField, parseBody } from '../validate.js';
 import { toJsonRows, writeJson } from '../vectors/embeddings-json.js';
 import { lineType, pull, pullBody } from './ollama-pull.js';
 
-const duration = z.nullish(z.union([z.string(), z.number()], 'a duration such as "5m", or seconds'));
+/** Told in the document; `parseDuration` reads a little more. */
+const durationPattern = String.raw`^-?(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h))+)$`;
+const durationText = z.string().register(z.globalRegistry, { pattern: durationPattern });
+const duration = z.nullish(z.union([durationText, z.number()], 'a duration such as "5m", or seconds'));
 const common = {
   model: z.nullish(text()),
   keep_alive: duration,
