@@ -15,13 +15,14 @@ import { checkLoadChoice, checkModelName } from './core/options.js';
 import { VecinityError, wordsOf } from './errors.js';
 import { deleteStoredModel, listStoredModels, storageUsage } from './models/stored-models.js';
 import type { EngineWorkerApi } from './protocol.js';
+import { QuietMoment } from './quiet.js';
 import { Answers } from './wire/answers.js';
 import { moveVectors } from './wire/calls.js';
 import { clientOf } from './wire/http.js';
 import { servePort } from './wire/port-server.js';
 
-/** Whoever waits for a model asks something at once, which the dialects' code must not hold up. */
-const handlerDelayMs = 100;
+/** Whoever waits for a model asks something at once, which the dialects' code would hold up for as long as many a query. */
+const handlerDelay = { quietMs: 100, mostMs: 5_000 };
 
 /** All but the worker's own end. */
 type EngineApi = Omit<EngineWorkerApi, 'end'>;
@@ -32,6 +33,7 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
   const answers = new Answers();
   // Counts from the first call on, whoever comes first: a typed call or a request.
   const metrics = new Metrics();
+  const quiet = new QuietMoment();
   let configure: (context: ApiContext) => void = () => {};
   const configured = new Promise<ApiContext>((resolve) => {
     configure = resolve;
@@ -51,15 +53,23 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
       configure({ engine: shareUses(engine, metrics.watch(engine)), api });
     },
     embeddings: {
-      create: async (body, options) => moveVectors(await createEmbeddings(body, { ...(await configured), ...options })),
+      async create(body, options) {
+        quiet.disturb();
+        return moveVectors(await createEmbeddings(body, { ...(await configured), ...options }));
+      },
     },
-    rerank: { create: async (body, options) => createRerank(body, { ...(await configured), ...options }) },
+    rerank: {
+      async create(body, options) {
+        quiet.disturb();
+        return await createRerank(body, { ...(await configured), ...options });
+      },
+    },
     models: { list: async () => listModels(await configured) },
     storage: { list: listStoredModels, usage: storageUsage, delete: deleteModel },
     measure: async (model) => measureOf(model, await configured),
     async load(model, options) {
       const status = await loadModel(model, options ?? {}, await configured);
-      setTimeout(() => void handlerOf().catch(() => {}), handlerDelayMs);
+      void quiet.wait(handlerDelay).then(() => handlerOf().catch(() => {}));
       return status;
     },
     status: async () => (await configured).engine.status(),
