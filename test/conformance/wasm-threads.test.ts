@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
 import type { Backend } from '../../src/backend/backend.js';
+import type { ThreadWorker } from '../../src/backend/wasm/connection.js';
 import { loadWasmBackend, setThreadFactory } from '../../src/backend/wasm/index.js';
-import type { ThreadWorker } from '../../src/backend/wasm/pool.js';
 import { FollowerError, TeamLead } from '../../src/backend/wasm/team.js';
 import type { FromThread, ToThread } from '../../src/backend/wasm/thread.js';
 import { toErrorData } from '../../src/errors.js';

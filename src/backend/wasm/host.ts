@@ -8,8 +8,8 @@ import { VecinityError } from '../../errors.js';
 import { pause } from '../../pause.js';
 import type { BackendRequest } from '../backend.js';
 import { type Level, loadKernels } from './assets.js';
+import { ThreadConnection, type ThreadWorker } from './connection.js';
 import { canShareMemory, detectLevel } from './features.js';
-import { ThreadConnection, type ThreadWorker } from './pool.js';
 
 /** More threads than this wait for memory more than they compute. */
 const maxThreads = 8;

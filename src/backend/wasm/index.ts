@@ -21,13 +21,14 @@ import { describeModel, type EncoderDescription } from './architectures.js';
 import { bindNames } from './bound-names.js';
 import { convertedBlock } from './channel.js';
 import { type ModelSetup, widthOf } from './computer.js';
+import type { ThreadConnection } from './connection.js';
 import { takeWeights } from './early-weights.js';
 import type { Tap } from './encoder.js';
 import { convertedForms, pickAttention, pickExactForm, pickForm, plainForms, probeArithmetic } from './features.js';
 import { createMemory, Heap } from './heap.js';
 import { takeHost, type WasmHost } from './host.js';
 import { instantiate } from './kernels.js';
-import { type PoolOptions, type ThreadConnection, ThreadPool } from './pool.js';
+import { type PoolOptions, ThreadPool } from './pool.js';
 import { type Precision, planWeights } from './weights.js';
 
 export { dropWeights, expectWeights } from './early-weights.js';

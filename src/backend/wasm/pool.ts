@@ -1,9 +1,9 @@
 /**
  * Spreads batches over threads: short texts as whole slices that threads take one after the other, a single or long text
  * by rows. The coordinating worker computes too, so one text starts without a message and an idle pool sleeps. A thread
- * that is through with a batch goes on with the next one. Owns the threads' life; what they do is in `thread.ts`.
+ * that is through with a batch goes on with the next one. What reaches a thread goes by `connection.ts`, what it does then is in `thread.ts`.
  */
-import { fromErrorData, VecinityError } from '../../errors.js';
+import { VecinityError } from '../../errors.js';
 import { nextTask } from '../../pause.js';
 import { release } from '../../release.js';
 import type { TokenBatch } from '../backend.js';
@@ -18,21 +18,12 @@ import {
   usualBytes,
   widthOf,
 } from './computer.js';
+import type { ThreadConnection } from './connection.js';
 import type { Heap } from './heap.js';
 import { Region } from './region.js';
 import { cutSlices, releaseSlices, type Slice } from './slices.js';
 import { FollowerError, TeamLead, teamBytes } from './team.js';
-import { counterAt, type FromThread, type ToThread } from './thread.js';
-
-/** What is used of a `Worker`; a thread of Node fits with a thin adapter. */
-export interface ThreadWorker {
-  postMessage(message: ToThread, transfer?: Transferable[]): void;
-  terminate(): void;
-  addEventListener(
-    type: 'message' | 'error' | 'messageerror',
-    listener: (event: { readonly data?: unknown; readonly message?: string; preventDefault?(): void }) => void,
-  ): void;
-}
+import { counterAt } from './thread.js';
 
 export interface PoolOptions {
   module: WebAssembly.Module;
@@ -268,57 +259,4 @@ async function settled<T>(parts: readonly Promise<T>[]): Promise<T[]> {
 /** Where the rows of each text begin in the result of a run, and where they all end. */
 function rowOffsets({ offsets, output }: TokenBatch): Int32Array {
   return output === 'tokens' ? offsets : Int32Array.from(offsets, (_, text) => text);
-}
-
-type WithoutId<M> = M extends { id: number } ? Omit<M, 'id'> : never;
-
-interface Waiter {
-  resolve(part: Part | null): void;
-  reject(error: VecinityError): void;
-}
-
-/** One thread, seen from the outside: every call ends, by an answer or with the thread. */
-export class ThreadConnection {
-  readonly #worker: ThreadWorker;
-  readonly #waiters = new Map<number, Waiter>();
-  #nextId = 1;
-  #closed: VecinityError | null = null;
-
-  constructor(worker: ThreadWorker) {
-    this.#worker = worker;
-    worker.addEventListener('message', ({ data }) => this.#settle(data as FromThread));
-    worker.addEventListener('error', (event) => {
-      // Else it would end this worker too, which can go on without the thread or say what happened.
-      event.preventDefault?.();
-      this.close(died(event.message));
-    });
-    worker.addEventListener('messageerror', () => this.close(died('a message could not be read')));
-  }
-
-  call(message: WithoutId<ToThread>, transfer: Transferable[] = []): Promise<Part | null> {
-    if (this.#closed) return Promise.reject(this.#closed);
-    const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      this.#waiters.set(id, { resolve, reject });
-      this.#worker.postMessage({ ...message, id } as ToThread, transfer);
-    });
-  }
-
-  close(error: VecinityError): void {
-    this.#closed ??= error;
-    this.#worker.terminate();
-    for (const waiter of this.#waiters.values()) waiter.reject(error);
-    this.#waiters.clear();
-  }
-
-  #settle(message: FromThread): void {
-    const waiter = this.#waiters.get(message.id);
-    this.#waiters.delete(message.id);
-    if (message.type === 'error') waiter?.reject(fromErrorData(message.error));
-    else waiter?.resolve(message.type === 'part' ? message.part : null);
-  }
-}
-
-function died(reason: string | undefined): VecinityError {
-  return new VecinityError('worker_died', `A thread of the WASM engine died: ${reason ?? 'no reason given'}.`);
 }

@@ -56,7 +56,7 @@ export interface ThreadPort {
 export function serveThread(port: ThreadPort): void {
   let thread: Thread | null = null;
   port.addEventListener('message', ({ data }) => {
-    // Only `pool.ts` posts here, and both are built together.
+    // Only `connection.ts` posts here, and both are built together.
     const message = data as ToThread;
     try {
       if (message.type === 'start') thread = new Thread(message);
