@@ -1,7 +1,8 @@
 /**
  * Spreads batches over threads: short texts as whole slices that threads take one after the other, a single or long text
  * by rows. The coordinating worker computes too, so one text starts without a message and an idle pool sleeps. A thread
- * that is through with a batch goes on with the next one. What reaches a thread goes by `connection.ts`, what it does then is in `thread.ts`.
+ * that is through with a batch goes on with the next one. What reaches a thread goes by `connection.ts`; what it does then
+ * is in `thread.ts`.
  */
 import { VecinityError } from '../../errors.js';
 import { nextTask } from '../../pause.js';
