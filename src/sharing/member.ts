@@ -41,6 +41,8 @@ export class Member {
   #waking: Promise<void> | null = null;
   #quiet = 0;
   #stolenAt = Number.NEGATIVE_INFINITY;
+  /** Of an offer of the lead since which the leader has given no sign. */
+  #offeredAt = Number.NEGATIVE_INFINITY;
   #ended: VecinityError | null = null;
 
   constructor(surroundings: Surroundings) {
@@ -263,13 +265,28 @@ export class Member {
     if (message.epoch !== this.#epoch) return;
     this.#silence.end();
     if (message.type === 'bye') this.#leave({ inPeace: true });
-    if (message.type === 'takeover') this.#accept(message.at);
+    if (message.type === 'takeover') this.#consider(message.at);
+    if (message.type === 'pong') this.#accept();
   }
 
-  /** An offer of long ago, heard by a tab that slept, is no longer true; one of the future is older than the clock. */
-  #accept(offeredAt: number): void {
-    const isFresh = Math.abs(this.#around.now() - offeredAt) < lookMs;
+  /**
+   * An offer of long ago, heard by a tab that slept, is no longer true; one of the future is older than the clock. Where
+   * the clock was set, it may look fresh: only a leader that is still there gives a sign.
+   */
+  #consider(offeredAt: number): void {
+    if (!this.#isFresh(offeredAt)) return;
+    this.#offeredAt = offeredAt;
+    this.#ping();
+  }
+
+  #accept(): void {
+    const isFresh = this.#isFresh(this.#offeredAt);
+    this.#offeredAt = Number.NEGATIVE_INFINITY;
     if (isFresh && this.#around.isVisible() && this.#isAwake) this.#contend(true);
+  }
+
+  #isFresh(offeredAt: number): boolean {
+    return Math.abs(this.#around.now() - offeredAt) < lookMs;
   }
 
   #follow(epoch: string): void {
@@ -292,6 +309,7 @@ export class Member {
 
   #leave({ inPeace }: { inPeace: boolean }): void {
     this.#epoch = null;
+    this.#offeredAt = Number.NEGATIVE_INFINITY;
     this.#silence.end();
     this.#models.stop();
     this.#requests.leave();

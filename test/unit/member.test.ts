@@ -44,7 +44,7 @@ function setUp({ wake = async () => {}, holder = null as string | null } = {}) {
   const around: Surroundings = {
     id: 'tab',
     isVisible: () => user.sees,
-    now: () => 0,
+    now: () => clock.elapsedMs,
     elapsed: () => clock.elapsedMs,
     every: (_, work) => {
       repeated.add(work);
@@ -160,13 +160,31 @@ it('gives a request up when leader after leader goes without a word while it has
   await expect(answer).rejects.toMatchObject({ code: 'engine_crashed' });
 });
 
-it('accepts the lead only while the offer is fresh, whatever the clock was set to since', () => {
-  const { hear, steals } = setUp();
+it('accepts the lead only of a fresh offer, and once the leader gives a sign, whatever the clock was set to', async () => {
+  const { hear, steals, told, pass } = setUp();
+  const offer = { type: 'takeover', epoch: '1', at: 0 } as const;
+  const sign = { type: 'pong', epoch: '1' } as const;
   hear({ type: 'welcome', epoch: '1' });
-  for (const at of [-3_600_000, 3_600_000]) hear({ type: 'takeover', epoch: '1', at });
+  for (const at of [-3_600_000, 3_600_000]) hear({ ...offer, at });
+  hear(sign);
+  hear(offer);
+  expect([steals, told]).toEqual([[false], [{ type: 'ping', epoch: '1' }]]);
+  await pass(1);
+  hear(sign);
   expect(steals).toEqual([false]);
-  hear({ type: 'takeover', epoch: '1', at: 0 });
+  hear({ ...offer, at: 1_000 });
+  hear(sign);
+  hear(sign);
   expect(steals).toEqual([false, true]);
+});
+
+it('accepts no lead of a leader that it has left since the offer', () => {
+  const { hear, steals } = setUp();
+  for (const epoch of ['1', '2']) {
+    hear({ type: 'welcome', epoch });
+    hear(epoch === '1' ? { type: 'takeover', epoch, at: 0 } : { type: 'pong', epoch });
+  }
+  expect(steals).toEqual([false]);
 });
 
 it('takes the lock from a silent holder at most every thirty seconds', async () => {

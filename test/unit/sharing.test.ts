@@ -188,6 +188,9 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
 
   it('end every request once in schedules that were found to break a rule', async () => {
     for (const seed of [10_021_322, 20_024_646, 20_090_841]) expect(await judgeMany(1, everything, seed)).toEqual([]);
+    const models = { ...everything, recalls: 1, renewals: 1 };
+    const rush = { ...models, clocks: 3, rushes: 1, engineDies: 0.001, longestRunMs: 20 };
+    expect(await judgeMany(1, rush, 902_002_833)).toEqual([]);
   });
 
   const seed = Number(process.env.VECINITY_SEED ?? Date.now() % 1_000_000_000);
