@@ -5,6 +5,7 @@ import { cutSlices, releaseSlices } from '../../src/backend/wasm/slices.js';
 import { Batcher } from '../../src/core/batcher.js';
 import { openBody } from '../../src/models/body-reader.js';
 import { StreamSource } from '../../src/models/byte-source.js';
+import { readBody, TransientError } from '../../src/models/download.js';
 import { UrlFiles } from '../../src/models/url-files.js';
 import type { FromCompute } from '../../src/protocol.js';
 import { release } from '../../src/release.js';
@@ -21,6 +22,8 @@ function setTransfer(transfer: ((this: ArrayBuffer, length: number) => void) | u
 beforeEach(() => {
   freed = [];
   setTransfer(function (length) {
+    // Throws for a buffer that was handed over, as `transfer` does.
+    new Uint8Array(this);
     freed.push({ buffer: this, length });
   });
 });
@@ -109,6 +112,23 @@ it('takes the buffer of a body that is through', async () => {
   expect(freed).toEqual([]);
   await reader.cancel();
   expect(freed.map(({ buffer }) => buffer)).toEqual([value?.buffer]);
+});
+
+it('leaves the buffer that a body has taken when it breaks, so that its download can go on', async () => {
+  const broken = new ReadableStream({
+    type: 'bytes',
+    start: (controller) => controller.enqueue(Uint8Array.of(1, 2)),
+    pull: (controller) => controller.error(new Error('the line is dead')),
+  });
+  const request = { url: 'https://models.test/w', path: 'w', headers: {}, fetch, pieceBytes: 64 };
+  const lengths: number[] = [];
+  const reading = (async () => {
+    for await (const { length } of readBody(request, new Response(broken))) lengths.push(length);
+  })();
+  await expect(reading).rejects.toThrow(TransientError);
+  await expect(reading).rejects.toThrow('the line is dead');
+  expect(lengths).toEqual([2]);
+  expect(freed).toEqual([]);
 });
 
 it('takes the buffer in which the pieces of a stream were joined', async () => {
