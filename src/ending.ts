@@ -7,11 +7,17 @@ import { pause } from './pause.js';
 
 /** Between the end of inner workers and of the one that has started them. */
 export const settleMs = 250;
-/** A worker that has not seen to its own by then hangs, or never began. */
-const limitMs = 3_000;
+/** An engine worker that has not seen to its own by then hangs, or never began. */
+const outerLimitMs = 3_000;
+/** The same for a compute worker, in a long run perhaps: its end must be through before the engine worker's comes. */
+export const innerLimitMs = 2_000;
 
-/** Terminates a worker as soon as it has ended those that it started, which `told` says, or does not answer. */
-export async function terminateAfter(told: Promise<unknown>, terminate: () => void): Promise<void> {
+/** Terminates a worker as soon as it has ended those that it started, which `told` says, or does not answer in time. */
+export async function terminateAfter(
+  told: Promise<unknown>,
+  terminate: () => void,
+  limitMs = outerLimitMs,
+): Promise<void> {
   const answered = told.catch(() => {});
   await Promise.race([answered, pause(limitMs)]);
   terminate();

@@ -4,12 +4,16 @@
  * model's small files are read.
  */
 import type { WorkerLike } from '../src/backend/compute-client.js';
-import { settleMs, terminateAfter } from '../src/ending.js';
+import { innerLimitMs, settleMs, terminateAfter } from '../src/ending.js';
+import { VecinityError } from '../src/errors.js';
 import { pause } from '../src/pause.js';
 import type { FromCompute, Preparation, ToCompute } from '../src/protocol.js';
 import { trustOwnScripts } from '../src/wire/trusted-scripts.js';
 
 trustOwnScripts();
+
+/** Once this worker ends: a load that goes on meanwhile must not start what nobody would end. */
+let isEnding = false;
 
 /** Those that have a thread, with the end of those that were told to end. */
 const living = new Map<Worker, Promise<void> | null>();
@@ -32,8 +36,9 @@ export function prepareSpare(message: Preparation): void {
   spare?.postMessage(message);
 }
 
-/** The spare worker, later a new one for each call. */
+/** The spare worker, later a new one for each call. Throws `disposed` once they end. */
 export function takeComputeWorker(): WorkerLike {
+  if (isEnding) throw new VecinityError('disposed', 'The engine worker ends.');
   const worker = spare ?? startComputeWorker();
   spare = null;
   return {
@@ -50,6 +55,7 @@ export function takeComputeWorker(): WorkerLike {
 
 /** Ends all of them; resolves when this worker can be terminated without leaving a thread behind. */
 export async function endComputeWorkers(): Promise<void> {
+  isEnding = true;
   await Promise.all([...living.keys()].map(endWorker));
 }
 
@@ -75,7 +81,7 @@ async function letGo(worker: Worker): Promise<void> {
     worker.addEventListener('message', ({ data }: MessageEvent<FromCompute>) => data.type === 'ended' && resolve());
   });
   worker.postMessage({ type: 'end' } satisfies ToCompute);
-  await terminateAfter(told, () => worker.terminate());
+  await terminateAfter(told, () => worker.terminate(), innerLimitMs);
   await pause(settleMs);
   living.delete(worker);
 }

@@ -44,6 +44,16 @@ describe('the end of a worker that has started threads', () => {
     await vi.runAllTimersAsync();
     await through;
   });
+
+  it('starts no more of them for a load that comes too late', async () => {
+    vi.useFakeTimers();
+    const through = endThreads();
+    prepareHost(options);
+    expect(takeHost({ ...options, threads: 4 }).threads).toEqual([]);
+    expect(threads).toEqual([]);
+    await vi.runAllTimersAsync();
+    await through;
+  });
 });
 
 describe('a host that was made ready', () => {

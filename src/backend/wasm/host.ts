@@ -30,8 +30,10 @@ export function setThreadFactory(factory: (() => ThreadWorker) | null): void {
 
 const started: ThreadConnection[] = [];
 
-/** Ends all threads that were started here; resolves when this worker can be terminated without leaving one behind. */
+/** Ends all threads that were started here, for good; resolves when this worker can be terminated without leaving one. */
 export async function endThreads(): Promise<void> {
+  // A load may still come, or go on: one in this thread alone harms nobody.
+  createWorker = null;
   const error = new VecinityError('disposed', 'The worker of this thread ends.');
   for (const thread of started) thread.close(error);
   // One that was closed before may be on its way out.
