@@ -56,6 +56,8 @@ export class Entrance {
       this.#isAsked = false;
       for (const ticket of given) this.#unread.delete(ticket);
       this.#letIn();
+      // Where all of those had an answer before, others have taken their place, and nobody has asked about them.
+      if (this.#isFull) this.#ask();
     };
     this.#untilRead().then(onRead, onRead);
   }

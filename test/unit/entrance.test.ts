@@ -82,6 +82,17 @@ it('counts only what was given before the engine was asked as read', async () =>
   expect([given.length, asks()]).toEqual([64, 2]);
 });
 
+it('asks again when the engine was asked about requests that have all been answered since', async () => {
+  const { rush, given, answer, read, asks } = setUp();
+  rush('busy', 70);
+  for (let at = 0; at < 32; at += 1) await answer(`busy ${at}`);
+  expect([given.length, asks()]).toEqual([64, 1]);
+  await read();
+  expect([given.length, asks()]).toEqual([64, 2]);
+  await read();
+  expect(given).toHaveLength(70);
+});
+
 it('goes on when the engine dies before it has read anything', async () => {
   const { rush, given, die, read } = setUp();
   rush('busy', 80);
