@@ -5,7 +5,7 @@
  */
 
 import { toErrorData, toVecinityError } from '../errors.js';
-import { type CallLife, type EngineCall, type EngineLine, NoScript } from '../wire/engine-line.js';
+import { type CallLife, type EngineLine, NoScript } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
 import { Entrance } from './entrance.js';
 import type { ToFollower, ToLeader } from './messages.js';
@@ -120,12 +120,11 @@ export class Service {
   }
 
   async #answer(client: Client, asked: Asked): Promise<void> {
-    const { id, call } = asked;
+    const { id } = asked;
     // A tab that took a slow leader for a dead one asks again: the answer is on its way.
     if (client.open.has(id)) return;
     const controller = new AbortController();
     client.open.set(id, controller);
-    if (call.operation === 'load') client.models.set(id, call.argument.model);
     const outcome = await this.#work(client, asked, controller.signal);
     if (client.open.get(id) !== controller) return;
     client.open.delete(id);
@@ -140,7 +139,7 @@ export class Service {
       // Who is gone, or has called it off, shall not have it run once its turn comes: it may be what engines die of.
       if (signal.aborted) return;
       client.send({ type: 'accepted', epoch, id });
-      return await this.#run(client, call, this.#lifeOf(client, asked, signal));
+      return await this.#run(client, asked, this.#lifeOf(client, asked, signal));
     };
     const run = () => this.#entrance.pass(client.tab, give);
     const isLoad = call.operation === 'load';
@@ -204,9 +203,11 @@ export class Service {
     return await turn;
   }
 
-  async #run(client: Client, call: EngineCall, life: CallLife): Promise<unknown> {
+  async #run(client: Client, { id, call }: Asked, life: CallLife): Promise<unknown> {
+    if (call.operation === 'load') client.models.set(id, call.argument.model);
     if (call.operation === 'unload') {
-      for (const [id, model] of client.models) if (model === call.argument) client.models.delete(id);
+      // What the tab has loaded since stays, where this is tried once more: loads come first then.
+      for (const [load, model] of client.models) if (model === call.argument && load < id) client.models.delete(load);
       if (this.#isWanted(call.argument)) return;
     }
     return await this.#engine.run(call, life);

@@ -250,6 +250,38 @@ describe('a model that another tab lets go of', () => {
   });
 });
 
+describe('a model that a tab lets go of and loads again at once', () => {
+  const unload: EngineCall = { operation: 'unload', argument: 'model' };
+
+  it('is there when the engine dies meanwhile: what is tried again does not let go of it after the load', async () => {
+    const { ask, calls, die, finish } = setUp();
+    ask(load('model'));
+    await finish();
+    ask(unload);
+    ask(load('model'));
+    await die();
+    expect(calls()).toEqual([load('model')]);
+    await finish();
+    expect(calls()).toEqual([]);
+  });
+
+  it('counts as wanted when both had to wait for their turn', async () => {
+    const { ask, calls, finish } = setUp();
+    ask(load('model'));
+    await finish();
+    for (let id = 2; id <= 33; id += 1) ask(embed(`text ${id}`));
+    ask(unload);
+    ask(load('model'));
+    await finish();
+    expect(calls()).toEqual([unload, load('model')]);
+    await finish();
+    ask(load('model'), 0, 'other');
+    await finish();
+    ask(unload, 0, 'other');
+    expect(calls()).toEqual([]);
+  });
+});
+
 it('unloads a model whose load was called off when it was there already, if no tab wants it', async () => {
   const { ask, cancel, calls, fail, finish, ends } = setUp();
   ask(load('model'));
