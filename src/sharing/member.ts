@@ -300,8 +300,9 @@ export class Member {
     this.#models.askForAll();
     const direct = (message: ToLeader) => own?.receive(this.#around.id, message);
     const posted = (message: ToLeader) => {
-      if (own && message.type === 'request') this.#onWay += 1;
       this.#conversation.send(message);
+      // Afterwards: what cannot be posted is not on its way.
+      if (own && message.type === 'request') this.#onWay += 1;
     };
     const isDirect = ({ operation }: EngineCall) => own && !(pureOperations.has(operation) && this.#isBusyWay(own));
     this.#requests.follow({ epoch, way: (call) => (isDirect(call) ? direct : posted) });

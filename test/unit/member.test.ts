@@ -58,7 +58,7 @@ function setUp({ wake = async () => {}, holder = null as string | null } = {}) {
     announce: (message) => void announced.push(message),
     follow: (receive) => {
       hear = receive;
-      return { send: (message) => void told.push(message), close: () => {} };
+      return { send: (message) => void told.push(structuredClone(message)), close: () => {} };
     },
     serve: (follower, receive) => {
       receivers.set(follower, receive);
@@ -334,6 +334,21 @@ it('posts its requests to itself while others wait, and until those have come ke
   void member.run(embed);
   await macrotask();
   expect([calls.length, told.length]).toEqual([4, 2]);
+});
+
+it('goes straight to its own engine again after a request that could not be posted to itself', async () => {
+  const { member, lead, told, calls, ends, post, pass } = setUp();
+  lead();
+  member.heed({ type: 'hello', from: 'other', visible: true, latest: '' });
+  const asked = { type: 'request', id: 1, call: embed, deaths: 0, watched: false, abortable: false } as const;
+  post('other', { ...asked, epoch: `${'1'.padStart(16, '0')}:tab` });
+  const refused = member.run({ operation: 'embeddings', argument: { input: () => {} } });
+  await expect(refused).rejects.toMatchObject({ code: 'invalid_request' });
+  ends[0]?.resolve('a vector' as never);
+  await pass(1);
+  void member.run(embed);
+  await macrotask();
+  expect([calls.length, told]).toEqual([2, []]);
 });
 
 describe('a model that a new leader cannot load', () => {
