@@ -37,6 +37,9 @@ const defaultLoadTimeoutMs = 300_000;
 /** How long `dispose` waits for the worker to let go of its device by itself. */
 const disposeTimeoutMs = 1_000;
 
+/** A timer that is set to more rings at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
 type Answer = Exclude<FromCompute, { type: 'progress' | 'ended' }>;
 
 interface Waiter {
@@ -203,7 +206,7 @@ class ComputeConnection {
     if (dueMs >= this.#alarmMs) return;
     clearTimeout(this.#alarm);
     this.#alarmMs = dueMs;
-    this.#alarm = unref(setTimeout(() => this.#ring(), dueMs - performance.now()));
+    this.#alarm = unref(setTimeout(() => this.#ring(), Math.min(dueMs - performance.now(), longestTimerMs)));
   }
 
   /** Ends what is late; for the others it rings again when the first of them is due. */

@@ -260,6 +260,20 @@ test('runs have one timer together, which is gone when it has rung for nobody', 
   expect(worker.terminated).toBe(false);
 });
 
+test('a time limit that no timer can be set to is not looked after every millisecond', async () => {
+  const { loader, running } = hangingLoader();
+  const worker = new ChannelWorker({ onnx: async () => loader });
+  const loaded = await createComputeBackend({ createWorker: () => worker, request, runTimeoutMs: 1e10 });
+  void codeOf(loaded.run(batchOf([1])));
+  await running;
+  // The load's own is left running.
+  vi.advanceTimersToNextTimer();
+  const beforeMs = performance.now();
+  vi.advanceTimersToNextTimer();
+  expect(performance.now() - beforeMs).toBeGreaterThan(1e9);
+  expect(worker.terminated).toBe(false);
+});
+
 test('a load is given up when it shows no sign of life, and not while it makes progress', async () => {
   const started = deferred<() => void>();
   const loader: BackendLoader = (_, { onProgress }) => {
