@@ -13,6 +13,9 @@ const backslash = 0x5c;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
+/** Stands for the vocabulary that was read; no vocabulary is a text. */
+const standIn = 'the table';
+
 /** The file's value; `model.vocab` is a `TokenTable` where it was an object from tokens to ids. Throws as `JSON.parse`. */
 export function parseTokenizerJson(bytes: Uint8Array): unknown {
   return parseWithTable(bytes) ?? JSON.parse(new TextDecoder().decode(bytes));
@@ -26,13 +29,14 @@ function parseWithTable(bytes: Uint8Array): unknown {
   const end = scanner.endOfValue();
   const table = end === null ? null : readTable(bytes.subarray(start, end));
   if (table === null || end === null) return null;
-  const decoder = new TextDecoder();
+  // A byte order mark in the middle of a file is none.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const value: unknown = JSON.parse(
-    `${decoder.decode(bytes.subarray(0, start))}{}${decoder.decode(bytes.subarray(end))}`,
+    `${decoder.decode(bytes.subarray(0, start))}${JSON.stringify(standIn)}${decoder.decode(bytes.subarray(end))}`,
   );
   const model = isObject(value) ? value.model : null;
   // Of a name that comes twice the last value counts, and that was not the one that was read.
-  if (!isObject(model) || !isObject(model.vocab) || Object.keys(model.vocab).length > 0) return null;
+  if (!isObject(model) || model.vocab !== standIn) return null;
   model.vocab = table;
   return value;
 }

@@ -34,6 +34,7 @@ const unusual = [
   ['a list', '[["a", -1.5], ["}", 2]]'],
   ['nothing', 'null'],
   ['a second vocabulary', '{"a": 1}, "vocab": {"b": 2}'],
+  ['a second one that is empty', '{"a": 1}, "vocab": {}'],
 ] as const;
 
 const broken = [
@@ -74,7 +75,8 @@ describe('a vocabulary of tokenizer.json', () => {
 
   it.each(unusual)('stays what the platform reads, with %s', (_, vocab) => {
     const text = fileOf(vocab);
-    expect(parseTokenizerJson(bytesOf(text))).toEqual(JSON.parse(text));
+    // A table without fields to see would equal an empty object.
+    expect(parseTokenizerJson(bytesOf(text))).toStrictEqual(JSON.parse(text));
   });
 
   it.each([
@@ -93,6 +95,11 @@ describe('a vocabulary of tokenizer.json', () => {
     );
     const parse = () => parseJson(bytes, 'tokenizer.json', 'here');
     expect(parse).toThrow(expect.objectContaining({ code: 'model_file_invalid' }));
+  });
+
+  it('is no JSON with a byte order mark behind it', () => {
+    const bytes = bytesOf(fileOf('{"a": 1}\uFEFF'));
+    expect(() => parseTokenizerJson(bytes)).toThrow(SyntaxError);
   });
 
   it('ends with the file, wherever that is cut', () => {
