@@ -53,6 +53,9 @@ export function rejection(): { promise: Promise<never>; reject: (error: Vecinity
   return { promise, reject };
 }
 
+/** Timers hold 31 bits of milliseconds; one that is set for longer rings at once. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 /** On Node a clock does not keep the process alive; in a browser a timer is a number. */
 export function unref(timer: ReturnType<typeof setTimeout>): ReturnType<typeof setTimeout> {
   if (typeof timer === 'object' && 'unref' in timer) (timer as { unref(): void }).unref();

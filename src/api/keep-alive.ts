@@ -7,13 +7,10 @@ import type { Engine, LoadOptions, ModelStatus } from '../core/engine.js';
 import { pickChoice } from '../core/load-choice.js';
 import { abortError } from '../errors.js';
 import { modelIdOf } from '../models/resolve.js';
-import { unref } from '../pause.js';
+import { longestTimerMs, unref } from '../pause.js';
 import { findModel, resolveModel } from './names.js';
 import type { ApiContext, CallContext } from './route.js';
 import { findUse, sleepers, type Use, useOf } from './uses.js';
-
-/** Timers hold 31 bits of milliseconds; whoever wants longer wants always. */
-const longestMs = 2 ** 31 - 1;
 
 /**
  * Finds the model of a request and lets the request use it: a model that went comes back, and none goes while it is
@@ -79,7 +76,8 @@ export async function keepAlive(id: string, milliseconds: number, { engine }: Ap
 function startClock(id: string, milliseconds: number, engine: Engine): void {
   const use = useOf(engine, id);
   stopClock(use);
-  if (milliseconds < 0 || milliseconds > longestMs) return;
+  // Whoever wants longer wants always.
+  if (milliseconds < 0 || milliseconds > longestTimerMs) return;
   use.end = Date.now() + milliseconds;
   // A model that was unloaded or failed in the meantime is gone, which is what was asked for.
   use.timer = unref(setTimeout(() => void sleepWhenIdle(id, engine).catch(() => {}), milliseconds));

@@ -4,7 +4,7 @@
  * not used again. Replacing it is the business of `resilient.ts`.
  */
 import { abortError, fromErrorData, VecinityError } from '../errors.js';
-import { unref } from '../pause.js';
+import { longestTimerMs, unref } from '../pause.js';
 import type { FromCompute, Question, ToCompute } from '../protocol.js';
 import type { Backend, BackendInfo, BackendLoadOptions, BackendRequest, TokenBatch } from './backend.js';
 
@@ -36,9 +36,6 @@ const defaultLoadTimeoutMs = 300_000;
 
 /** How long `dispose` waits for the worker to let go of its device by itself. */
 const disposeTimeoutMs = 1_000;
-
-/** A timer that is set to more rings at once. */
-const longestTimerMs = 2 ** 31 - 1;
 
 type Answer = Exclude<FromCompute, { type: 'progress' | 'ended' }>;
 

@@ -14,7 +14,7 @@ export type Vector = ArrayLike<number>;
  */
 export function similarity(a: Vector, b: Vector, measure: Similarity = 'cosine'): number {
   checkPair(a, b);
-  if (!(measure in measures)) throw wrongOption('measure', 'one that models have', measure);
+  if (!Object.hasOwn(measures, measure)) throw wrongOption('measure', 'one that models have', measure);
   return measures[measure](a, b);
 }
 

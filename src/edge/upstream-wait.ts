@@ -1,5 +1,6 @@
 /** One request to another server while we wait for it: silence ends it, and so does the client that asked. */
 import { VecinityError } from '../errors.js';
+import { longestTimerMs } from '../pause.js';
 
 export class UpstreamWait {
   readonly #controller = new AbortController();
@@ -14,7 +15,7 @@ export class UpstreamWait {
 
   /** The same promise; it rejects when the server is silent for too long. The clock runs only here. */
   async during<T>(work: Promise<T>): Promise<T> {
-    const timer = setTimeout(() => this.#controller.abort(), this.#timeoutMs);
+    const timer = setTimeout(() => this.#controller.abort(), Math.min(longestTimerMs, this.#timeoutMs));
     try {
       return await work;
     } finally {

@@ -48,5 +48,6 @@ test('what is no vector and no measure is refused in our words', () => {
   const compare = similarity as (...values: unknown[]) => number;
   for (const call of [() => compare(null, a), () => cosine(null as never, a), () => dot(null as never, null as never)])
     expect(call).toThrow(expect.objectContaining({ name: 'VecinityError', code: 'invalid_request' }));
+  expect(() => compare(a, b, 'toString')).toThrow(/^`measure` must be /);
   expect(() => compare(a, b, 'cosin')).toThrow(/^`measure` must be one that models have; got "cosin"\.$/);
 });

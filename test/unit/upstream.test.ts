@@ -1,10 +1,11 @@
 /** Models of another server: what is passed on, what comes back, and that every failure and every wait ends. */
 import OpenAI from 'openai';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ApiConfig } from '../../src/config.js';
 import { createHandler } from '../../src/edge/handler.js';
 import { listen } from '../../src/edge/server.js';
 import type { Upstream } from '../../src/edge/upstream.js';
+import { UpstreamWait } from '../../src/edge/upstream-wait.js';
 import { errorOf } from './api-client.js';
 import { FakeEngine } from './api-engine.js';
 import { deferred } from './deferred.js';
@@ -216,6 +217,15 @@ describe('a failure of another server', () => {
     expect(error).toMatchObject({ status: 504, code: 'timeout' });
     expect(error.message).toContain('silent for 20 ms');
     expect(asked.length).toBeLessThanOrEqual(2);
+  });
+
+  it('to answer in time is none where there is all the time', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const wait = new UpstreamWait(Number.POSITIVE_INFINITY, undefined);
+    void wait.during(new Promise(() => {}));
+    vi.advanceTimersByTime(60_000);
+    expect(wait.signal.aborted).toBe(false);
   });
 });
 
