@@ -6,7 +6,7 @@ import { defineConfig } from 'vite';
 import { offline } from './scripts/offline.js';
 import { policy } from './scripts/policy.js';
 import { bundleServiceWorker, defineBuild, hashSources } from './src/vite/bundle.js';
-import { createPlugin } from './src/vite/plugin.js';
+import { createPlugins } from './src/vite/plugin.js';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -23,7 +23,7 @@ export default defineConfig(async ({ command, isPreview }) => {
     resolve: { alias: { vecinity: at(isSource ? 'src/index.ts' : 'dist/index.js') } },
     oxc: { jsx: { runtime: 'automatic' as const, importSource: 'preact' } },
     plugins: [
-      createPlugin({ modelsDir, isolate: true }, () =>
+      createPlugins({ modelsDir, isolate: true }, () =>
         isSource ? bundleServiceWorker(buildId) : readFile(at('dist/vecinity-sw.js'), 'utf8'),
       ),
       policy(),

@@ -21,23 +21,26 @@ const isolationHeaders = {
 };
 
 /** `plugins: [vecinity({ modelsDir: 'models' })]` */
-export function vecinity(options: VecinityPluginOptions = {}): Plugin {
-  return createPlugin(options, () => readFile(new URL(`./${serviceWorkerFile}`, import.meta.url), 'utf8'));
+export function vecinity(options: VecinityPluginOptions = {}): Plugin[] {
+  return createPlugins(options, () => readFile(new URL(`./${serviceWorkerFile}`, import.meta.url), 'utf8'));
 }
 
-/** The plugin with another source of the Service Worker's code, for this repository's own server. */
-export function createPlugin(options: VecinityPluginOptions, readServiceWorker: () => Promise<string>): Plugin {
+/** The same with another source of the Service Worker's code, for this repository's own server. */
+export function createPlugins(options: VecinityPluginOptions, readServiceWorker: () => Promise<string>): Plugin[] {
   checkObject(options);
   checkRules(pluginRules, options);
-  const { isolate = false, serviceWorker = true, modelsDir, routePrefix = '' } = options;
+  return [servePlugin(options, readServiceWorker), refusePlugin(options)];
+}
+
+/** Serves where the site has put it among its plugins: one that takes every path may come after it. */
+function servePlugin(
+  { isolate = false, serviceWorker = true, modelsDir }: VecinityPluginOptions,
+  readServiceWorker: () => Promise<string>,
+): Plugin {
   let base = '/';
 
   function mount(middlewares: Connect.Server): void {
     for (const [url, folders] of toMounts(modelsDir)) middlewares.use(serveModels(url, folders));
-  }
-
-  function refuse(middlewares: Connect.Server): void {
-    middlewares.use(answerPassedBy({ base, routePrefix }));
   }
 
   return {
@@ -51,26 +54,37 @@ export function createPlugin(options: VecinityPluginOptions, readServiceWorker: 
     configResolved(config) {
       base = config.base;
     },
-    configureServer: {
-      order: 'post',
-      handler({ middlewares, config }) {
-        mount(middlewares);
-        if (serviceWorker) middlewares.use(serveScript(`${base}${serviceWorkerFile}`, readServiceWorker));
-        // In another server's hands, its own routes may come after Vite's.
-        return config.server.middlewareMode ? undefined : () => refuse(middlewares);
-      },
+    configureServer({ middlewares }) {
+      mount(middlewares);
+      if (serviceWorker) middlewares.use(serveScript(`${base}${serviceWorkerFile}`, readServiceWorker));
     },
-    configurePreviewServer: {
-      order: 'post',
-      handler({ middlewares }) {
-        mount(middlewares);
-        return () => refuse(middlewares);
-      },
+    configurePreviewServer({ middlewares }) {
+      mount(middlewares);
     },
     async generateBundle() {
       // Workers are built in environments of their own, which must not emit it again.
       if (!serviceWorker || this.environment.name !== 'client') return;
       this.emitFile({ type: 'asset', fileName: serviceWorkerFile, source: await readServiceWorker() });
+    },
+  };
+}
+
+/** Refuses what nobody has answered, behind all other plugins. */
+function refusePlugin({ routePrefix = '' }: VecinityPluginOptions): Plugin {
+  const refuse = (middlewares: Connect.Server, base: string) => () => {
+    middlewares.use(answerPassedBy({ base, routePrefix }));
+  };
+  return {
+    name: 'vecinity:passed-by',
+    configureServer: {
+      order: 'post',
+      // In another server's hands, its own routes may come after Vite's.
+      handler: ({ middlewares, config }) =>
+        config.server.middlewareMode ? undefined : refuse(middlewares, config.base),
+    },
+    configurePreviewServer: {
+      order: 'post',
+      handler: ({ middlewares, config }) => refuse(middlewares, config.base),
     },
   };
 }

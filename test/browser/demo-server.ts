@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { preview } from 'vite';
-import { createPlugin } from '../../src/vite/plugin.js';
+import { createPlugins } from '../../src/vite/plugin.js';
 
 const at = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
@@ -30,7 +30,7 @@ export async function startDemo(): Promise<DemoServer> {
     build: { outDir: folder },
     preview: { port: 0, host: 'localhost' },
     plugins: [
-      createPlugin({ modelsDir: at('../fixtures/models'), isolate: true }, () =>
+      createPlugins({ modelsDir: at('../fixtures/models'), isolate: true }, () =>
         Promise.reject(new Error('This server builds nothing.')),
       ),
     ],

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type Connect, defineConfig, type Plugin } from 'vite';
 import { isApiPath } from '../../src/api/paths.js';
 import { bundleServiceWorker, defineBuild, hashSources } from '../../src/vite/bundle.js';
-import { createPlugin } from '../../src/vite/plugin.js';
+import { createPlugins } from '../../src/vite/plugin.js';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -35,7 +35,7 @@ export default defineConfig(async ({ command, isPreview }) => {
       countLeaks(),
       breakModels(),
       leaveOutSafetensors(),
-      createPlugin({ modelsDir: models, isolate: true }, () =>
+      createPlugins({ modelsDir: models, isolate: true }, () =>
         isSource ? bundleServiceWorker(buildId) : readFile(at('../../dist/vecinity-sw.js'), 'utf8'),
       ),
     ],

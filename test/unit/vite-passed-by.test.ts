@@ -7,7 +7,7 @@ import path from 'node:path';
 import OpenAI from 'openai';
 import { createServer, type InlineConfig, type Plugin, preview } from 'vite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPlugin } from '../../src/vite/plugin.js';
+import { createPlugins } from '../../src/vite/plugin.js';
 
 let root: string;
 const ends: (() => unknown)[] = [];
@@ -29,7 +29,7 @@ afterEach(async () => {
 const kinds = ['development', 'preview'] as const;
 
 async function start(kind: (typeof kinds)[number], { plugins = [], ...config }: InlineConfig = {}): Promise<string> {
-  const own = createPlugin({}, () => Promise.resolve(''));
+  const own = createPlugins({}, () => Promise.resolve(''));
   const common = {
     ...config,
     root,
@@ -125,8 +125,8 @@ describe.each(kinds)('the %s server', (kind) => {
   });
 
   it('answers below a prefix only what lies there', async () => {
-    const prefixed = createPlugin({ routePrefix: '/ai' }, () => Promise.resolve(''));
-    const origin = await start(kind, { plugins: [{ ...prefixed, name: 'prefixed' }] });
+    const prefixed = createPlugins({ routePrefix: '/ai' }, () => Promise.resolve(''));
+    const origin = await start(kind, { plugins: [prefixed] });
     expect((await post(`${origin}/ai/tokenize`)).status).toBe(503);
     expect((await post(`${origin}/other/tokenize`)).status).toBe(404);
   });
@@ -145,6 +145,16 @@ describe.each(kinds)('the %s server', (kind) => {
   });
 });
 
+it('leaves the Service Worker to this plugin where one that takes every path comes after it', async () => {
+  const everything: Plugin = {
+    name: 'everything',
+    configureServer: ({ middlewares }) => void middlewares.use((_, response) => response.end('own')),
+  };
+  const origin = await start('development', { plugins: [everything] });
+  expect(await (await fetch(`${origin}/vecinity-sw.js`)).text()).toBe('');
+  expect(await (await post(`${origin}/v1/embeddings`)).text()).toBe('own');
+});
+
 it('as a part of another server it leaves all such requests to the routes behind it', async () => {
   const config = {
     root,
@@ -154,7 +164,7 @@ it('as a part of another server it leaves all such requests to the routes behind
   } as const;
   const vite = await createServer({
     ...config,
-    plugins: [createPlugin({}, () => Promise.resolve(''))],
+    plugins: [createPlugins({}, () => Promise.resolve(''))],
     appType: 'custom',
   });
   const server = createHttpServer((request, response) =>
