@@ -41,6 +41,8 @@ export interface LibraryOptions {
   platform: 'browser' | 'node';
   /** Packages that are left to be resolved where the code runs. */
   external?: RegExp;
+  /** Whether what a site's bundler may leave out stays marked. Default true. */
+  annotations?: boolean;
 }
 
 /** Parts of the page that it loads when they are asked for, by the names that they are imported by. */
@@ -72,7 +74,7 @@ export const adapterPeers = /^(ai|@langchain\/core|@llamaindex\/core)(\/|$)/;
  * Returns the paths of all modules that went in.
  */
 export async function bundleLibrary(options: LibraryOptions): Promise<string[]> {
-  const { input, folder, buildId, platform, external } = options;
+  const { input, folder, buildId, platform, external, annotations = true } = options;
   const bundle = await rolldown({
     input,
     platform,
@@ -91,7 +93,7 @@ export async function bundleLibrary(options: LibraryOptions): Promise<string[]> 
     // One letter beyond Latin 1 makes a browser keep a script in twice the memory, in every worker that runs it.
     charset: platform === 'browser' ? 'ascii' : 'utf8',
     // `dist/THIRD-PARTY.txt` has the licences in full; a page's bytes are counted.
-    comments: { legal: platform !== 'browser' },
+    comments: { legal: platform !== 'browser', annotation: annotations },
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',
     assetFileNames: 'assets/[name][extname]',
