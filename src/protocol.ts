@@ -33,14 +33,13 @@ export interface WireResponse {
   body: ArrayBuffer | null;
 }
 
-/** Requests on a port. The engine says `hello` once when it gets the port, then `accepted` and one `response` a request. */
+/** Requests on a port. The engine says `hello` once when it gets the port, then one `response` a request. */
 export type ToEnginePort =
   | { type: 'request'; id: string; request: WireRequest }
   | { type: 'cancel'; id: string }
   | { type: 'close' };
 export type FromEnginePort =
   | { type: 'hello'; version: ProtocolVersion; engineId: string }
-  | { type: 'accepted'; id: string }
   | { type: 'response'; id: string; response: WireResponse };
 
 /**

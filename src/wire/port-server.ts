@@ -21,7 +21,6 @@ export function servePort(port: MessagePort, { handler, engineId, answers = new 
   async function answer(id: string, request: WireRequest): Promise<void> {
     const controller = new AbortController();
     open.set(id, controller);
-    post({ type: 'accepted', id });
     const response = await answers.ask(request, controller.signal, respond);
     if (!open.delete(id)) return;
     if (keyOf(request) !== null) answered.push(request);

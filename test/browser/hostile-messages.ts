@@ -30,7 +30,6 @@ const ports: (ToEnginePort | FromEnginePort)[] = [
   { type: 'request', id, request: wire },
   { type: 'cancel', id },
   { type: 'hello', version, engineId: id },
-  { type: 'accepted', id },
   { type: 'response', id, response: answer },
   { type: 'close' },
 ];
