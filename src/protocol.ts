@@ -1,5 +1,5 @@
 /**
- * Everything that crosses a thread, as types only. Three conversations:
+ * Everything that crosses a thread, as types only. Four conversations:
  * page ↔ engine worker (Comlink, `EngineWorkerApi`), anyone ↔ engine worker (whole HTTP requests on a MessagePort),
  * Service Worker ↔ page (asking for such a port), engine worker ↔ compute worker (batches).
  */
