@@ -92,6 +92,12 @@ export function integerFrom(least: number, most = Number.MAX_SAFE_INTEGER): Rule
   ];
 }
 
+/** What may be used at most: an integer, or Infinity for all that is there. */
+export function limitFrom(least: number): Rule {
+  const [allowed, check] = integerFrom(least);
+  return [`${allowed}, or Infinity`, (value) => value === Number.POSITIVE_INFINITY || check(value)];
+}
+
 /** A number that is no NaN. */
 export function numberFrom(least: number): Rule {
   return [`a number of at least ${least}`, (value) => typeof value === 'number' && value >= least];

@@ -7,9 +7,9 @@ import {
   callRules,
   checkObject,
   checkPart,
-  integerFrom,
   isString,
   isText,
+  limitFrom,
   oneOf,
   orNull,
   type Rule,
@@ -51,7 +51,7 @@ const lists = {
 
 const aBoolean: Rule = ['true or false', (value) => typeof value === 'boolean'];
 const textOrNull = orNull(['a string', isString]);
-const countOrNull = orNull(integerFrom(0));
+const limitOrNull = orNull(limitFrom(0));
 // Which widths there are depends on the model, which says so.
 const widthOrNull = orNull(['a number', isNumber]);
 const aSide = oneOf(['left', 'right']);
@@ -67,9 +67,9 @@ const embedRules = {
   prompt: textOrNull,
   truncate: aBoolean,
   truncateSide: aSide,
-  maxTokens: countOrNull,
+  maxTokens: limitOrNull,
   addSpecialTokens: aBoolean,
-  maxTotalTokens: countOrNull,
+  maxTotalTokens: limitOrNull,
 } as const;
 
 /** What the members of each call's request must be where they are given; the model decides on some of them. */
@@ -84,16 +84,16 @@ const members = {
   rerank: {
     ...requestRules,
     scoreActivation: oneOf(['sigmoid', 'none']),
-    maxTokensPerDocument: countOrNull,
+    maxTokensPerDocument: limitOrNull,
     truncate: aBoolean,
-    maxTokens: countOrNull,
+    maxTokens: limitOrNull,
   } satisfies Rules<keyof RerankRequest>,
   classify: {
     ...requestRules,
     activation: oneOf(['probability', 'none']),
     truncate: aBoolean,
     truncateSide: aSide,
-    maxTokens: countOrNull,
+    maxTokens: limitOrNull,
   } satisfies Rules<keyof ClassifyRequest>,
   tokenize: { ...requestRules, addSpecialTokens: aBoolean, promptName: textOrNull } satisfies Rules<
     keyof TokenizeRequest

@@ -12,10 +12,10 @@ import { pause } from '../pause.js';
 import {
   checkObject,
   checkPart,
-  integerFrom,
   isFunction,
   isString,
   isText,
+  limitFrom,
   numberFrom,
   orNull,
   type Rules,
@@ -70,7 +70,7 @@ const rules: Rules = {
   apiKey: orNull(['a string', isString]),
   headers: ['an object of strings', isTexts],
   timeoutMs: numberFrom(1),
-  maxRetries: integerFrom(0),
+  maxRetries: limitFrom(0),
   retryDelayMs: numberFrom(0),
   fetch: ['a function', isFunction],
 };

@@ -42,8 +42,10 @@ const rules: Rules<keyof VecinityOptions> = {
 export function checkPageOptions(options: VecinityOptions): void {
   checkObject(options);
   checkRules(rules, options);
-  for (const [name, value] of Object.entries(options)) {
-    if (typeof value === 'symbol' || (isFunction(value) && !(name in rules))) throw wrongOption(name, 'data', value);
+  // What else an object has is not read: settings of a site may be more than ours.
+  for (const name of ['model', 'revision', ...Object.keys({ ...defaultEngineConfig, ...defaultApiConfig })]) {
+    const value: unknown = Reflect.get(options, name);
+    if (typeof value === 'symbol' || isFunction(value)) throw wrongOption(name, 'data', value);
   }
 }
 

@@ -284,6 +284,23 @@ it.each([
 });
 
 it.each([
+  ['embed', 'maxTokens'],
+  ['embed', 'maxTotalTokens'],
+  ['embedTokens', 'maxTokens'],
+])('engine.%s takes Infinity for a %s that keeps all', async (name, param) => {
+  const { engine: ready } = await loaded();
+  // The engine's calls have no type in common.
+  const call = (ready as unknown as Calls)[name]?.bind(ready);
+  await expect(call?.({ ...whole, dimensions: null, [param]: Number.POSITIVE_INFINITY })).resolves.toMatchObject({
+    model: 'fake',
+  });
+});
+
+it('an API takes Infinity for requests of as many tokens as there are', () => {
+  expect(() => handler({ engine, api: { maxRequestTokens: Number.POSITIVE_INFINITY } })).not.toThrow();
+});
+
+it.each([
   [{ signal: 7 }, 'signal', '7'],
   [{ onProgress: 'x' }, 'onProgress', '"x"'],
   [{ device: 'gpu' }, 'device', '"gpu"'],
