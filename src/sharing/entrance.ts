@@ -1,7 +1,7 @@
 /**
- * How requests of several tabs come to one engine, whose worker reads them in the order in which they were posted: a few
- * at a time, and the tabs take turns. So the rush of one tab is not read before what another asks after it. What was
- * read waits in the engine's own queue, or is refused there.
+ * How requests of several callers (tabs, and pages without the package that ask through one) come to one engine, whose
+ * worker reads them in the order in which they were posted: a few at a time, and the callers take turns. So the rush of
+ * one is not read before what another asks after it. What was read waits in the engine's own queue, or is refused there.
  */
 
 /** Takes about ten milliseconds to read, and is more than the engine computes while the next ones are on their way. */
@@ -12,7 +12,7 @@ export class Entrance {
   /** What the engine was given and has perhaps not read. */
   readonly #unread = new Set<object>();
   #isAsked = false;
-  /** What waits, by tab; the first tab is next. */
+  /** What waits, by caller; the first one is next. */
   readonly #lines = new Map<string, (() => void)[]>();
 
   /** `untilRead` settles, in whichever way, once the engine has read everything that it was given before. */
@@ -20,13 +20,13 @@ export class Entrance {
     this.#untilRead = untilRead;
   }
 
-  /** Gives the engine something, at once or when its tab has its turn, and settles as that does. */
-  async pass<T>(tab: string, give: () => Promise<T>): Promise<T> {
+  /** Gives the engine something, at once or when its caller has its turn, and settles as that does. */
+  async pass<T>(caller: string, give: () => Promise<T>): Promise<T> {
     if (!this.#isFull) return await this.#give(give);
     return await new Promise((resolve) => {
-      const line = this.#lines.get(tab) ?? [];
+      const line = this.#lines.get(caller) ?? [];
       line.push(() => resolve(this.#give(give)));
-      this.#lines.set(tab, line);
+      this.#lines.set(caller, line);
     });
   }
 
@@ -63,12 +63,12 @@ export class Entrance {
   }
 
   #letIn(): void {
-    for (const [tab, line] of this.#lines) {
+    for (const [caller, line] of this.#lines) {
       if (this.#isFull) return;
       // To the end: the others come first now.
-      this.#lines.delete(tab);
+      this.#lines.delete(caller);
       const enter = line.shift();
-      if (line.length > 0) this.#lines.set(tab, line);
+      if (line.length > 0) this.#lines.set(caller, line);
       enter?.();
     }
   }

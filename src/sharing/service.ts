@@ -5,8 +5,9 @@
  */
 
 import { toErrorData, toVecinityError } from '../errors.js';
-import { type CallLife, type EngineLine, NoScript } from '../wire/engine-line.js';
+import { type CallLife, type EngineCall, type EngineLine, NoScript } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
+import { clientOfWire } from '../wire/http.js';
 import { Entrance } from './entrance.js';
 import type { ToFollower, ToLeader } from './messages.js';
 import type { Surroundings } from './surroundings.js';
@@ -141,7 +142,7 @@ export class Service {
       client.send({ type: 'accepted', epoch, id });
       return await this.#run(client, asked, this.#lifeOf(client, asked, signal));
     };
-    const run = () => this.#entrance.pass(client.tab, give);
+    const run = () => this.#entrance.pass(callerOf(call) ?? client.tab, give);
     const isLoad = call.operation === 'load';
     const onDeath = () => client.send({ type: 'died', epoch, id });
     const working = this.#try(run, { deaths, isLoad, onDeath });
@@ -226,6 +227,11 @@ export class Service {
   #isWanted(model: string): boolean {
     return [...this.#clients.values()].some(({ models }) => [...models.values()].includes(model));
   }
+}
+
+/** A page without the package asks through one that has it, which shall not stand behind it in one line. */
+function callerOf({ operation, argument }: EngineCall): string | undefined {
+  return operation === 'exchange' ? clientOfWire(argument) : undefined;
 }
 
 function cancelAll(client: Client): void {

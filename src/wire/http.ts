@@ -17,8 +17,13 @@ export async function toWireRequest(request: Request, url: string = request.url)
 
 /** The same request in the name of this client, unless it says already whose it is. */
 export function withClient(wire: WireRequest, client: string): WireRequest {
-  if (wire.headers.some(([name]) => name === clientHeader)) return wire;
+  if (clientOfWire(wire) !== undefined) return wire;
   return { ...wire, headers: [...wire.headers, [clientHeader, client]] };
+}
+
+/** Who a request as data was sent for, where `withClient` said it. */
+export function clientOfWire({ headers }: WireRequest): string | undefined {
+  return headers.find(([name]) => name === clientHeader)?.[1];
 }
 
 /** Who a request was sent for, where `withClient` said it. */

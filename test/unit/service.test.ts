@@ -64,6 +64,17 @@ function setUp() {
   };
 }
 
+it('lets a tab go before the rush of a page that asks through it', async () => {
+  const { ask, calls, finish } = setUp();
+  const headers: [string, string][] = [['vecinity-client', 'page without the package']];
+  const argument = { method: 'POST', url: '/v1/embeddings', headers, body: null };
+  for (let at = 0; at < 100; at += 1) ask({ operation: 'exchange', argument });
+  ask(embed('query'));
+  expect(calls()).not.toContainEqual(embed('query'));
+  await finish();
+  expect(calls()).toContainEqual(embed('query'));
+});
+
 it('works once on a request that a tab sends twice', async () => {
   const { ask, askAgain, calls, finish, ends } = setUp();
   ask(embed('text'));
