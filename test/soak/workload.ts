@@ -153,7 +153,9 @@ export class Workload {
     for (const [index, text] of texts.entries()) {
       const row = bytes.subarray(index * width, (index + 1) * width);
       const name = `text ${index} of ${texts.length}`;
-      const nearness = cosine(floatsOf(row), this.#golden.get(text) ?? []);
+      const golden = this.#golden.get(text) ?? [];
+      if (width !== golden.length * Float32Array.BYTES_PER_ELEMENT) return `${name} has ${width} bytes`;
+      const nearness = cosine(floatsOf(row), golden);
       if (!(nearness >= this.subject.minCosine)) return `${name} has a cosine of ${nearness} to its golden`;
       if (!this.#isAsLearned(row, this.#vectors.get(text))) return `${name} is not what the undisturbed engine gave`;
     }
