@@ -150,7 +150,10 @@ describe('a wrong command line', () => {
     ],
     [['embed', 'a', '--colour'], /: Unknown option '--colour'\.\n/],
     [['embed', 'a', '--modle', 'x'], /: Unknown option '--modle'\. Is --model meant\?\n/],
-    [['embed', 'a', '--models-dir', 'no-such-folder'], /`--models-dir`: the folder of models no-such-folder is not there\./],
+    [
+      ['embed', 'a', '--models-dir', 'no-such-folder'],
+      /`--models-dir`: the folder of models no-such-folder is not there\./,
+    ],
     [['rerank'], /`rerank` takes a QUERY first/],
     [['similarity', 'one'], /takes from 2 to 4096 texts, got 1/],
     [['embed', 'a', '--hub-url', 'ftp://x'], /`--hub-url` \(or HUB_URL, HF_ENDPOINT\) must be an address/],

@@ -107,7 +107,7 @@ describe('the API of an engine', () => {
     [{ modelPolicy: 'all' }, 'one of any, strict; got "all".'],
     [{ compat: 'tei' }, 'one of none, openai, vllm, infinity, ollama; got "tei".'],
     [{ scoreActivation: true }, 'one of sigmoid, none; got true.'],
-    [{ maxRequestTokens: 0.5 }, 'an integer of at least 1 or null; got 0.5.'],
+    [{ maxRequestTokens: 0.5 }, 'an integer of at least 1, or Infinity or null; got 0.5.'],
     [{ keepAliveMs: Number.NaN }, 'a number of at least 0 or null; got NaN.'],
     [{ corsOrigin: 10n }, 'an origin or null; got 10.'],
   ])('refuses options that cannot work: %o', async (wrong, told) => {
