@@ -108,13 +108,13 @@ export class Ladder {
     await this.#options.check(backend);
   }
 
-  /** A worker that dies while it loads may have been killed from outside: another one tells. */
+  /** A worker that dies or traps while it loads may have been harmed from outside: another one tells. */
   async #openTwice(candidate: Candidate, signal: AbortSignal | undefined): Promise<Backend> {
     try {
       return await this.#open(candidate, signal);
     } catch (thrown) {
       const error = toVecinityError(thrown);
-      if (signal?.aborted || error.code !== 'worker_died') throw error;
+      if (signal?.aborted || !(error.code === 'worker_died' || trap.test(error.message))) throw error;
       this.record(candidate, error.message);
       return await this.#open(candidate, signal);
     }
@@ -178,6 +178,9 @@ export class Ladder {
     return gpu;
   }
 }
+
+/** Words of engines for WASM that has left its way; its memory is worth nothing then. */
+const trap = /memory access out of bounds|^(RuntimeError: )?unreachable$/;
 
 function placeOf({ backend, device }: Candidate): Pick<Attempt, 'backend' | 'device'> {
   return { backend, device };

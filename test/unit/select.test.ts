@@ -273,6 +273,32 @@ test('a worker that dies while it loads is given a second try, before another de
   expect(ladder.tried).toMatchObject([{ ok: false, reason: 'killed while it loaded' }, { ok: true }]);
 });
 
+test.each(['memory access out of bounds', 'RuntimeError: unreachable'])(
+  'a worker that traps while it loads (%s) is given a second try, too',
+  async (message) => {
+    let made = 0;
+    const make = () => {
+      made += 1;
+      if (made === 1) throw new VecinityError('internal_error', message);
+      return fakeBackend();
+    };
+    const { ladder } = setUp({ 'wasm wasm': make });
+    expect((await ladder.start()).candidate.device).toBe('wasm');
+    expect(ladder.tried.filter(({ device }) => device === 'wasm')).toMatchObject([{ ok: false }, { ok: true }]);
+  },
+);
+
+test('a device whose files cannot be had is not tried twice', async () => {
+  let made = 0;
+  const make = () => {
+    made += 1;
+    throw new VecinityError('download_failed', 'The network is unreachable');
+  };
+  const { ladder } = setUp({ 'wasm wasm': make });
+  await expect(ladder.start()).rejects.toThrow('unreachable');
+  expect(made).toBe(1);
+});
+
 test('a replacement that still meets the device of the one before it is followed by another', async () => {
   let made = 0;
   const onRun = failing('worker_died', 'killed') as () => never;
