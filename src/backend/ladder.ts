@@ -7,6 +7,7 @@ import { abortError, type ErrorCode, toVecinityError, VecinityError } from '../e
 import type { VerdictStore } from '../storage/verdicts.js';
 import type { Backend } from './backend.js';
 import { WrongAnswerError } from './canary.js';
+import { isHarmed } from './losses.js';
 import type { Candidate, Selection } from './select.js';
 
 export interface LadderOptions {
@@ -114,7 +115,7 @@ export class Ladder {
       return await this.#open(candidate, signal);
     } catch (thrown) {
       const error = toVecinityError(thrown);
-      if (signal?.aborted || !(error.code === 'worker_died' || trap.test(error.message))) throw error;
+      if (signal?.aborted || !isHarmed(error)) throw error;
       this.record(candidate, error.message);
       return await this.#open(candidate, signal);
     }
@@ -178,9 +179,6 @@ export class Ladder {
     return gpu;
   }
 }
-
-/** Words of engines for WASM that has left its way; its memory is worth nothing then. */
-const trap = /memory access out of bounds|^(RuntimeError: )?unreachable$/;
 
 function placeOf({ backend, device }: Candidate): Pick<Attempt, 'backend' | 'device'> {
   return { backend, device };

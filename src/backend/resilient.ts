@@ -7,9 +7,7 @@ import { toVecinityError, VecinityError } from '../errors.js';
 import { pause } from '../pause.js';
 import type { Backend, BackendInfo, TokenBatch } from './backend.js';
 import type { Ladder, Rung } from './ladder.js';
-
-/** Messages of runtimes whose worker computes nothing any more, although it still answers. */
-const lostDevice = /device (was |is )?lost|lost device|Aborted\(|unreachable|out of bounds|mapAsync|external Instance/i;
+import { isDeath, isLossOf } from './losses.js';
 
 /** Failed runs in a row after which the check text is run again. */
 const suspiciousFailures = 2;
@@ -178,14 +176,6 @@ export class ResilientBackend implements Backend {
     });
     return climbed;
   }
-}
-
-function isDeath({ code }: VecinityError): boolean {
-  return code === 'worker_died' || code === 'timeout';
-}
-
-function isLossOf(error: VecinityError): boolean {
-  return isDeath(error) || lostDevice.test(error.message);
 }
 
 /** What no right run gives, or null. A device that was lost may be read as zeros; one logit alone may be zero. */
