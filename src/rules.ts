@@ -15,13 +15,16 @@ const anObject = 'an object';
 
 export const isString = (value: unknown): value is string => typeof value === 'string';
 export const isText: Check = (value) => isString(value) && value !== '';
+export const isBoolean: Check = (value) => typeof value === 'boolean';
 export const isFunction: Check = (value) => typeof value === 'function';
 
 /** True for signals of other frames and of other implementations, too. */
 export function isSignal(value: unknown): value is AbortSignal {
   const { aborted, addEventListener } = Object(value);
-  return typeof aborted === 'boolean' && isFunction(addEventListener);
+  return isBoolean(aborted) && isFunction(addEventListener);
 }
+
+export const aBoolean: Rule = ['true or false', isBoolean];
 
 /** The same, or null. */
 export function orNull([allowed, check]: Rule): Rule {

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import type { EmbedResult, EmbedTokensResult } from '../core/engine.js';
 import { VecinityError } from '../errors.js';
+import { type Check, isBoolean, isString } from '../rules.js';
 import { checkTexts } from './compat.js';
 import type { Computed } from './compute.js';
 import { embedInputs, embedTokens, toSide } from './embed-inputs.js';
@@ -85,14 +86,11 @@ export async function embedBody(body: unknown, context: CallContext): Promise<Em
   return { result, types: [first, ...more], bytes, form };
 }
 
-const isFlag = (value: unknown) => typeof value === 'boolean';
-const isText = (value: unknown) => typeof value === 'string';
-
 /** What the fields of nearly all bodies are; none of them can be wrong in another way. */
-const plainFields = new Map<string, (value: unknown) => boolean>([
-  ['model', isText],
-  ['truncate', isFlag],
-  ['normalize', isFlag],
+const plainFields = new Map<string, Check>([
+  ['model', isString],
+  ['truncate', isBoolean],
+  ['normalize', isBoolean],
 ]);
 
 /** One text with nothing unusual: all validators together take it as long as its tokens. Null for any other body. */
@@ -100,7 +98,7 @@ function readPlain(body: unknown): EmbeddingsBody | null {
   if (typeof body !== 'object' || body === null || !('input' in body)) return null;
   const { input, ...rest } = body;
   const [only = input, ...more] = Array.isArray(input) ? input : [];
-  if (more.length > 0 || !isText(only)) return null;
+  if (more.length > 0 || !isString(only)) return null;
   for (const [name, value] of Object.entries(rest)) {
     if (value !== undefined && !plainFields.get(name)?.(value)) return null;
   }

@@ -3,6 +3,7 @@
  * in `request-limits.ts`; bodies of HTTP requests are checked in `src/api`.
  */
 import {
+  aBoolean,
   type Check,
   callRules,
   checkObject,
@@ -12,7 +13,6 @@ import {
   limitFrom,
   oneOf,
   orNull,
-  type Rule,
   type Rules,
   wrongOption,
 } from '../rules.js';
@@ -49,7 +49,6 @@ const lists = {
   decode: { ids: { ...sequences, mayBeEmpty: true } },
 } satisfies Record<string, Record<string, ListRule>>;
 
-const aBoolean: Rule = ['true or false', (value) => typeof value === 'boolean'];
 const textOrNull = orNull(['a string', isString]);
 const limitOrNull = orNull(limitFrom(0));
 // Which widths there are depends on the model, which says so.

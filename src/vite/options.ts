@@ -1,6 +1,6 @@
 /** What a site can say to the Vite plugin. */
 
-import { isString, isText, type Rule, type Rules } from '../rules.js';
+import { aBoolean, isString, isText, type Rules } from '../rules.js';
 
 /** One folder, or several that are looked at in order. */
 export type Folders = string | readonly string[];
@@ -15,8 +15,6 @@ export interface VecinityPluginOptions {
   /** The page's `routePrefix`, where it has one: requests below it that reach the server are told what to do. */
   routePrefix?: string;
 }
-
-const aBoolean: Rule = ['true or false', (value) => typeof value === 'boolean'];
 
 export const pluginRules: Rules<keyof VecinityPluginOptions> = {
   modelsDir: ['a folder, a list of folders, or an object with those for each address', isModelsDir],
