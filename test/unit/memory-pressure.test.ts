@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { ensureKernels } from '../../scripts/kernels.js';
 import type { BackendRequest } from '../../src/backend/backend.js';
-import { createMemory } from '../../src/backend/wasm/heap.js';
+import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
 import { loadWasmBackend, setThreadFactory } from '../../src/backend/wasm/index.js';
 import { supportsModel } from '../../src/backend/wasm/supports.js';
 import type { ToThread } from '../../src/backend/wasm/thread.js';
@@ -91,6 +91,16 @@ test('a model that does not fit into memory says how large it is, and loads as s
   expect(engine.status().models[0]).toMatchObject({ state: 'failed', error: { code: 'out_of_memory', message } });
   vi.restoreAllMocks();
   expect(await engine.load(model)).toMatchObject({ state: 'ready' });
+  await engine.dispose();
+});
+
+test('a load that the runtime gives no memory in the middle says so, too', async () => {
+  const engine = setUp();
+  vi.spyOn(Heap.prototype, 'f32', 'get').mockImplementation(() => {
+    throw new RangeError('Array buffer allocation failed');
+  });
+  const message = expect.stringMatching(/a file of \d+ MiB\) does not fit into memory: Array buffer allocation failed/);
+  await expect(engine.load(model)).rejects.toMatchObject({ code: 'out_of_memory', message });
   await engine.dispose();
 });
 

@@ -2,7 +2,7 @@
  * The backend on our own kernels: loads safetensors, packs them for the fastest exact kernel of this host and computes
  * packed tokens without padding. Owns the load; the forward pass is in `encoder.ts`, the threads are in `pool.ts`.
  */
-import { abortError, toVecinityError, VecinityError } from '../../errors.js';
+import { abortError, toVecinityError, VecinityError, wordsOf } from '../../errors.js';
 import { withFreshFiles } from '../../models/fresh-files.js';
 import { openModelFiles } from '../../models/open-files.js';
 import { openSafetensorsStream, type Safetensors } from '../../models/safetensors.js';
@@ -16,7 +16,7 @@ import type {
   Dtype,
   TokenBatch,
 } from '../backend.js';
-import { failedRun, inMebibytes } from '../memory.js';
+import { failedRun, inMebibytes, isOutOfMemory } from '../memory.js';
 import { describeModel, type EncoderDescription } from './architectures.js';
 import { bindNames } from './bound-names.js';
 import { convertedBlock } from './channel.js';
@@ -70,6 +70,8 @@ async function loadModel(request: BackendRequest, options: BackendLoadOptions, h
       opened = weights.files;
       try {
         return await loadInto(host, { request, described, weights }, options);
+      } catch (cause) {
+        throw failedLoad(request, { sizeBytes: weights.sizeBytes, cause });
       } finally {
         await weights.close();
       }
@@ -85,7 +87,7 @@ async function loadInto(
   const description = bindNames(described, (name) => weights.tensors.has(name));
   const module = await host.module;
   const precision = choosePrecision(request, { host, module, weights });
-  const { heap, planned } = makePlace(host, { request, description, precision, weights, module });
+  const { heap, planned } = makePlace(host, { description, precision, weights, module });
   const setup: ModelSetup = { plan: planned.plan, task: request.spec.task, pooling: request.spec.pooling };
   if (setup.task === 'rerank' && setup.plan.head === null) {
     throw new VecinityError('unsupported_task', `The model ${request.spec.id} has no classification head.`);
@@ -195,26 +197,27 @@ function describe({ spec }: BackendRequest): EncoderDescription {
 }
 
 interface Unplaced {
-  request: BackendRequest;
   description: EncoderDescription;
   precision: Precision;
   weights: Safetensors;
   module: WebAssembly.Module;
 }
 
-/** Memory with a place for every weight. Throws `out_of_memory` with the size of the model. */
-function makePlace(host: WasmHost, { request, description, precision, weights, module }: Unplaced) {
+/** Memory with a place for every weight. Throws `out_of_memory`. */
+function makePlace(host: WasmHost, { description, precision, weights, module }: Unplaced) {
   const { sizeBytes } = weights;
-  try {
-    const heap = new Heap(createMemory(host.shared, 2 * sizeBytes + mostBeside, 2 * sizeBytes + leastBeside));
-    const kernels = instantiate(module, heap.memory);
-    return { heap, planned: planWeights(weights, { description, heap, precision, kernels }) };
-  } catch (cause) {
-    if (!(cause instanceof VecinityError && cause.code === 'out_of_memory')) throw cause;
-    const size = inMebibytes(sizeBytes);
-    const message = `The model ${request.spec.id} (a file of ${size}) does not fit into memory: ${cause.message}`;
-    throw new VecinityError('out_of_memory', message, { cause });
-  }
+  const heap = new Heap(createMemory(host.shared, 2 * sizeBytes + mostBeside, 2 * sizeBytes + leastBeside));
+  const kernels = instantiate(module, heap.memory);
+  return { heap, planned: planWeights(weights, { description, heap, precision, kernels }) };
+}
+
+/** What a load failed with; where memory ran out, in our words or the runtime's, with the size of the model. */
+function failedLoad({ spec }: BackendRequest, { sizeBytes, cause }: { sizeBytes: number; cause: unknown }): unknown {
+  const isScarce = cause instanceof VecinityError ? cause.code === 'out_of_memory' : isOutOfMemory(cause);
+  if (!isScarce) return cause;
+  const size = inMebibytes(sizeBytes);
+  const message = `The model ${spec.id} (a file of ${size}) does not fit into memory: ${wordsOf(cause)}`;
+  return new VecinityError('out_of_memory', message, { cause });
 }
 
 /** The fastest form that keeps the cosine to f32 above 0.998, in the exact mode above 0.999998. */
