@@ -23,7 +23,7 @@ import {
   VALUE_TOKENS,
 } from './layout';
 import { tileWords } from './gemm-i16';
-import { madd } from './math';
+import { madd, putColumns } from './math';
 import { exponentialWords, prepareRow } from './softmax';
 
 /**
@@ -159,14 +159,7 @@ function turnWords(from: usize, factor: v128, rounder: v128, to: usize): void {
   const b = toWords(from + 32, factor, rounder);
   const c = toWords(from + 64, factor, rounder);
   const d = toWords(from + 96, factor, rounder);
-  const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
-  const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-  const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  const cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  v128.store(to, v128.shuffle<i64>(ab0, cd0, 0, 2));
-  v128.store(to, v128.shuffle<i64>(ab0, cd0, 1, 3), 32);
-  v128.store(to, v128.shuffle<i64>(ab1, cd1, 0, 2), 64);
-  v128.store(to, v128.shuffle<i64>(ab1, cd1, 1, 3), 96);
+  putColumns(a, b, c, d, to);
 }
 
 /** Pairs of tokens lie together for each of 8 columns. */

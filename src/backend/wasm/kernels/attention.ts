@@ -20,6 +20,7 @@ import {
   QUERY_ROWS,
 } from './layout';
 import { tile } from './gemm-f32';
+import { putColumns } from './math';
 import { exponentials, prepareRow } from './softmax';
 
 /**
@@ -86,14 +87,7 @@ function turn(from: usize, to: usize): void {
   const b = v128.load(from, 32);
   const c = v128.load(from, 64);
   const d = v128.load(from, 96);
-  const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
-  const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-  const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  const cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  v128.store(to, v128.shuffle<i64>(ab0, cd0, 0, 2));
-  v128.store(to, v128.shuffle<i64>(ab0, cd0, 1, 3), 32);
-  v128.store(to, v128.shuffle<i64>(ab1, cd1, 0, 2), 64);
-  v128.store(to, v128.shuffle<i64>(ab1, cd1, 1, 3), 96);
+  putColumns(a, b, c, d, to);
 }
 
 function copyQueries(

@@ -1,4 +1,4 @@
-// Vector arithmetic that all builds share: fused multiply-add where the build has it, exp2, the activations.
+// Vector arithmetic that all builds share: fused multiply-add where the build has it, lanes, exp2, the activations.
 import {
   ACTIVATION_GELU,
   ACTIVATION_GELU_TANH,
@@ -71,6 +71,20 @@ export function maxLanes(v: v128): f32 {
 export function minLanes(v: v128): f32 {
   const pairs = smaller(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(smaller(pairs, v128.shuffle<i32>(pairs, pairs, 1, 0, 3, 2)), 0);
+}
+
+/** The rows of a 4 x 4 block become columns of 32-bit lanes, 32 bytes apart. */
+// @ts-ignore: decorator
+@inline
+export function putColumns(a: v128, b: v128, c: v128, d: v128, to: usize): void {
+  const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
+  const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+  const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+  const cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<i64>(ab0, cd0, 0, 2));
+  v128.store(to, v128.shuffle<i64>(ab0, cd0, 1, 3), 32);
+  v128.store(to, v128.shuffle<i64>(ab1, cd1, 0, 2), 64);
+  v128.store(to, v128.shuffle<i64>(ab1, cd1, 1, 3), 96);
 }
 
 /** A constant vector. */
