@@ -85,6 +85,9 @@ export type FromCompute =
   | { type: 'error'; id: number; error: ErrorData }
   | { type: 'ended' };
 
+/** A message whose number is still to be given to it, by the connection that it goes out on. */
+export type WithoutId<M> = M extends { id: number } ? Omit<M, 'id'> : never;
+
 /** `CallOptions` on the way to the engine worker; `client` is whose call it is. */
 export interface WorkerCallOptions extends CallOptions {
   client?: string;

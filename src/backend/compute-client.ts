@@ -5,7 +5,7 @@
  */
 import { abortError, fromErrorData, VecinityError } from '../errors.js';
 import { longestTimerMs, unref } from '../pause.js';
-import type { FromCompute, Question, ToCompute } from '../protocol.js';
+import type { FromCompute, Question, ToCompute, WithoutId } from '../protocol.js';
 import type { Backend, BackendInfo, BackendLoadOptions, BackendRequest, TokenBatch } from './backend.js';
 
 /** What is used of a `Worker`, which may have work to do before it ends; a thread of Node fits with a thin adapter. */
@@ -116,8 +116,6 @@ interface CallLimit {
   /** Named in the error when time is up. */
   what: string;
 }
-
-type WithoutId<M> = M extends { id: number } ? Omit<M, 'id'> : never;
 
 /** Calls by id on one worker, each of which ends: by an answer, in time, or with the worker. */
 class ComputeConnection {

@@ -5,8 +5,8 @@
 import type { TokenBatch } from '../backend/backend.js';
 import { convertedBlock } from '../backend/wasm/channel.js';
 import { loadReferenceModel } from '../backend/wasm/reference-model.js';
+import { loadTokenizer } from '../core/load-tokenizer.js';
 import { packBatch } from '../core/packing.js';
-import { loadTokenizer } from '../core/tokenizer.js';
 import { VecinityError } from '../errors.js';
 import { parseJson } from '../models/content.js';
 import type { ModelFiles } from '../models/files.js';

@@ -8,6 +8,7 @@ type FileBytes = LoadProgress['files'][string];
 export class LoadTracker {
   readonly #model: string;
   readonly #onChange: (progress: LoadProgress) => void;
+  /** Replaced, never changed: they are part of what was told. */
   readonly #files = new Map<string, FileBytes>();
   readonly #rate: RateMeter;
   #phase: LoadProgress['phase'] = 'download';
@@ -22,9 +23,9 @@ export class LoadTracker {
     this.#rate = new RateMeter(now);
   }
 
-  /** A new copy after each change. */
+  /** Another object after each change; who asks shares it with all others and cannot change it. */
   get snapshot(): LoadProgress {
-    this.#snapshot ??= this.#copy();
+    this.#snapshot ??= Object.freeze(this.#copy());
     return this.#snapshot;
   }
 
@@ -42,7 +43,7 @@ export class LoadTracker {
       resumedBytes,
       bytesPerSecond: isMoving ? this.#rate.bytesPerSecond : null,
       remainingMs: isMoving ? this.#rate.remainingMs(leftBytes) : null,
-      files: Object.fromEntries([...this.#files].map(([path, file]) => [path, { ...file }])),
+      files: Object.freeze(Object.fromEntries(this.#files)),
     };
   }
 
@@ -53,7 +54,7 @@ export class LoadTracker {
     // Every thread of an engine reads the weights; what is said again is no news.
     if (before?.loadedBytes === loadedBytes && before.totalBytes === totalBytes) return;
     const kept = before && before.loadedBytes > 0 ? Math.min(resumedBytes, before.resumedBytes) : resumedBytes;
-    this.#files.set(file, { loadedBytes, totalBytes, resumedBytes: kept });
+    this.#files.set(file, Object.freeze({ loadedBytes, totalBytes, resumedBytes: kept }));
     this.#rate.note(this.#sum.loadedBytes - this.#sum.resumedBytes);
     this.#enter('download');
   };

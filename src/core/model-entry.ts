@@ -147,14 +147,14 @@ export class ModelEntry {
   }
 }
 
-/** A callback that throws ends the wait of its own caller only. */
+/** A callback that throws ends the wait of its own caller only, and one that changes what it is told changes its own copy. */
 function tell(
   onProgress: WaitOptions['onProgress'],
   progress: LoadProgress,
   fail: (error: VecinityError) => void,
 ): void {
   try {
-    onProgress?.(progress);
+    onProgress?.(structuredClone(progress));
   } catch (thrown) {
     fail(toVecinityError(thrown));
   }

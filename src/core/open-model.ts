@@ -5,8 +5,8 @@ import { readingOnce } from '../models/json-once.js';
 import { openModelFiles } from '../models/open-files.js';
 import { type ModelSources, type ResolvedModel, resolveModel } from '../models/resolve.js';
 import { loadModelSpec, specFiles } from '../models/spec-files.js';
+import { loadTokenizer, tokenizerFiles } from './load-tokenizer.js';
 import type { OpenedModel, OpenModelOptions } from './model-loader.js';
-import { loadTokenizer, tokenizerFiles } from './tokenizer.js';
 
 /** Rejects with `model_not_found`, `model_file_missing`, `model_file_invalid`, `download_failed`, `aborted`. */
 export async function openModel(

@@ -1,4 +1,4 @@
-/** What a tokenizer refuses, and in which words; when it does is decided in `tokenizer.ts`. */
+/** What a tokenizer refuses, and in which words; when it does is decided in `model-tokenizer.ts`. */
 import { VecinityError } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TokenBatch } from '../../src/backend/backend.js';
-import { type Encoding, loadTokenizer, type Tokenizer } from '../../src/core/tokenizer.js';
+import { loadTokenizer } from '../../src/core/load-tokenizer.js';
+import type { Encoding, Tokenizer } from '../../src/core/tokenizer.js';
 import type { ModelFiles, ModelLocation } from '../../src/models/files.js';
 import { openFolder } from '../../src/models/folder.node.js';
 import { openModelFiles, setFolderOpener } from '../../src/models/open-files.js';

@@ -1,8 +1,9 @@
 /** Giant texts: no more of them is tokenized than is needed, and what is kept is what the whole text would have kept. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
+import { createTokenizer } from '../../src/core/load-tokenizer.js';
 import { maxChars, tokenizeEnough } from '../../src/core/long-text.js';
-import { createTokenizer, type TokenizerSpec } from '../../src/core/tokenizer.js';
+import type { TokenizerSpec } from '../../src/core/tokenizer.js';
 
 const fixtures = new URL('../fixtures/models/', import.meta.url);
 const read = (model: string, file: string) => JSON.parse(readFileSync(new URL(`${model}/${file}`, fixtures), 'utf8'));

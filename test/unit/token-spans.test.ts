@@ -1,6 +1,6 @@
 /** Places of tokens in their text, with real tokenizers of three kinds. */
 import { describe, expect, it } from 'vitest';
-import { createTokenizer } from '../../src/core/tokenizer.js';
+import { createTokenizer } from '../../src/core/load-tokenizer.js';
 import { fixtureFolder, modelFolder } from './model-folder.js';
 
 async function tokenizerOf(family: string) {

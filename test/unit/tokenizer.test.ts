@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createTokenizer, type TokenizerSpec } from '../../src/core/tokenizer.js';
+import { createTokenizer } from '../../src/core/load-tokenizer.js';
+import type { TokenizerSpec } from '../../src/core/tokenizer.js';
 import { cutPair } from '../../src/core/truncation.js';
 
 const folder = join(import.meta.dirname, '../fixtures/models/bert-cls');

@@ -1,7 +1,7 @@
 /** Files of two models in one folder: a tokenizer that knows more tokens than the weights. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createTokenizer } from '../../src/core/tokenizer.js';
+import { createTokenizer } from '../../src/core/load-tokenizer.js';
 import { parseTokenizerJson } from '../../src/models/tokenizer-json.js';
 
 const folder = new URL('../fixtures/models/', import.meta.url);

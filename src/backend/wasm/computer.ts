@@ -4,11 +4,12 @@
  */
 import type { Pooling, Task } from '../../models/spec.js';
 import { release } from '../../release.js';
-import { Encoder, type Pass, pickRows, type Tap } from './encoder.js';
+import { Encoder, type Tap } from './encoder.js';
 import type { Heap } from './heap.js';
 import { instantiate } from './kernels.js';
 import { type ModelPlan, roundUp } from './plan.js';
-import { placeScratch, type Scratch } from './scratch.js';
+import { pickRows, Readout } from './readout.js';
+import { type Pass, placeScratch, type Scratch } from './scratch.js';
 import type { Slice } from './slices.js';
 import { followTeam, type Order, type Share, type TeamLead, type TeamPlace } from './team.js';
 
@@ -47,10 +48,13 @@ interface PlacedText {
 
 export class Computer {
   readonly #encoder: Encoder;
+  readonly #readout: Readout;
   readonly #setup: ModelSetup;
 
   constructor(module: WebAssembly.Module, heap: Heap, setup: ModelSetup) {
-    this.#encoder = new Encoder(instantiate(module, heap.memory), heap, setup.plan);
+    const kernels = instantiate(module, heap.memory);
+    this.#encoder = new Encoder(kernels, heap, setup.plan);
+    this.#readout = new Readout(kernels, heap, setup.plan);
     this.#setup = setup;
   }
 
@@ -130,9 +134,9 @@ export class Computer {
     const values = new Float32Array(rows * widthOf(this.#setup));
     const pass = this.#pass(slice, scratch);
     const { pooling, task } = this.#setup;
-    if (slice.output === 'tokens') this.#encoder.readTokens(scratch, slice, values);
-    else if (task === 'rerank') this.#encoder.classify(pass, values);
-    else this.#encoder.pool(pass, { pooling, skippedTokens: slice.skippedTokens ?? null }, values);
+    if (slice.output === 'tokens') this.#readout.tokens(pass, values);
+    else if (task === 'rerank') this.#readout.classify(pass, values);
+    else this.#readout.pool(pass, { pooling, skippedTokens: slice.skippedTokens ?? null }, values);
     return { texts: slice.texts, values };
   }
 

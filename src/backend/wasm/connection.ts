@@ -1,5 +1,6 @@
 /** The wire to one thread of the pool: its messages, its answers, and its death. What it is sent is decided in `pool.ts`. */
 import { fromErrorData, VecinityError } from '../../errors.js';
+import type { WithoutId } from '../../protocol.js';
 import type { Part } from './computer.js';
 import type { FromThread, ToThread } from './thread.js';
 
@@ -12,8 +13,6 @@ export interface ThreadWorker {
     listener: (event: { readonly data?: unknown; readonly message?: string; preventDefault?(): void }) => void,
   ): void;
 }
-
-type WithoutId<M> = M extends { id: number } ? Omit<M, 'id'> : never;
 
 interface Waiter {
   resolve(part: Part | null): void;

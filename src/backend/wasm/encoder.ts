@@ -1,14 +1,14 @@
 /**
  * The forward pass of one thread: drives the kernels over packed tokens, layer by layer. Owns the order of things; where
- * they lie is in `plan.ts` and `scratch.ts`, what they compute in `kernels/`.
+ * they lie is in `plan.ts` and `scratch.ts`, what they compute in `kernels/`, what becomes of the result in `readout.ts`.
  */
-import type { Pooling } from '../../models/spec.js';
 import type { TokenBatch } from '../backend.js';
 import { Attention, queryPanels } from './attention.js';
 import type { Heap } from './heap.js';
 import type { Gemm, Kernels } from './kernels.js';
 import { type GemmForm, type LayerPlan, type LinearPlan, type ModelPlan, roundUp } from './plan.js';
-import { chunkRows, type Scratch } from './scratch.js';
+import { readRows } from './readout.js';
+import { chunkRows, type Pass, type Scratch } from './scratch.js';
 
 /** Sees intermediate tensors under the names that the plain reference uses; for finding faults. */
 export type Tap = (name: string, values: Float32Array) => void;
@@ -16,14 +16,6 @@ export type Tap = (name: string, values: Float32Array) => void;
 /** A batch with the rows of the position table that its tokens take. */
 export interface PlacedBatch extends TokenBatch {
   positionIds: Int32Array;
-}
-
-/** What a forward pass works on. */
-export interface Pass {
-  offsets: Int32Array;
-  scratch: Scratch;
-  /** One row a text, the only ones that are read afterwards; null: all rows are. */
-  picked: Int32Array | null;
 }
 
 export class Encoder {
@@ -112,56 +104,8 @@ export class Encoder {
     }
   }
 
-  /** One vector a text, un-normalised, into `out` `[batch, hidden]`. */
-  pool(pass: Pass, read: { pooling: Pooling; skippedTokens: Int32Array | null }, out: Float32Array): void {
-    const { hidden } = this.#plan;
-    const { offsets, scratch } = pass;
-    const { pooling, skippedTokens } = read;
-    for (let text = 0; text + 1 < offsets.length; text++) {
-      const skipped = pooling === 'mean' ? (skippedTokens?.[text] ?? 0) : 0;
-      this.#poolRows(scratch, this.#resultRows(pass, text, { pooling, skipped }));
-      const at = scratch.pooled / 4;
-      out.set(this.#heap.f32.subarray(at, at + hidden), text * hidden);
-    }
-  }
-
-  /** The last hidden state of every token of a batch, into `out` `[tokens, hidden]`. */
-  readTokens(scratch: Scratch, batch: TokenBatch, out: Float32Array): void {
-    this.#readRows(scratch.hidden, batch.inputIds.length, out);
-  }
-
-  /** Raw logits of a classifier on every text's first token, into `out` `[batch, labels]`. */
-  classify(pass: Pass, out: Float32Array): void {
-    const { head, stride } = this.#plan;
-    const { scratch, offsets } = pass;
-    if (head === null) throw new TypeError('The model has no classification head.');
-    const rowBytes = stride * 4;
-    for (let text = 0; text + 1 < offsets.length; text++) {
-      this.#poolRows(scratch, this.#resultRows(pass, text, { pooling: 'cls', skipped: 0 }));
-      this.#gemm('f32')(head.dense.address, scratch.pooled, 0, scratch.dense, 4, rowBytes, 32, 0, head.dense.panels);
-      this.#kernels.quantize(scratch.dense, rowBytes, 4, head.activation, head.output.address, 0, stride, 0, 0);
-      const outBytes = head.output.panels * 32;
-      const logits = scratch.pooled;
-      this.#gemm('f32')(head.output.address, scratch.dense, 0, logits, 4, outBytes, 32, 0, head.output.panels);
-      out.set(this.#heap.f32.subarray(logits / 4, logits / 4 + head.labels), text * head.labels);
-    }
-  }
-
-  /** Rows of `scratch.hidden` that make up a text's result. */
-  #resultRows(pass: Pass, text: number, read: { pooling: Pooling; skipped: number }): [number, number] {
-    return pass.picked === null ? pooledRows(pass.offsets, text, read.pooling, read.skipped) : [text, text + 1];
-  }
-
   #gemm(form: GemmForm): Gemm {
     return this.#kernels.gemm[form];
-  }
-
-  /** The mean of some rows; of none, zeros. */
-  #poolRows(scratch: Scratch, [first, end]: [number, number]): void {
-    const rowBytes = this.#plan.stride * 4;
-    const { pooled } = scratch;
-    if (end > first) this.#kernels.mean(scratch.hidden + first * rowBytes, rowBytes, end - first, pooled);
-    else this.#heap.f32.fill(0, pooled / 4, pooled / 4 + this.#plan.stride);
   }
 
   /** The last layer for one row of each text; text by text, they become the first rows of `scratch.hidden`. */
@@ -268,41 +212,10 @@ export class Encoder {
     this.#gemm(linear.form)(linear.address, input, params, out, rows, rowBytes, 32, 0, linear.panels);
   }
 
-  #dump(name: string, address: number, batch: TokenBatch): void {
+  #dump(name: string, address: number, { inputIds }: TokenBatch): void {
     if (this.tap === null) return;
-    const values = new Float32Array(batch.inputIds.length * this.#plan.hidden);
-    this.#readRows(address, batch.inputIds.length, values);
+    const values = new Float32Array(inputIds.length * this.#plan.hidden);
+    readRows(this.#heap, this.#plan, { address, out: values });
     this.tap(name, values);
-  }
-
-  /** Rows without their padding columns. */
-  #readRows(address: number, rows: number, out: Float32Array): void {
-    const { hidden, stride } = this.#plan;
-    for (let row = 0; row < rows; row++) {
-      const at = address / 4 + row * stride;
-      out.set(this.#heap.f32.subarray(at, at + hidden), row * hidden);
-    }
-  }
-}
-
-/** The one row of every text that makes up its result, or null when it takes more than one. */
-export function pickRows(offsets: Int32Array, pooling: Pooling): Int32Array | null {
-  if (pooling === 'mean') return null;
-  return Int32Array.from({ length: offsets.length - 1 }, (_, text) => pooledRows(offsets, text, pooling, 0)[0]);
-}
-
-/** First and last row (exclusive) that make up a text's vector. */
-function pooledRows(offsets: Int32Array, text: number, pooling: Pooling, skipped: number): [number, number] {
-  const first = offsets[text] as number;
-  const end = offsets[text + 1] as number;
-  switch (pooling) {
-    case 'mean':
-      return [Math.min(first + skipped, end), end];
-    case 'cls':
-      return [first, first + 1];
-    case 'last_token':
-      return [end - 1, end];
-    default:
-      return pooling satisfies never;
   }
 }

@@ -39,6 +39,14 @@ export interface Scratch {
   dense: number;
 }
 
+/** What a forward pass works on. */
+export interface Pass {
+  offsets: Int32Array;
+  scratch: Scratch;
+  /** One row a text, the only ones that are read afterwards; null: all rows are. */
+  picked: Int32Array | null;
+}
+
 export interface ScratchSize {
   /** Tokens of the pass. */
   tokens: number;

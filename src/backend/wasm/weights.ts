@@ -1,14 +1,12 @@
 /**
- * Streams a model's safetensors into the engine's memory: which tensor goes where, widened, quantised or copied on the
- * way. A tensor is held in small pieces only, so that loading needs little more than the packed model.
+ * Finds a place in the engine's memory for every tensor of a described model, and packs them there as they stream in. A
+ * tensor is held in small pieces only, so that loading needs little more than the packed model.
  */
 import { VecinityError } from '../../errors.js';
 import type { ReadOptions } from '../../models/files.js';
-import type { Safetensors, TensorChunk } from '../../models/safetensors.js';
-import type { TensorInfo } from '../../models/safetensors-header.js';
+import type { Safetensors } from '../../models/safetensors.js';
 import { decodeFloats, decodeTensor } from '../../models/tensor-data.js';
 import type { Activation, EncoderDescription, HeadNames, LayerNames, NormNames } from './architectures.js';
-import { quantizeChannel, quantizeWords } from './channel.js';
 import { CodePacker } from './code-packer.js';
 import type { Heap } from './heap.js';
 import * as layout from './kernels/layout.js';
@@ -24,6 +22,8 @@ import {
   weightBytes,
 } from './plan.js';
 import { distanceBuckets } from './positions.js';
+import { TablePacker } from './table-packer.js';
+import { chunkBytes, WeightStream } from './weight-stream.js';
 
 /** How a model's products are to be computed. */
 export interface Precision {
@@ -36,11 +36,6 @@ export interface Precision {
 }
 
 export type LinearKind = 'qkv' | 'attentionOutput' | 'up' | 'down';
-
-/** A chunk is copied from the stream and then to its place: it should still be in the cache when it is. */
-const chunkBytes = 256 * 1024;
-
-type Sink = (chunk: TensorChunk) => void;
 
 /** A model that has its place in memory and is still empty. */
 export interface PlannedWeights {
@@ -59,28 +54,27 @@ interface Target {
 
 /** Finds places for the weights of a described model (names bound to the file). Throws `model_file_invalid`. */
 export function planWeights(file: Safetensors, target: Target): PlannedWeights {
-  const loader = new WeightLoader(file, target);
-  const plan = loader.plan();
-  return { plan, load: (options) => loader.load(options) };
+  const tensors = new WeightStream(file);
+  const hasCodes = [...file.tensors.keys()].some((name) => tensors.hasCodes(name));
+  const codes = hasCodes ? new CodePacker(target.heap, target.kernels.pack, chunkBytes) : null;
+  const plan = new WeightPlanner(tensors, target, codes).plan();
+  return { plan, load: (options) => tensors.read(options) };
 }
 
-class WeightLoader {
-  readonly #file: Safetensors;
+/** Allocates in the order of the model, and tells the stream who takes which tensor. */
+class WeightPlanner {
+  readonly #tensors: WeightStream;
   readonly #description: EncoderDescription;
   readonly #heap: Heap;
   readonly #precision: Precision;
   readonly #codes: CodePacker | null;
-  readonly #sinks = new Map<string, Sink>();
-  /** What can only be done once all tensors are in. */
-  readonly #last: (() => void)[] = [];
 
-  constructor(file: Safetensors, target: Target) {
-    this.#file = file;
-    this.#description = target.description;
-    this.#heap = target.heap;
-    this.#precision = target.precision;
-    const hasCodes = [...file.tensors.values()].some(({ dtype }) => dtype === 'I8');
-    this.#codes = hasCodes ? new CodePacker(target.heap, target.kernels.pack, chunkBytes) : null;
+  constructor(tensors: WeightStream, { description, heap, precision }: Target, codes: CodePacker | null) {
+    this.#tensors = tensors;
+    this.#description = description;
+    this.#heap = heap;
+    this.#precision = precision;
+    this.#codes = codes;
   }
 
   plan(): ModelPlan {
@@ -98,7 +92,7 @@ class WeightLoader {
       attention: this.#precision.attention,
       maxTokens,
       vocabSize,
-      typeCount: typeEmbeddings === null ? 0 : (this.#shape(typeEmbeddings)[0] as number),
+      typeCount: typeEmbeddings === null ? 0 : (this.#tensors.shape(typeEmbeddings)[0] as number),
       words: this.#table(wordEmbeddings, weightBytes(this.#precision.form), vocabSize),
       positions: this.#table(positionEmbeddings, 4, maxTokens + positionOffset),
       types: typeEmbeddings === null ? 0 : this.#table(typeEmbeddings, 4, 1),
@@ -109,19 +103,12 @@ class WeightLoader {
     };
   }
 
-  async load(options: ReadOptions): Promise<void> {
-    const select = (tensor: TensorInfo): boolean => this.#sinks.has(tensor.name);
-    const chunks = this.#file.stream({ ...options, select, chunkBytes });
-    for await (const chunk of chunks) this.#sinks.get(chunk.tensor.name)?.(chunk);
-    for (const action of this.#last) action();
-  }
-
   #layer(names: LayerNames): LayerPlan {
     const { hidden, intermediate, heads, headSize } = this.#description;
     const stride = roundUp(hidden, 16);
     const wide = roundUp(intermediate, 16);
     const depth = roundUp(headSize, 8);
-    this.#expect(`${names.query}.weight`, [hidden, hidden]);
+    this.#tensors.expect(`${names.query}.weight`, [hidden, hidden]);
     const qkv = this.#packer(names.query, { columns: 3 * heads * depth, width: hidden, form: this.#formOf('qkv') });
     [names.query, names.key, names.value].forEach((name, part) => {
       this.#linear(name, qkv, {
@@ -159,7 +146,7 @@ class WeightLoader {
   #head(names: HeadNames): HeadPlan {
     const { hidden } = this.#description;
     const stride = roundUp(hidden, 16);
-    const labels = this.#shape(`${names.output}.weight`)[0] as number;
+    const labels = this.#tensors.shape(`${names.output}.weight`)[0] as number;
     const f32 = { form: 'f32' as const };
     return {
       dense: this.#plainLinear(names.dense, { rows: hidden, columns: stride, width: hidden, ...f32 }),
@@ -174,7 +161,7 @@ class WeightLoader {
     shape: { rows: number; columns: number; width: number; form: GemmForm },
   ): LinearPacker['plan'] {
     // Before room is made for it: the sizes come from a file that may say anything.
-    this.#expect(`${name}.weight`, [shape.rows, shape.width]);
+    this.#tensors.expect(`${name}.weight`, [shape.rows, shape.width]);
     const packer = this.#packer(name, shape);
     this.#linear(name, packer, { ...shape, column: (row) => row });
     return packer.plan;
@@ -182,35 +169,25 @@ class WeightLoader {
 
   #packer(name: string, shape: { columns: number; width: number; form: GemmForm }): LinearPacker {
     const { block } = this.#precision;
-    const smooth = this.#file.tensors.has(`${name}.smooth`);
+    const smooth = this.#tensors.has(`${name}.smooth`);
     const full: LinearShape = { ...shape, block, smooth };
     const packer = new LinearPacker(this.#heap, full);
     if (smooth) {
-      const multipliers = new Float32Array(shape.width);
-      this.#vector(`${name}.smooth`, shape.width, (values, start) => multipliers.set(values, start));
-      this.#last.push(() => packer.setSmooth(multipliers));
+      const multipliers = this.#tensors.collect(`${name}.smooth`, shape.width);
+      this.#tensors.afterwards(() => packer.setSmooth(multipliers));
     }
     return packer;
   }
 
   /** Query, key and value see one quantised input, so a file must smooth them alike. */
-  #expectSameSmooth(first: string, name: string): void {
-    const { tensors } = this.#file;
-    if (!tensors.has(`${first}.smooth`) && !tensors.has(`${name}.smooth`)) return;
+  #expectSameSmooth(first: string, other: string): void {
+    const [a, b] = [`${first}.smooth`, `${other}.smooth`] as const;
+    if (!this.#tensors.has(a) && !this.#tensors.has(b)) return;
     const { hidden } = this.#description;
-    const both = [new Float32Array(hidden), new Float32Array(hidden)] as const;
-    const firstSink = this.#sinks.get(`${first}.smooth`);
-    this.#vector(`${name}.smooth`, hidden, (values, start) => both[1].set(values, start));
-    this.#sinks.set(`${first}.smooth`, (chunk) => {
-      firstSink?.(chunk);
-      both[0].set(decodeFloats(chunk.tensor, chunk.bytes), chunk.row);
-    });
-    this.#last.push(() => {
-      if (both[0].every((value, k) => value === both[1][k])) return;
-      throw new VecinityError(
-        'model_file_invalid',
-        `"${first}.smooth" and "${name}.smooth" differ; they scale one input.`,
-      );
+    const [left, right] = [this.#tensors.collect(a, hidden), this.#tensors.collect(b, hidden)];
+    this.#tensors.afterwards(() => {
+      if (left.every((value, k) => value === right[k])) return;
+      throw new VecinityError('model_file_invalid', `"${a}" and "${b}" differ; they scale one input.`);
     });
   }
 
@@ -220,10 +197,9 @@ class WeightLoader {
     shape: { rows: number; width: number; column: (row: number) => number },
   ): void {
     const { rows, width, column } = shape;
-    this.#expect(`${name}.weight`, [rows, width]);
-    this.#sinks.set(`${name}.weight`, (chunk) => {
-      const integers = chunk.tensor.dtype === 'I8';
-      const values = integers ? decodeTensor(chunk.tensor, chunk.bytes) : decodeFloats(chunk.tensor, chunk.bytes);
+    const hasCodes = this.#tensors.hasCodes(`${name}.weight`);
+    this.#tensors.take(`${name}.weight`, [rows, width], (chunk) => {
+      const values = hasCodes ? decodeTensor(chunk.tensor, chunk.bytes) : decodeFloats(chunk.tensor, chunk.bytes);
       for (let row = 0; row < chunk.rows; ) {
         const first = column(chunk.row + row);
         let end = row + 1;
@@ -234,13 +210,13 @@ class WeightLoader {
         row = end;
       }
     });
-    this.#vector(`${name}.bias`, rows, (values, start) => {
+    this.#tensors.takeVector(`${name}.bias`, rows, (values, start) => {
       values.forEach((bias, row) => {
         packer.setBias(column(start + row), bias);
       });
     });
-    if (this.#file.tensors.get(`${name}.weight`)?.dtype !== 'I8') return;
-    this.#vector(`${name}.weight_scale`, rows, (values, start) => {
+    if (!hasCodes) return;
+    this.#tensors.takeVector(`${name}.weight_scale`, rows, (values, start) => {
       values.forEach((scale, row) => {
         packer.multiplyScale(column(start + row), scale);
       });
@@ -248,55 +224,34 @@ class WeightLoader {
   }
 
   /**
-   * An embedding table with values of `bytes` bytes: floats, or whole numbers with a scale a row. Of 8 bits when the file
-   * has it so. Throws for one that has fewer rows than config.json counts on.
+   * An embedding table with values of so many bytes, or of 8 bits when the file has it so. Throws for one that has fewer
+   * rows than config.json counts on.
    */
-  #table(name: string, bytes: number, leastRows: number): number {
-    const [rows, width] = this.#shape(name) as [number, number];
+  #table(name: string, valueBytes: number, leastRows: number): number {
+    const [rows, width] = this.#tensors.shape(name) as [number, number];
     // The kernels read rows by id without looking.
-    this.#expect(name, [Math.max(rows, leastRows), this.#description.hidden]);
-    const integers = this.#file.tensors.get(name)?.dtype === 'I8';
-    const size = integers ? 1 : bytes;
-    const address = this.#heap.allocate(layout.TABLE_BYTES);
-    const values = this.#heap.allocate(rows * width * size);
-    const scales = size < 4 ? this.#heap.allocate(rows * 4) : 0;
-    this.#heap.i32[(address + layout.TABLE_VALUES) / 4] = values;
-    this.#heap.i32[(address + layout.TABLE_SCALES) / 4] = scales;
-    this.#heap.i32[(address + layout.TABLE_SIZE) / 4] = size;
-    if (integers) {
-      this.#vector(`${name}_scale`, rows, (part, start) => this.#heap.f32.set(part, scales / 4 + start));
-    }
-    this.#sinks.set(name, (chunk) => {
-      const start = chunk.row * width;
-      if (integers) this.#heap.i8.set(chunk.bytes, values + start);
-      else if (size === 4) this.#heap.f32.set(decodeFloats(chunk.tensor, chunk.bytes), values / 4 + start);
-      else this.#quantizeRows(decodeFloats(chunk.tensor, chunk.bytes), width, { values, scales, row: chunk.row, size });
+    const shape = [Math.max(rows, leastRows), this.#description.hidden];
+    this.#tensors.expect(name, shape);
+    const hasCodes = this.#tensors.hasCodes(name);
+    const packer = new TablePacker(this.#heap, { rows, width, valueBytes: hasCodes ? 1 : valueBytes });
+    this.#tensors.take(name, shape, ({ tensor, bytes, row }) => {
+      if (hasCodes) packer.writeCodes(row, bytes);
+      else packer.writeFloats(row, decodeFloats(tensor, bytes));
     });
-    return address;
-  }
-
-  #quantizeRows(
-    floats: Float32Array,
-    width: number,
-    target: { values: number; scales: number; row: number; size: number },
-  ): void {
-    const words = target.size === 2;
-    for (let start = 0; start < floats.length; start += width) {
-      const row = target.row + start / width;
-      const weights = floats.subarray(start, start + width);
-      const { codes, scale } = words ? quantizeWords(weights, 1) : quantizeChannel(weights, 'i16');
-      const view = words ? this.#heap.i16 : this.#heap.i8;
-      view.set(codes, target.values / target.size + row * width);
-      this.#heap.f32[target.scales / 4 + row] = scale;
+    if (hasCodes) {
+      this.#tensors.takeVector(`${name}_scale`, rows, (scales, start) => packer.writeScales(start, scales));
     }
+    return packer.address;
   }
 
   #norm(names: NormNames): number {
     const { hidden } = this.#description;
     const stride = roundUp(hidden, 16);
     const address = this.#heap.allocate(stride * 8);
-    this.#vector(names.weight, hidden, (part, start) => this.#heap.f32.set(part, address / 4 + start));
-    this.#vector(names.bias, hidden, (part, start) => this.#heap.f32.set(part, address / 4 + stride + start));
+    this.#tensors.takeVector(names.weight, hidden, (part, start) => this.#heap.f32.set(part, address / 4 + start));
+    this.#tensors.takeVector(names.bias, hidden, (part, start) =>
+      this.#heap.f32.set(part, address / 4 + stride + start),
+    );
     return address;
   }
 
@@ -307,8 +262,7 @@ class WeightLoader {
     const strideBytes = roundUp(length + 8, 16) * 4;
     const address = this.#heap.allocate(heads * strideBytes);
     const buckets = distanceBuckets(relativeBias, maxTokens);
-    this.#expect(relativeBias.table, [relativeBias.buckets, heads]);
-    this.#sinks.set(relativeBias.table, (chunk) => {
+    this.#tensors.take(relativeBias.table, [relativeBias.buckets, heads], (chunk) => {
       const table = decodeFloats(chunk.tensor, chunk.bytes);
       buckets.forEach((bucket, index) => {
         const row = bucket - chunk.row;
@@ -320,26 +274,6 @@ class WeightLoader {
       });
     });
     return { address: address + (maxTokens - 1) * 4, strideBytes };
-  }
-
-  #vector(name: string, length: number, put: (values: Float32Array, start: number) => void): void {
-    this.#expect(name, [length]);
-    this.#sinks.set(name, (chunk) => put(decodeFloats(chunk.tensor, chunk.bytes), chunk.row));
-  }
-
-  #shape(name: string): readonly number[] {
-    const tensor = this.#file.tensors.get(name);
-    if (tensor === undefined) throw new VecinityError('model_file_invalid', `The model's weights have no "${name}".`);
-    return tensor.shape;
-  }
-
-  #expect(name: string, shape: readonly number[]): void {
-    const actual = this.#shape(name);
-    if (actual.length === shape.length && actual.every((size, index) => size === shape[index])) return;
-    throw new VecinityError(
-      'model_file_invalid',
-      `Tensor "${name}" has the shape [${actual.join(', ')}]; config.json asks for [${shape.join(', ')}].`,
-    );
   }
 }
 
