@@ -188,6 +188,22 @@ test('a progress callback that throws ends its own wait only', async () => {
   expect(await Promise.all([broken, fine])).toEqual(['internal_error', 'ok']);
 });
 
+test('a progress callback that changes what it is told changes nothing for the others', async () => {
+  const { engine, gate, started } = gated();
+  const meddle = (progress: LoadProgress) => {
+    progress.loadedBytes = -1;
+    for (const file of Object.values(progress.files)) file.loadedBytes = -1;
+  };
+  const seen: LoadProgress[] = [];
+  const loading = engine.load('fake', { onProgress: meddle });
+  const watching = engine.load('fake', { onProgress: (progress) => seen.push(progress) });
+  await started;
+  expect(engine.status().models[0]?.progress).toMatchObject({ loadedBytes: 15 });
+  gate.resolve();
+  await Promise.all([loading, watching]);
+  expect(seen.at(-1)).toMatchObject({ loadedBytes: 30, files: { 'onnx/model.onnx': { loadedBytes: 20 } } });
+});
+
 test('a failed load reports its error to every later request, and a new load starts afresh', async () => {
   let broken = true;
   const openBackend = async () => {
