@@ -1,4 +1,6 @@
 /** What an engine worker can be asked: the typed calls of a page, and whole HTTP requests on ports. One engine, one API. */
+
+import { Claims } from './api/claims.js';
 import { createEmbeddings } from './api/embeddings.js';
 import type { createHandler, Handler } from './api/handler.js';
 import { loadModel, unloadModel } from './api/keep-alive.js';
@@ -34,6 +36,7 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
   // Counts from the first call on, whoever comes first: a typed call or a request.
   const metrics = new Metrics();
   const quiet = new QuietMoment();
+  const claims = new Claims();
   let configure: (context: ApiContext) => void = () => {};
   const configured = new Promise<ApiContext>((resolve) => {
     configure = resolve;
@@ -67,13 +70,24 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
     models: { list: async () => listModels(await configured) },
     storage: { list: listStoredModels, usage: storageUsage, delete: deleteModel },
     measure: async (model) => measureOf(model, await configured),
-    async load(model, options) {
-      const status = await loadModel(model, options ?? {}, await configured);
+    async load(model, options = {}) {
+      checkModelName(model);
+      const context = await configured;
+      const load = () => loadModel(model, options, context);
+      const status = await claims.add(model, {
+        load,
+        unload: () => unloadModel(model, context),
+        signal: options.signal,
+      });
       void quiet.wait(handlerDelay).then(() => handlerOf().catch(() => {}));
       return status;
     },
     status: async () => (await configured).engine.status(),
-    unload: async (model) => unloadModel(model, await configured),
+    async unload(model) {
+      const context = await configured;
+      claims.drop(model);
+      await unloadModel(model, context);
+    },
     dispose: async () => (await configured).engine.dispose(),
     async connect(port) {
       await configured;

@@ -32,7 +32,8 @@ export interface EngineLinkOptions {
 
 export class EngineLink {
   readonly #options: EngineLinkOptions;
-  readonly #models = new Map<string, LoadOptions>();
+  /** How each was asked for: by loads without an answer, and by the last one that succeeded. */
+  readonly #models = new Map<string, Set<LoadOptions>>();
   /** Of those, what this session's worker could not load again, with the time of it. */
   readonly #missing = new Map<string, number>();
   /** What could not be loaded at all: the next worker tells those who ask for it why. */
@@ -74,23 +75,27 @@ export class EngineLink {
    */
   async load(model: string, options: LoadOptions): Promise<ModelStatus> {
     const loading = this.callWith(options, (api, line) => api.load(model, line));
-    const former = this.#models.get(model);
     const { signal: _, ...kept } = options;
+    const asked = this.#models.get(model) ?? new Set();
     // After the call: a worker that it has started would be asked for the model twice.
-    this.#models.set(model, kept);
+    this.#models.set(model, asked.add(kept));
     this.#failed.delete(model);
     try {
-      return await loading;
+      const status = await loading;
+      asked.clear();
+      asked.add(kept);
+      return status;
     } catch (error) {
-      // One that was unloaded, or asked for anew, meanwhile stays as it is.
-      if (this.#models.get(model) === kept && former) this.#models.set(model, former);
-      else if (this.#models.get(model) === kept) this.#giveUp(model, toVecinityError(error));
+      asked.delete(kept);
+      // One that was unloaded, or asked for otherwise, meanwhile stays as it is.
+      if (asked.size === 0 && this.#models.get(model) === asked) this.#giveUp(model, toVecinityError(error));
       throw error;
     }
   }
 
   #giveUp(model: string, error: VecinityError): void {
     this.#models.delete(model);
+    this.#missing.delete(model);
     // Who called it off knows why it is not there.
     if (error.code !== 'aborted') this.#failed.set(model, whyNot(model, error));
   }
@@ -169,14 +174,15 @@ export class EngineLink {
     const failed = [...this.#failed].map(([model, error]) => ({ model, error: toErrorData(error) }));
     const past = { ended: this.#ended, failed };
     const configured = session.wait((remote) => remote.configure(engine, api, past));
-    const loads = [...this.#models].map(([model, kept]) => this.#loadAgain(session, model, kept));
+    const loads = [...this.#models.keys()].map((model) => this.#loadAgain(session, model));
     await configured;
     const failures = (await Promise.all(loads)).filter((failure) => failure !== null);
     if (failures.length > 0 && failures.length === loads.length) throw failures[0];
   }
 
   /** The reason why not, or null. */
-  async #loadAgain(session: EngineSession, model: string, kept: LoadOptions): Promise<VecinityError | null> {
+  async #loadAgain(session: EngineSession, model: string): Promise<VecinityError | null> {
+    const [kept] = [...(this.#models.get(model) ?? [])].slice(-1);
     const options = { ...kept };
     this.#missing.delete(model);
     try {
@@ -191,10 +197,8 @@ export class EngineLink {
   }
 
   #askForMissing(session: EngineSession): void {
-    for (const [model, failedAt] of [...this.#missing]) {
-      const kept = this.#models.get(model);
-      if (kept && performance.now() - failedAt >= reloadPauseMs) void this.#loadAgain(session, model, kept);
-    }
+    for (const [model, failedAt] of [...this.#missing])
+      if (performance.now() - failedAt >= reloadPauseMs) void this.#loadAgain(session, model);
   }
 }
 

@@ -30,7 +30,8 @@ interface OpenRequest {
   deaths: number;
   /** A leader has it, and has not been pardoned since. */
   atWork: boolean;
-  /** To the leader that it was sent to. */
+  /** The leader that it was sent to last, which may have been left since, and how to tell it something. */
+  epoch: string;
   tell(message: ToLeader): void;
   settle(outcome: { value: unknown } | { error: VecinityError }): void;
 }
@@ -54,7 +55,7 @@ export class Requests {
       const id = this.#lastId;
       const onAbort = () => this.#abort(id, signal);
       const request: OpenRequest = {
-        ...{ id, call, life, deaths: 0, atWork: false, tell: () => {} },
+        ...{ id, call, life, deaths: 0, atWork: false, epoch: '', tell: () => {} },
         settle: (outcome) => {
           this.#open.delete(id);
           signal?.removeEventListener('abort', onAbort);
@@ -138,6 +139,7 @@ export class Requests {
     try {
       const { id, call, deaths, life } = request;
       const [watched, abortable] = [life.onProgress !== undefined, life.signal !== undefined];
+      request.epoch = leader.epoch;
       request.tell = leader.way(call);
       request.tell({ type: 'request', epoch: leader.epoch, id, call, deaths, watched, abortable });
     } catch (cause) {
@@ -147,8 +149,9 @@ export class Requests {
     }
   }
 
-  #cancel({ id, tell }: OpenRequest): void {
-    if (this.#leader) tell({ type: 'cancel', epoch: this.#leader.epoch, id });
+  /** Also said to a leader that was left: one that was only silent still has the request, and may lead on. */
+  #cancel({ id, epoch, tell }: OpenRequest): void {
+    tell({ type: 'cancel', epoch, id });
   }
 }
 

@@ -250,6 +250,27 @@ describe('a worker that dies', () => {
     expect(loads).toEqual(['0:a', '0:a']);
   });
 
+  it('does not load a model again that two have asked for and both have called off', async () => {
+    const loads: string[] = [];
+    const { link, workers } = createLink((start) => ({
+      load: async (model, { signal } = {}) => {
+        loads.push(`${start}:${model}`);
+        return await new Promise<never>((_, reject) => {
+          signal?.addEventListener('abort', () => reject(new VecinityError('aborted', 'The load was aborted.')));
+        });
+      },
+      status: async () => status,
+    }));
+    const controllers = [new AbortController(), new AbortController()];
+    const calls = controllers.map(({ signal }) => codeOf(link.load('a', { signal })));
+    for (const controller of controllers) controller.abort();
+    expect(await Promise.all(calls)).toEqual(['aborted', 'aborted']);
+    await link.call((api) => api.status());
+    workers[0]?.crash('boom');
+    await link.call((api) => api.status());
+    expect(loads).toEqual(['0:a', '0:a']);
+  });
+
   it('counts as dead when its heartbeat stops while calls wait', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const asked = deferred();
@@ -557,12 +578,30 @@ describe('dispose', () => {
     vi.stubGlobal('window', window);
     const { link, workers } = createLink(() => ({ status: never, end: never }));
     const target = going === 'freeze' ? document : window;
-    // As the page's own listeners, which were there first.
+    // As our own listeners, which were there first.
     target.addEventListener(going, () => link.dispose());
     const waiting = codeOf(link.call((api) => api.status()));
     target.dispatchEvent(new Event(going));
     expect(workers[0]?.isTerminated).toBe(true);
     expect(await waiting).toBe('disposed');
+  });
+
+  it.each([
+    ['freeze', 'resume'],
+    ['pagehide', 'pageshow'],
+  ])('terminates at %s also for the page itself, which hears of it last; no more after %s', async (going, coming) => {
+    const page = new EventTarget();
+    vi.stubGlobal('document', page);
+    vi.stubGlobal('window', page);
+    const ends = [{ endsIn: going }, { endsIn: coming }];
+    for (const { endsIn } of ends) {
+      const { link, workers } = createLink(() => ({ status: never, end: never }));
+      const waiting = codeOf(link.call((api) => api.status()));
+      page.addEventListener(endsIn, () => link.dispose());
+      for (const type of [going, coming]) page.dispatchEvent(new Event(type));
+      expect(workers[0]?.isTerminated).toBe(endsIn === going);
+      expect(await waiting).toBe('disposed');
+    }
   });
 
   it('is what a page that sleeps needs for that: an engine in use stays as it is', async () => {

@@ -238,6 +238,18 @@ describe('the requests of a tab', () => {
     expect(sent.map(({ type }) => type)).toEqual(['request', 'cancel']);
   });
 
+  it('call off what a leader has that was left: it may only have been silent, and lead on', async () => {
+    const requests = new Requests();
+    const sent: ToLeader[] = [];
+    requests.follow({ epoch: '1', way: () => (message) => void sent.push(message) });
+    const controller = new AbortController();
+    const answer = requests.add(loadCall, { signal: controller.signal });
+    requests.leave();
+    controller.abort();
+    await expect(answer).rejects.toMatchObject({ code: 'aborted' });
+    expect(sent.at(-1)).toEqual({ type: 'cancel', epoch: '1', id: 1 });
+  });
+
   it('ask the next leader for models first, and let go of them in the order in which that was asked', () => {
     const requests = new Requests();
     const calls: EngineCall[] = [embed('text'), { operation: 'unload', argument: 'model' }, loadCall, embed('later')];

@@ -1,0 +1,43 @@
+/**
+ * Who has asked an engine worker for a model and not called that off. An abort may cross the answer of a load: the model
+ * is there by then, and goes unless another load has asked for it.
+ */
+import type { LoadOptions, ModelStatus } from '../core/engine.js';
+import { modelIdOf } from '../models/resolve.js';
+
+export interface Claim {
+  load(): Promise<ModelStatus>;
+  unload(): Promise<void>;
+  /** May fire after the load; nothing more is heard of it once the caller has the answer. */
+  signal: LoadOptions['signal'];
+}
+
+export class Claims {
+  /** By a model's id: its loads, with an answer or without. */
+  readonly #claims = new Map<string, Set<Claim>>();
+
+  /** Settles as the load does. */
+  async add(model: string, claim: Claim): Promise<ModelStatus> {
+    const id = modelIdOf(model);
+    const claims = this.#claims.get(id) ?? new Set();
+    this.#claims.set(id, claims.add(claim));
+    try {
+      const status = await claim.load();
+      claim.signal?.addEventListener('abort', () => revoke(claim, claims), { once: true });
+      return status;
+    } catch (error) {
+      claims.delete(claim);
+      throw error;
+    }
+  }
+
+  /** The model was let go of. */
+  drop(model: string): void {
+    this.#claims.get(modelIdOf(model))?.clear();
+  }
+}
+
+function revoke(claim: Claim, claims: Set<Claim>): void {
+  // Where it cannot go, it is gone.
+  if (claims.delete(claim) && claims.size === 0) claim.unload().catch(() => {});
+}
