@@ -43,6 +43,8 @@ export class EngineSession {
   #timer: ReturnType<typeof setInterval> | null = null;
   #missed = 0;
   #allowed: number;
+  /** The page is told that it sleeps from now on, or sleeps. */
+  #isGoing = false;
 
   constructor(worker: EngineWorker, options: SessionOptions) {
     this.#worker = worker;
@@ -55,7 +57,6 @@ export class EngineSession {
     worker.terminate = () => this.end(died('it was terminated'));
     worker.addEventListener('error', this.#onError);
     worker.addEventListener('messageerror', this.#onMessageError);
-    // After the listeners of whoever ends this session when the page goes to sleep.
     for (const [target, type] of goings()) target.addEventListener(type, this.#onGoing);
     living.add(this);
   }
@@ -86,7 +87,8 @@ export class EngineSession {
     this.#stopHeart();
     this.#worker.removeEventListener('error', this.#onError);
     this.#worker.removeEventListener('messageerror', this.#onMessageError);
-    void terminateAfter(this.api.end(), () => this.#terminate());
+    if (this.#isGoing) this.#terminate();
+    else void terminateAfter(this.api.end(), () => this.#terminate());
     for (const reject of this.#waiters) reject(error);
     this.#waiters.clear();
     this.#options.onEnd(error);
@@ -98,9 +100,13 @@ export class EngineSession {
     this.#terminateWorker();
   }
 
-  /** Nothing is called back in a page that sleeps, and a worker that sleeps with it holds its memory. */
-  readonly #onGoing = () => {
-    if (this.#cause) this.#terminate();
+  /**
+   * Nothing is called back in a page that sleeps, and a worker that sleeps with it holds its memory; whoever ends this
+   * session then may hear of it before or after.
+   */
+  readonly #onGoing = ({ type }: Event) => {
+    this.#isGoing = type === 'freeze' || type === 'pagehide';
+    if (this.#isGoing && this.#cause) this.#terminate();
   };
 
   readonly #onError = (event: Event) => {
@@ -160,12 +166,14 @@ function remember<T extends object>(remote: T): T {
   });
 }
 
-/** What a page is told of before it sleeps. A client in a worker is told of nothing. */
+/** What a page is told of before and after it sleeps. A client in a worker is told of nothing. */
 function goings(): [EventTarget, string][] {
   if (typeof document === 'undefined') return [];
   return [
     [document, 'freeze'],
+    [document, 'resume'],
     [window, 'pagehide'],
+    [window, 'pageshow'],
   ];
 }
 
