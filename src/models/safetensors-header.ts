@@ -8,6 +8,10 @@ import { isObject } from '../json-object.js';
  */
 export const maxHeaderBytes = 16 * 1024 * 1024;
 
+/** Names and shapes come back in messages. Encoders' names have less than 200 characters, and NumPy knows 64 dimensions. */
+const maxNameChars = 512;
+const maxDimensions = 64;
+
 /** Bytes of one value, by type. */
 export const dtypeBytes = {
   F64: 8,
@@ -101,15 +105,18 @@ function countTopLevelKeys(text: string): number {
 }
 
 function parseTensor(name: string, entry: unknown, place: { file: string; dataStart: number }): TensorInfo {
+  if (name.length > maxNameChars) throw unreadable(place.file, `a tensor's name has ${name.length} characters`);
   const fail = (reason: string) => unreadable(place.file, `tensor "${name}" ${reason}`);
   if (!isObject(entry)) throw fail('is not described by an object');
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !isDtype(dtype)) {
-    throw fail(`has the type ${JSON.stringify(dtype)}; ${Object.keys(dtypeBytes).join(', ')} are known`);
+    throw fail(`has the type ${brief(dtype)}; ${Object.keys(dtypeBytes).join(', ')} are known`);
   }
-  if (!isSizes(shape)) throw fail(`has the shape ${JSON.stringify(shape)}; a list of whole numbers is allowed`);
+  if (!isSizes(shape) || shape.length > maxDimensions) {
+    throw fail(`has the shape ${brief(shape)}; a list of up to ${maxDimensions} whole numbers is allowed`);
+  }
   if (!isSizes(offsets) || offsets.length !== 2) {
-    throw fail(`has the offsets ${JSON.stringify(offsets)}; [start, end] is allowed`);
+    throw fail(`has the offsets ${brief(offsets)}; [start, end] is allowed`);
   }
   const [start, end] = offsets as [number, number];
   const size = shape.reduce((product, length) => product * length, dtypeBytes[dtype]);
@@ -135,7 +142,7 @@ function parseMetadata(metadata: unknown, file: string): Record<string, string> 
   if (!isObject(metadata)) throw unreadable(file, 'its __metadata__ is not an object');
   const strings: Record<string, string> = {};
   for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== 'string') throw unreadable(file, `its __metadata__ "${key}" is not a string`);
+    if (typeof value !== 'string') throw unreadable(file, `its __metadata__ ${brief(key)} is not a string`);
     strings[key] = value;
   }
   return strings;
@@ -147,6 +154,17 @@ function isDtype(value: string): value is TensorDtype {
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+const briefItems = 8;
+const briefChars = 80;
+
+/** A value in a message. It may be as deep as the stack, and as long as the file. */
+export function brief(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, briefChars));
+  if (!Array.isArray(value)) return isObject(value) ? 'an object' : String(value);
+  const items = value.slice(0, briefItems).map((item) => (Array.isArray(item) ? 'a list' : brief(item)));
+  return `[${items.join(', ')}${value.length > briefItems ? ', …' : ''}]`;
 }
 
 /** What is wrong with a file, as `model_file_invalid`. */

@@ -9,7 +9,7 @@ import { type ByteSource, openBytes, StreamSource } from './byte-source.js';
 import type { ModelFiles, ReadOptions } from './files.js';
 import { withFreshFiles } from './fresh-files.js';
 import { isRefusal, mayBeAbsent, readOptionalJson } from './optional-files.js';
-import { maxHeaderBytes, parseSafetensorsHeader, type TensorInfo, unreadable } from './safetensors-header.js';
+import { brief, maxHeaderBytes, parseSafetensorsHeader, type TensorInfo, unreadable } from './safetensors-header.js';
 import { decodeTensor, type TensorData } from './tensor-data.js';
 
 const singleFile = 'model.safetensors';
@@ -223,10 +223,7 @@ function shardsOf(index: unknown): string[] {
   for (const [name, file] of Object.entries(map)) {
     // A shard is a plain name beside the index: a path or URL could read from anywhere.
     if (typeof file !== 'string' || !/^[\w.-]+\.safetensors$/.test(file)) {
-      throw unreadable(
-        indexFile,
-        `"${name}" is in ${JSON.stringify(file)}; a file name ending in .safetensors is allowed`,
-      );
+      throw unreadable(indexFile, `${brief(name)} is in ${brief(file)}; a file name ending in .safetensors is allowed`);
     }
     shards.add(file);
   }

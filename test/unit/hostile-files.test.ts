@@ -48,9 +48,12 @@ const deepened = (path: string) =>
 
 /** A weights file with this header before the original's data. */
 function withHeader(edit: (header: Record<string, Entry>) => Record<string, unknown>): Content {
+  return withHeaderText((header) => JSON.stringify(edit(JSON.parse(header))));
+}
+
+function withHeaderText(edit: (header: string) => string): Content {
   const length = Number(new DataView(served(weights).buffer).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(served(weights).subarray(8, 8 + length)));
-  const bytes = text(JSON.stringify(edit(header)));
+  const bytes = text(edit(new TextDecoder().decode(served(weights).subarray(8, 8 + length))));
   const file = new Uint8Array(8 + bytes.length + served(weights).length - 8 - length);
   new DataView(file.buffer).setBigUint64(0, BigInt(bytes.length), true);
   file.set(bytes, 8);
@@ -68,10 +71,19 @@ const words = 'embeddings.word_embeddings.weight';
 const edited = (change: (entry: Entry) => Partial<Entry>, name = words) =>
   withHeader((header) => ({ ...header, [name]: { ...(header[name] as Entry), ...change(header[name] as Entry) } }));
 
+/** The header, of whose first tensor a member is a hundred thousand lists in each other. */
+function deepEntry(member: keyof Entry): Content {
+  const lists = `"${member}":${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  return withHeaderText((header) => header.replace(new RegExp(`"${member}":(?:\\[[^\\]]*\\]|"\\w+")`), lists));
+}
+
 const hostile: [string, string, () => Content][] = [
   ['a tensor past the end', weights, () => edited(({ data_offsets: [a, b] }) => ({ data_offsets: [a, b + 2 ** 40] }))],
   ['a tensor over another', weights, () => edited(() => ({ data_offsets: [0, 4], shape: [1] }))],
   ['a shape whose product overflows', weights, () => edited(() => ({ shape: [2 ** 31, 2 ** 31, 2 ** 31] }))],
+  ['a shape that nests a hundred thousand times', weights, () => deepEntry('shape')],
+  ['a type that nests a hundred thousand times', weights, () => deepEntry('dtype')],
+  ['offsets that nest a hundred thousand times', weights, () => deepEntry('data_offsets')],
   ['a shape of many ones and a fraction', weights, () => edited(() => ({ shape: [1.5] }))],
   ['a transposed table', weights, () => edited(({ shape }) => ({ shape: [...shape].reverse() }))],
   ['a type that nobody knows', weights, () => edited(() => ({ dtype: 'F8_E4M3' }))],
@@ -258,6 +270,17 @@ it('a normalizer that puts a word for each of a few signs is no hostile one', as
   const { normalizer } = jsonOf('tokenizer.json');
   hub.files.set('tokenizer.json', normalizers(normalizer, replace('\n', ' line '), replace('\t', ' tab ')));
   expect(await nearestToGolden(family)).toBeGreaterThan(0.99999);
+});
+
+it.each([
+  ['name', () => withHeader((header) => ({ ...header, ['n'.repeat(1e6)]: {} }))],
+  ['type', () => edited(() => ({ dtype: 'F'.repeat(1e6) }))],
+  ['shape', () => edited(({ shape }) => ({ shape: [...Array(1e6).fill(1), ...shape] }))],
+] as [string, () => Content][])('a %s of a million characters is not in the message', async (_, content) => {
+  hub.files.set(weights, content());
+  const error = await nearestToGolden(family).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'model_file_invalid' });
+  expect(String(error).length).toBeLessThan(1_000);
 });
 
 it('a billion layers are refused before they are counted', async () => {
