@@ -37,8 +37,14 @@ export async function listFolders(store: FileStore): Promise<StoredFolder[]> {
   return [...folders.values()].sort((a, b) => a.lastUsedMs - b.lastUsedMs);
 }
 
-/** Removes models, the least recently used first and never the one at `keep`, until `neededBytes` are free. */
+/**
+ * Removes models, the least recently used first and never the one at `keep`, until `neededBytes` are free. Removes none
+ * where all of them would not be enough.
+ */
 export async function evict(store: FileStore, neededBytes: number, keep: string): Promise<void> {
+  const others = (await listFolders(store)).filter(({ base }) => base !== keep);
+  const mostBytes = others.reduce((sum, { sizeBytes }) => sum + sizeBytes, (await availableBytes()) ?? 0);
+  if (mostBytes < neededBytes) return;
   for (;;) {
     const available = await availableBytes();
     if (available === null || available >= neededBytes) return;

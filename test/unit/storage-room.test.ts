@@ -60,6 +60,17 @@ describe('room', () => {
     expect(kept?.map(({ base }) => base).sort()).toEqual([hubBase, recent]);
   });
 
+  it('is not made where giving up every other model would not be enough', async () => {
+    server.tree = null;
+    const other = 'https://hub.example/owner/other/resolve/main/';
+    await open({ base: other }).readBytes(path);
+    disk.quotaBytes = 9_500_000;
+    server.bytes = new Uint8Array(20_000_000);
+    await expect(open({ storageFull: 'evict' }).readBytes(path)).rejects.toMatchObject({ code: 'storage_full' });
+    const kept = await (await openOpfsStore())?.list();
+    expect(kept?.map(({ base }) => base)).toEqual([other]);
+  });
+
   it('that runs out although there should be some is made in the same way', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 1_000 });
     server.tree = null;
