@@ -105,17 +105,26 @@ async function readRange(
     await response.body?.cancel();
     return new Uint8Array(0);
   }
+  if (response.status === 206 && (rangeOf(response)?.start ?? start) !== start) {
+    await response.body?.cancel();
+    throw new TransientError(request.url, `the server sent another part than the one from byte ${start} on`);
+  }
   const body = readBody(request, response);
   if (response.status === 206) return collect(body, end - start, end - start);
   return (await collect(body, end, end)).slice(start);
 }
 
-/** The answer (2xx, or 416 to a range), or null when the server does not have the file. Throws `download_failed`, `aborted`. */
+/**
+ * The answer (2xx, a part only to a range, or 416 to one), or null when the server does not have the file. Throws
+ * `download_failed`, `aborted`.
+ */
 export async function connect(request: DownloadRequest): Promise<Response | null> {
   const response = await send(request);
-  if (response.ok || (response.status === 416 && request.range)) return response;
-  await response.body?.cancel();
   const { status } = response;
+  const isForRange = status === 206 || status === 416;
+  if (isForRange ? request.range : response.ok) return response;
+  await response.body?.cancel();
+  if (status === 206) throw new TransientError(request.url, 'the server sent a part of it, and all was asked for');
   if (status === 404 || status === 410) return null;
   const cause = new HttpStatusError(status);
   if (cause.isRefusal && (await isWitnessed(request))) return null;
@@ -264,6 +273,13 @@ function allocate(sizeBytes: number): Uint8Array<ArrayBuffer> {
     const message = `A file of the model is said to have ${sizeBytes} bytes, more than there is memory for here.`;
     throw new VecinityError('model_file_invalid', message, { cause });
   }
+}
+
+/** Which part an answer brings, and of how many bytes; null where the server does not say, or may not show it. */
+export function rangeOf(response: Response): { start: number; totalBytes: number | null } | null {
+  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '') ?? [];
+  if (start === undefined) return null;
+  return { start: Number(start), totalBytes: total === '*' ? null : Number(total) };
 }
 
 /** A body's length, or null when the server does not say, or says the length of an encoded form. */

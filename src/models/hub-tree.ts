@@ -1,7 +1,8 @@
 /** What the hub says of a repository's files: sizes, and the SHA-256 of the large ones. */
+import { VecinityError } from '../errors.js';
 import { isObject } from '../json-object.js';
 import { parseJson } from './content.js';
-import { download } from './download.js';
+import { download, TransientError } from './download.js';
 import type { ModelLocation, ReadOptions } from './files.js';
 import { parseHubBase, toHubPage } from './hub.js';
 
@@ -13,9 +14,12 @@ export interface TreeEntry {
 
 export type HubTree = ReadonlyMap<string, TreeEntry>;
 
+/** How a list of files is asked for: the files can be had without it, so none of them waits long for it. */
+export const listing = { isProbe: true, silenceMs: 15_000 } as const;
+
 /**
  * The hub's page of the tree. Null where there is none: a mirror of plain files has no such page, and a file without a
- * known hash is judged by its length and kind alone.
+ * known hash is judged by its length and kind alone. Throws `download_failed` after an outage, and `aborted`.
  */
 export async function fetchHubTree(
   location: ModelLocation,
@@ -24,13 +28,20 @@ export async function fetchHubTree(
   const place = parseHubBase(location.base);
   if (place === null) return null;
   const url = toHubPage('tree', place);
-  const request = { ...options, url, path: 'tree.json', headers: location.headers, isProbe: true };
+  const request = { ...options, ...listing, url, path: 'tree.json', headers: location.headers };
   try {
     const bytes = await download(request);
     return bytes && parseTree(parseJson(bytes, request.path, url));
-  } catch {
-    return null;
+  } catch (error) {
+    return noList(error);
   }
+}
+
+/** Null for an answer that is no list. Throws what may be another answer the next time. */
+export function noList(error: unknown): null {
+  const isAnswer = error instanceof VecinityError && error.code !== 'aborted' && !(error instanceof TransientError);
+  if (isAnswer) return null;
+  throw error;
 }
 
 function parseTree(value: unknown): HubTree | null {

@@ -23,7 +23,7 @@ export class KeptFiles implements ModelFiles {
   /** Reads without keeping. */
   readonly #direct: UrlFiles;
   readonly #store: Promise<FileStore | null>;
-  #tree: Promise<HubTree | null> | null = null;
+  #list: Promise<HubTree | null> | null = null;
   /** Files that are being read; one that fails is looked for anew. */
   readonly #opened = new Map<string, KeptFile>();
 
@@ -70,7 +70,7 @@ export class KeptFiles implements ModelFiles {
 
   async sizeOf(path: string, options: ReadOptions = {}): Promise<number | null> {
     // What is kept is its own witness: a start without the network must not wait for a list of files.
-    const known = (await this.#kept(path)) ?? (await this.#expected(path, options));
+    const known = (await this.#kept(path)) ?? (await this.#expected(path, options, false));
     return known?.sizeBytes ?? null;
   }
 
@@ -129,17 +129,20 @@ export class KeptFiles implements ModelFiles {
     const store = await this.#store;
     if (store === null) throw new StorageError('unavailable');
     const { base, storageFull = 'error' } = this.location;
-    const expected = () => this.#expected(path, options);
+    const expected = (again: boolean) => this.#expected(path, options, again);
     const file = await obtain({ store, base, request, storageFull, expected });
     if (file) this.#opened.set(path, file);
     return file;
   }
 
   /** The first file says whether there is a model at all; a list of files would be asked for in vain. */
-  async #expected(path: string, { signal }: ReadOptions) {
+  async #expected(path: string, { signal }: ReadOptions, again: boolean) {
     if (path === 'config.json') return null;
-    this.#tree ??= fetchFileList(this.location, { fetch: this.#fetch, ...(signal ? { signal } : {}) });
-    return (await this.#tree)?.get(path) ?? null;
+    const ask = () => fetchFileList(this.location, { fetch: this.#fetch, ...(signal ? { signal } : {}) });
+    this.#list = again && this.#list ? this.#list.catch(ask) : (this.#list ?? ask());
+    // Without a list a file is judged by its length and kind.
+    const list = await this.#list.catch(() => null);
+    return list?.get(path) ?? null;
   }
 }
 

@@ -5,9 +5,9 @@
 
 import { isObject } from '../json-object.js';
 import { parseJson } from './content.js';
-import { download } from './download.js';
+import { download, TransientError } from './download.js';
 import type { ModelLocation, ReadOptions } from './files.js';
-import { fetchHubTree, type HubTree, type TreeEntry } from './hub-tree.js';
+import { fetchHubTree, type HubTree, listing, noList, type TreeEntry } from './hub-tree.js';
 
 export const manifestFile = 'vecinity.json';
 
@@ -29,12 +29,25 @@ function parseManifest(value: unknown): HubTree | null {
   return files;
 }
 
-/** What the publisher says of a model's files: the hub's list, else the manifest beside them; null without either. */
+/**
+ * What the publisher says of a model's files: the hub's list, else the manifest beside them; null without either. Throws
+ * `download_failed` where only an outage may be the reason that there is none, and `aborted`.
+ */
 export async function fetchFileList(
   location: ModelLocation,
   options: ReadOptions & { fetch: typeof fetch },
 ): Promise<HubTree | null> {
-  return (await fetchHubTree(location, options)) ?? (await fetchManifest(location, options));
+  let outage: TransientError | null = null;
+  for (const fetchList of [fetchHubTree, fetchManifest]) {
+    const list = await fetchList(location, options).catch((error: unknown) => {
+      if (!(error instanceof TransientError)) throw error;
+      outage = error;
+      return null;
+    });
+    if (list) return list;
+  }
+  if (outage) throw outage;
+  return null;
 }
 
 async function fetchManifest(
@@ -43,10 +56,10 @@ async function fetchManifest(
 ): Promise<HubTree | null> {
   const url = base + manifestFile;
   try {
-    const bytes = await download({ ...options, url, path: manifestFile, headers, isProbe: true });
+    const bytes = await download({ ...options, ...listing, url, path: manifestFile, headers });
     return bytes && parseManifest(parseJson(bytes, manifestFile, base));
-  } catch {
+  } catch (error) {
     // Most servers have none; some answer with a page.
-    return null;
+    return noList(error);
   }
 }

@@ -13,15 +13,18 @@ import type { StorageFull } from './files.js';
 import type { TreeEntry } from './hub-tree.js';
 import { isPage } from './optional-files.js';
 import { createReporter } from './progress.js';
-import { ChangedError, openTransfer } from './transfer.js';
+import { ChangedError, isText, openTransfer } from './transfer.js';
 
 export interface Order {
   store: FileStore;
   /** Address of the model, with a trailing slash. */
   base: string;
   request: DownloadRequest;
-  /** What the publisher says of the file; null when nothing is known. Asked only before a download. */
-  expected: () => Promise<TreeEntry | null>;
+  /**
+   * What the publisher says of the file; null when nothing is known. Asked only before a download, and `again` after one
+   * of which nothing was known, when what failed before may be there.
+   */
+  expected: (again: boolean) => Promise<TreeEntry | null>;
   storageFull: StorageFull;
 }
 
@@ -55,14 +58,14 @@ function report(file: KeptFile, { path, onProgress }: DownloadRequest, resumedBy
 async function fetchIntoStore(order: Order, tell: Heard): Promise<KeptFile | null> {
   const { store, base, request } = order;
   if (await isKnownAbsent(store, request)) return null;
-  const expected = await order.expected();
+  const filling: Filling = { order, expected: await order.expected(false), tell };
   const part = await store.openPart({ url: request.url, base, path: request.path });
   let isThere = false;
   // A part that will not be gone on with only takes room.
   let isUseless = false;
   try {
-    isThere = await fillAndJudge(part, { order, expected, tell });
-    const isVerified = expected !== null && expected.sha256 !== null;
+    isThere = await fillAndJudge(part, filling);
+    const isVerified = filling.expected !== null && filling.expected.sha256 !== null;
     if (isThere) await withRoom(forSize(order, part.sizeBytes), part.sizeBytes, () => part.commit(isVerified));
   } catch (error) {
     isUseless = error instanceof StorageError;
@@ -90,18 +93,21 @@ interface Filling {
 
 /** False when the server does not have the file. */
 async function fillAndJudge(part: FilePart, filling: Filling): Promise<boolean> {
-  const { expected, order } = filling;
+  const { order } = filling;
   for (let isLast = false; ; isLast = true) {
     let problem: string | null;
     try {
       if (!(await fill(part, filling))) {
         await part.restart(unknownVersion);
-        if (!expected) return false;
+        if (!filling.expected) return false;
         throw new WithheldError(order.request.url);
       }
-      problem = await judge(part, expected);
+      // A hub has no hashes of small texts.
+      const mayHaveHash = part.sizeBytes > smallBytes || !isText(order.request.path);
+      if (mayHaveHash) filling.expected ??= await order.expected(true);
+      problem = await judge(part, filling.expected);
     } catch (error) {
-      if (isLast || !mayPass(error)) throw expected ? asDefect(error) : error;
+      if (isLast || !mayPass(error)) throw filling.expected ? asDefect(error) : error;
       if (error instanceof ChangedError) await part.restart(unknownVersion);
       continue;
     }
@@ -133,8 +139,11 @@ function asDefect(error: unknown): unknown {
 
 async function fill(part: FilePart, { order, expected, tell }: Filling): Promise<boolean> {
   const { request } = order;
+  const wholeBytes = expected?.sizeBytes ?? part.version.totalBytes;
   // Only the commit was missing when the last try ended.
-  if (part.sizeBytes > 0 && part.sizeBytes === (expected?.sizeBytes ?? part.version.totalBytes)) return true;
+  if (part.sizeBytes > 0 && part.sizeBytes === wholeBytes) return true;
+  // A part of another file.
+  if (wholeBytes !== null && part.sizeBytes > wholeBytes) await part.restart(unknownVersion);
   const reporter = createReporter(request.path, (progress) => {
     request.onProgress?.(progress);
     tell(progress.loadedBytes, progress.totalBytes);
@@ -163,6 +172,8 @@ async function fill(part: FilePart, { order, expected, tell }: Filling): Promise
     const isPlausible = totalBytes !== null && part.sizeBytes <= totalBytes;
     reporter.advance(part.sizeBytes, isPlausible ? totalBytes : null);
   }
+  // Nothing is all that the server has, whatever it had before.
+  if (isFirst && startsAt === 0) await part.restart(version);
   reporter.finish(part.sizeBytes);
   return true;
 }

@@ -10,6 +10,7 @@ import {
   type DownloadRequest,
   declaredBytes,
   isEncoded,
+  rangeOf,
   readBody,
   retryDelaysMs,
   TransientError,
@@ -72,6 +73,7 @@ async function* readOn(
         tries = 0;
         yield fresh;
       }
+      checkEnd(request, response, { from, at });
       return;
     } catch (error) {
       const delayMs = retryDelaysMs[tries++];
@@ -80,6 +82,16 @@ async function* readOn(
       await pause(delayMs, request.signal);
     }
   }
+}
+
+/**
+ * A server may send less than the rest of a file, and one that sends it all again may have a shorter one by now. `from` is
+ * what the receiver has, `at` how far the answer came.
+ */
+function checkEnd(request: DownloadRequest, response: Response, { from, at }: { from: number; at: number }): void {
+  if (at < from) throw new ChangedError(request.url);
+  const totalBytes = response.status === 206 ? (rangeOf(response)?.totalBytes ?? from) : from;
+  if (from < totalBytes) throw new TransientError(request.url, `it ended after ${from} of ${totalBytes} bytes`);
 }
 
 /** The rest of a file from `position` on, or all of it from a server that knows no ranges. */
@@ -108,15 +120,14 @@ async function reconnect(request: DownloadRequest, position: number, version: Pa
 }
 
 function continues(response: Response, position: number, version: PartVersion): boolean {
-  const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
-  return (start === undefined || Number(start) === position) && agree(versionOf(response, position), version);
+  const start = rangeOf(response)?.start ?? position;
+  return start === position && agree(versionOf(response, position), version);
 }
 
 /** Across origins a server may show neither ETag nor range; then the length must do. */
 function versionOf(response: Response, startsAt: number): PartVersion {
-  const total = /\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1];
   const length = declaredBytes(response);
-  const totalBytes = total === undefined ? length && length + startsAt : Number(total);
+  const totalBytes = rangeOf(response)?.totalBytes ?? (length && length + startsAt);
   return { etag: response.headers.get('etag'), totalBytes };
 }
 
@@ -129,6 +140,6 @@ function matches(found: string | number | null, wanted: string | number | null):
 }
 
 /** Servers compress text as they like, so that positions in it mean nothing to them. */
-function isText(path: string): boolean {
+export function isText(path: string): boolean {
   return /\.(?:json|txt)$/.test(path);
 }
