@@ -43,8 +43,9 @@ shell.addToCacheList(__SHELL__);
 
 scope.addEventListener('install', (event) => void shell.install(event));
 scope.addEventListener('activate', (event) => event.waitUntil(takeOver()));
-scope.addEventListener('message', ({ data }) => {
-  if (data === 'take-over') void scope.skipWaiting();
+scope.addEventListener('message', (event) => {
+  // Chromium 156 lets requests pass a worker by that has fallen asleep before it takes over.
+  if (event.data === 'take-over') event.waitUntil(scope.skipWaiting());
 });
 
 // The query names a model, which is the page's business.

@@ -1,10 +1,10 @@
 /**
  * The Service Worker: answers `/v1/…` of its origin from a tab that has an engine. One classic script without state.
  *
- * Registered as `/vecinity-sw.js` it takes over at once, which is safe because it holds nothing. In a site's own
- * Service Worker, `importScripts('/vecinity-sw.js')` as the first line adds the same answers (the first `respondWith`
- * wins); when to activate and claim is then the site's business, except that `serviceWorker.register()` claims its page.
- * `?prefix=/ai` behind the registered script's name mounts the API below `/ai`.
+ * Registered as `/vecinity-sw.js` it takes over as soon as the one before it has nothing to do, which is safe because it
+ * holds nothing. In a site's own Service Worker, `importScripts('/vecinity-sw.js')` as the first line adds the same answers
+ * (the first `respondWith` wins); when to activate and claim is then the site's business, except that
+ * `serviceWorker.register()` claims its page. `?prefix=/ai` behind the registered script's name mounts the API below `/ai`.
  */
 
 import type { ToPage, ToServiceWorker } from '../src/protocol.js';
@@ -13,6 +13,7 @@ import { buildId } from '../src/wire/build-id.js';
 import { parsePeer, protocolVersion } from '../src/wire/engine-port.js';
 import { Handover } from '../src/wire/handover.js';
 import { toWireRequest } from '../src/wire/http.js';
+import { askVersion } from '../src/wire/ping.js';
 import { controlUrl, engineUrl } from '../src/wire/routes.js';
 
 // The compiler's library knows one `self` for all workers; this script runs in no other.
@@ -30,11 +31,11 @@ const broker = new Broker({
 });
 const claimMessage: ToServiceWorker = { vecinity: protocolVersion, type: 'claim' };
 const handover = new Handover(() => {
-  if (isStandalone) scope.registration.waiting?.postMessage(claimMessage);
+  if (isStandalone) handOver();
 });
 
 scope.addEventListener('install', (event) => {
-  if (isStandalone) event.waitUntil(scope.skipWaiting());
+  if (isStandalone) event.waitUntil(takeTurn());
 });
 
 scope.addEventListener('activate', (event) => {
@@ -62,7 +63,23 @@ async function answer(request: Request, url: string, clientId: string): Promise<
   return await broker.answer(await toWireRequest(request, url), { clientId, signal: request.signal });
 }
 
-/** Also said to a worker that waits: it takes over first. */
+/**
+ * One of ours that is at work hands over when it has a moment; to be asked is work after which it looks. It would end
+ * after its last request where we skip it now, and we may sleep by then: Chromium 156 lets the requests of a page pass a
+ * worker by that was not running when it became the page's controller.
+ */
+async function takeTurn(): Promise<void> {
+  const former = scope.registration.active;
+  if (former === null || (await askVersion(former)) === null) await scope.skipWaiting();
+}
+
+function handOver(): void {
+  const { waiting, installing } = scope.registration;
+  waiting?.postMessage(claimMessage);
+  if (installing) void handover.during(Promise.resolve());
+}
+
+/** Also said to a worker that waits: it takes over first, and stays awake until it has. */
 async function claim(): Promise<void> {
   if (isStandalone) await scope.skipWaiting();
   await scope.clients.claim();

@@ -1,6 +1,6 @@
 /**
- * Notices that requests of this page pass the Service Worker by although the page has one. Where a Service Worker is
- * stopped while it is being activated, Chromium 156 sends them to the network for the rest of a page's life.
+ * Notices that requests of this page pass the Service Worker by although the page has one. Where a Service Worker was not
+ * running when it became a page's controller, Chromium 156 sends them to the network for the rest of that page's life.
  */
 import { engineUrl, type Mount } from '../wire/routes.js';
 

@@ -3,10 +3,11 @@
  * a page loads it when it registers, and most of what is said here is said to few. Never reloads the page.
  */
 import { VecinityError, wordsOf } from '../errors.js';
-import type { ToPage, ToServiceWorker } from '../protocol.js';
+import type { ToServiceWorker } from '../protocol.js';
 import { checkObject, checkRules, isString, type Rule, type Rules } from '../rules.js';
 import { buildId } from '../wire/build-id.js';
-import { parsePeer, protocolVersion } from '../wire/engine-port.js';
+import { protocolVersion } from '../wire/engine-port.js';
+import { askVersion } from '../wire/ping.js';
 import { controlUrl } from '../wire/routes.js';
 import { watchRequests } from './passed-by.js';
 
@@ -16,7 +17,6 @@ const controlMs = 5_000;
 const handoverMs = 5_000;
 /** The browser may stop the worker before it has read what we say. */
 const claims = 4;
-const pongMs = 5_000;
 
 export interface RegisterOptions {
   /** Where the script is served; default `/vecinity-sw.js`. Its folder is the widest scope it can have. */
@@ -171,28 +171,13 @@ async function activated(worker: ServiceWorker, former: ServiceWorker | null): P
   if (former && isStandalone(worker)) await until(worker, 'statechange', isOver, handoverMs);
 }
 
-/** Ours takes over by itself, as soon as the one before it has nothing to do. */
+/** Ours takes over as soon as the one before it has nothing to do. */
 function isStandalone({ scriptURL }: ServiceWorker): boolean {
   return new URL(scriptURL).pathname.endsWith('/vecinity-sw.js');
 }
 
 function isSettled({ state }: ServiceWorker): boolean {
   return state === 'activated' || state === 'redundant';
-}
-
-/** Null where nobody answers who speaks our version of the protocol. */
-async function askVersion(worker: ServiceWorker): Promise<string | null> {
-  const { port1, port2 } = new MessageChannel();
-  let version: string | null = null;
-  port1.addEventListener('message', (event: MessageEvent) => {
-    const pong = parsePeer<ToPage>(event.data);
-    if (pong?.type === 'pong') version = pong.build;
-  });
-  port1.start();
-  worker.postMessage({ vecinity: protocolVersion, type: 'ping' } satisfies ToServiceWorker, [port2]);
-  await until(port1, 'message', () => version !== null, pongMs);
-  port1.close();
-  return version;
 }
 
 /** An uncontrolled page is either new or was hard reloaded; in both cases the worker can still claim it. */
@@ -213,8 +198,8 @@ async function control(
 const turnName = 'again';
 
 /**
- * Where a worker is stopped while it is being activated, Chromium 156 makes it the page's controller, and yet requests
- * pass it by, whatever is claimed; a worker of another address gets them.
+ * Where a worker was not running when it became the page's controller, requests pass it by in Chromium 156, whatever is
+ * claimed; a worker of another address gets them.
  */
 async function takeOver(place: Place, script: URL): Promise<boolean> {
   const { container } = place;
@@ -223,8 +208,8 @@ async function takeOver(place: Place, script: URL): Promise<boolean> {
   const registration = await registerScript(place, other);
   const worker = registration.installing ?? registration.waiting ?? registration.active;
   if (!worker) return false;
-  // The one before it serves until then, and would be taken for it.
-  await until(worker, 'statechange', () => isSettled(worker), activationMs);
+  // It need not wait for a moment of the one before it, which gets nothing from this page.
+  await until(worker, 'statechange', () => worker.state !== 'installing', activationMs);
   const isControlled = await control(container, worker, (address) => address === worker.scriptURL);
   return isControlled && (await isReached(registration.scope));
 }

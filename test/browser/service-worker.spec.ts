@@ -168,6 +168,32 @@ test('an update that requests have held up takes over in the first moment withou
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 
+test('an update that fell asleep while it waited for a long request answers what comes after that request', async ({
+  page,
+  context,
+}) => {
+  await openEngine(page);
+  await registerServiceWorker(page);
+  const session = await context.newCDPSession(page);
+  const waiting = new Promise<string>((resolve) => {
+    session.on('ServiceWorker.workerVersionUpdated', ({ versions }) => {
+      for (const { status, versionId } of versions) if (status === 'installed') resolve(versionId);
+    });
+  });
+  await session.send('ServiceWorker.enable');
+  await startLongFetch(page);
+  await waitUntilBusy(page);
+  await page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.register('/vecinity-sw.js?deployed=later');
+    while (!registration.waiting) await new Promise(requestAnimationFrame);
+  });
+  await session.send('ServiceWorker.stopWorker', { versionId: await waiting });
+  expect(await page.evaluate(() => window.pending)).toBe(200);
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+  await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.endsWith('?deployed=later'));
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
 test('a page whose requests pass the Service Worker by in the middle of its life has another one take it over', async ({
   page,
   context,

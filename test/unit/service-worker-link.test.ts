@@ -59,8 +59,8 @@ class FakeContainer extends EventTarget {
     return this.installed === null ? undefined : { scope, active: this.worker };
   }
 
-  control(): void {
-    this.controller = this.worker;
+  control(worker: { scriptURL: string } = this.worker): void {
+    this.controller = worker;
     this.dispatchEvent(new Event('controllerchange'));
   }
 }
@@ -145,23 +145,20 @@ it('has a page taken over by another worker when its requests pass by the one th
   expect(container.registered).toEqual([`${scope}vecinity-sw.js`, `${scope}vecinity-sw.js?again=1`]);
 });
 
-it('lets the worker that takes a page over begin before it looks whether the page is reached', async () => {
+it('has the worker that takes a page over begin at once, and only then looks whether the page is reached', async () => {
   container.controller = container.worker;
   isReached = false;
-  const next = Object.assign(new EventTarget(), { scriptURL: '', state: 'installing' });
+  const next = Object.assign(new EventTarget(), { scriptURL: '', state: 'installing', postMessage: vi.fn() });
   container.next = next;
-  const become = (state: string) => {
-    next.state = state;
-    next.dispatchEvent(new Event('statechange'));
-  };
   const registering = register();
   await vi.waitFor(() => expect(next.scriptURL).not.toBe(''), { timeout: 20_000 });
-  become('installed');
-  await new Promise((resolve) => setTimeout(resolve));
+  expect(next.postMessage).not.toHaveBeenCalled();
+  next.state = 'installed';
+  next.dispatchEvent(new Event('statechange'));
+  await vi.waitFor(() => expect(next.postMessage).toHaveBeenCalledWith({ vecinity: protocolVersion, type: 'claim' }));
   expect(asked).toHaveBeenCalledTimes(1);
-  container.controller = next;
   isReached = true;
-  become('activated');
+  container.control(next);
   expect(await registering).toMatchObject({ controlled: true });
 });
 
