@@ -1,5 +1,5 @@
 /** The answering side of one leadership: what is tried again, and in which order, when its engine dies. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { VecinityError } from '../../src/errors.js';
 import type { ToFollower } from '../../src/sharing/messages.js';
 import { Service } from '../../src/sharing/service.js';
@@ -259,6 +259,20 @@ describe('a model that another tab lets go of', () => {
     ask(unload);
     expect(goes()).toBe(true);
   });
+});
+
+it('keeps to itself that a model cannot go whose load was called off when it was there', async () => {
+  const unhandled = vi.fn();
+  process.on('unhandledRejection', unhandled);
+  const { ask, cancel, calls, finish, die, ends } = setUp();
+  ask(load('model'));
+  await finish();
+  cancel(1);
+  expect(calls()).toEqual([{ operation: 'unload', argument: 'model' }]);
+  await die();
+  process.off('unhandledRejection', unhandled);
+  expect(unhandled).not.toHaveBeenCalled();
+  expect(ends()).toHaveLength(1);
 });
 
 describe('a model that a tab lets go of and loads again at once', () => {
