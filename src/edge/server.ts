@@ -4,14 +4,24 @@ import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { errorResponse } from '../api/error-response.js';
 import { VecinityError } from '../errors.js';
-import { checkObject, checkRules, integerFrom, isFunction, isText, orNull, type Rules, wrongOption } from '../rules.js';
+import {
+  checkObject,
+  checkRules,
+  integerFrom,
+  isFunction,
+  isString,
+  isText,
+  orNull,
+  type Rules,
+  wrongOption,
+} from '../rules.js';
 import { keepAddress } from './clients.js';
 import { isLoopback, onlyFor } from './hosts.js';
 
 export interface ListenOptions {
   hostname?: string;
-  /** 0 takes any free port. */
-  port?: number;
+  /** 0 takes any free port; digits in a string, as `process.env.PORT` has them, are as good as a number. */
+  port?: number | string | undefined;
   /**
    * Names, besides `localhost` and addresses, by which the server may be asked; others are refused, because pages of
    * other sites can point their own name here. Null lets all names pass. Default: [] on a loopback address, else null.
@@ -30,9 +40,11 @@ export interface RunningServer {
 /** Clients keep connections for about a minute; a server that closes them earlier cuts requests off that are under way. */
 const keepAliveMs = 75_000;
 
+const [aPort, isPort] = integerFrom(0, 65_535);
+
 const rules: Rules<keyof ListenOptions> = {
   hostname: ['an address or a name', isText],
-  port: integerFrom(0, 65_535),
+  port: [`${aPort}, as a number or in digits`, (value) => isPort(isDigits(value) ? Number(value) : value)],
   hosts: orNull(['a list of names', (value) => Array.isArray(value) && value.every(isText)]),
 };
 
@@ -51,7 +63,7 @@ export async function listen(
   const connections = new Connections(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, hostname, resolve);
+    server.listen(Number(port), hostname, resolve);
   });
   // A server that listens on a port, not on a pipe, has an address of this form.
   const address = server.address() as AddressInfo;
@@ -68,6 +80,10 @@ export function toListener(handler: (request: Request) => Response | Promise<Res
   };
   // HTTP/1.0 needs no `host`, and the health checks of some load balancers send none.
   return getRequestListener(fromSocket, { hostname: 'localhost', overrideGlobalObjects: false, errorHandler: explain });
+}
+
+function isDigits(value: unknown): boolean {
+  return isString(value) && /^\d+$/.test(value);
 }
 
 function checkHandler(handler: unknown): void {

@@ -20,6 +20,7 @@ import {
   orNull,
   type Rules,
 } from '../rules.js';
+import { checkedFetch } from './checked-fetch.js';
 import { UpstreamWait } from './upstream-wait.js';
 
 /** One server, and which models are asked of it. */
@@ -122,7 +123,8 @@ class UpstreamServer {
     this.#baseUrl = upstream.baseUrl.replace(/\/+$/, '');
     this.#rootUrl = this.#baseUrl.replace(/\/v\d+$/, '');
     this.#headers = { ...headers, ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }) };
-    this.#options = { timeoutMs, maxRetries, retryDelayMs, fetch: upstream.fetch ?? globalThis.fetch };
+    const fetch = checkedFetch(upstream.fetch ?? globalThis.fetch, 'upstream_failed');
+    this.#options = { timeoutMs, maxRetries, retryDelayMs, fetch };
   }
 
   /** The server's answer; `model` is its own name there. Throws what its failures stand for here, `not_found` for a route that it lacks, `timeout` and `aborted`. */
@@ -149,6 +151,7 @@ class UpstreamServer {
       return passOn(response, wait);
     } catch (thrown) {
       if (request.signal?.aborted) throw abortError(request.signal);
+      if (thrown instanceof VecinityError) return { error: thrown, transient: false };
       return { error: wait.explain(thrown, this.#baseUrl), transient: true };
     }
   }

@@ -13,6 +13,7 @@ import { VecinityError } from '../errors.js';
 import { setFolderOpener } from '../models/open-files.js';
 import { UrlFiles } from '../models/url-files.js';
 import { checkObject, checkPart, isFunction, isString, type Rules } from '../rules.js';
+import { checkedFetch } from './checked-fetch.js';
 
 export type { Handler } from '../api/handler.js';
 export type { CompiledKernels } from '../backend/wasm/assets.js';
@@ -51,7 +52,7 @@ export function createEdgeEngine(given: EdgeEngineOptions): Engine {
   checkObject(kernels, 'kernels');
   for (const level of ['relaxed', 'simd'] as const) checkObject(kernels[level], `kernels.${level}`);
   const base = toBase(modelsUrl);
-  const fetchFile: typeof fetch = read ?? ((input, init) => fetch(input, init));
+  const fetchFile = checkedFetch(read ?? ((input, init) => fetch(input, init)), 'download_failed');
   setKernels(kernels);
   setFolderOpener(
     (location) => new UrlFiles({ ...location, kind: 'url', base: base + location.base.slice(mount.length) }, fetchFile),

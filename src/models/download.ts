@@ -182,6 +182,8 @@ async function untilStalled<Result>(
 
 function networkError(request: DownloadRequest, cause: unknown): Error {
   if (request.signal?.aborted) return abortError(request.signal);
+  // It comes from a `fetch` of the caller's that is none: trying again would not help.
+  if (cause instanceof VecinityError) return cause;
   return new TransientError(request.url, `the network failed (${networkReason(cause)})`, cause);
 }
 

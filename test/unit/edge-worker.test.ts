@@ -28,6 +28,17 @@ it('reads a model below its address and embeds in one thread', async () => {
   await engine.dispose();
 });
 
+it.each([undefined, 'page', {}])('says so where its fetch resolves to %o', async (answer) => {
+  // The cast is the point: plain JavaScript gives anything.
+  const nonsense = (() => answer) as unknown as typeof fetch;
+  const engine = createEdgeEngine({ kernels, modelsUrl: 'https://cdn.example/models', fetch: nonsense });
+  await expect(engine.load('bert-cls')).rejects.toMatchObject({
+    code: 'download_failed',
+    message: expect.stringMatching(/^`fetch` must be a function that resolves to a Response; got /),
+  });
+  await engine.dispose();
+});
+
 it('takes an option that is undefined as one that was not given', async () => {
   // The casts are the point: a variable of the environment that is not set is `undefined`.
   const options = { hubToken: undefined, maxQueue: undefined } as unknown as { hubToken: null };

@@ -62,6 +62,14 @@ describe('a server on Node', () => {
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 OK\r\n.*fine$/s);
   });
 
+  it('takes a port in digits, as a variable of the environment has it', async () => {
+    const first = await listen(() => new Response(), { port: '0' });
+    onTestFinished(() => first.close());
+    const port = String(first.port);
+    // Only a server that asks for this very port finds it taken.
+    await expect(listen(() => new Response(), { port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  });
+
   it('rejects with Node’s own error when its port is taken', async () => {
     const first = await listen(() => new Response());
     await expect(listen(() => new Response(), { port: first.port })).rejects.toMatchObject({ code: 'EADDRINUSE' });

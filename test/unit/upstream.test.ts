@@ -204,6 +204,16 @@ describe('a failure of another server', () => {
     expect(body.error).toMatchObject({ code: 502, type: 'InternalServerError' });
   });
 
+  it('to be a fetch is a 502 that says so, and is not tried again', async () => {
+    const nonsense = vi.fn(async () => undefined);
+    // The cast is the point: plain JavaScript gives anything.
+    const { post } = await setUp([], { fetch: nonsense as unknown as typeof fetch });
+    const error = await errorOf(await post('/v1/embeddings', { model: 'big', input: 'a' }));
+    expect(error).toMatchObject({ status: 502, code: 'upstream_failed' });
+    expect(error.message).toBe('`fetch` must be a function that resolves to a Response; got undefined.');
+    expect(nonsense).toHaveBeenCalledTimes(1);
+  });
+
   it('to be there is a 502 that names it', async () => {
     const { post } = await setUp([], { baseUrl: 'http://127.0.0.1:1/v1' });
     const error = await errorOf(await post('/v1/embeddings', { model: 'big', input: 'a' }));
