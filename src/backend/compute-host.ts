@@ -7,6 +7,7 @@ import type { ModelLocation } from '../models/files.js';
 import type { FromCompute, Question, ToCompute } from '../protocol.js';
 import { release } from '../release.js';
 import type { Backend, BackendLoader, BackendName, BackendRequest, TokenBatch } from './backend.js';
+import { failedLoad } from './memory.js';
 
 /** What is used of a worker's global scope or of a `MessagePort`. */
 export interface ComputePort {
@@ -86,6 +87,8 @@ class ComputeHost {
       this.#backend = await (await this.#loader(request.backend))(request, {
         onProgress: (progress) => this.#port.postMessage({ type: 'progress', id, progress }, []),
       });
+    } catch (thrown) {
+      throw failedLoad(request.spec.id, thrown);
     } finally {
       this.#loading = false;
     }

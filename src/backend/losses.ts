@@ -4,8 +4,8 @@ import type { VecinityError } from '../errors.js';
 /** Messages of runtimes whose worker computes nothing any more, although it still answers. */
 const lostDevice = /device (was |is )?lost|lost device|Aborted\(|unreachable|out of bounds|mapAsync|external Instance/i;
 
-/** Whole messages, of traps alone: a network is unreachable, too, and no other worker would help there. */
-const trap = /memory access out of bounds|^(RuntimeError: )?unreachable$/;
+/** Ends of messages, of traps alone: a network is unreachable, too, and no other worker would help there. */
+const trap = /memory access out of bounds|(^|: )unreachable$/;
 
 export function isDeath({ code }: VecinityError): boolean {
   return code === 'worker_died' || code === 'timeout';
@@ -16,7 +16,10 @@ export function isLossOf(error: VecinityError): boolean {
   return isDeath(error) || lostDevice.test(error.message);
 }
 
-/** Whether a load's worker may have been harmed from outside, so that another one tells. */
+/**
+ * Whether another worker tells if a load can work: this one may have been harmed from outside, or have come before the
+ * system had the memory of the worker that it replaces.
+ */
 export function isHarmed({ code, message }: VecinityError): boolean {
-  return code === 'worker_died' || trap.test(message);
+  return code === 'worker_died' || code === 'out_of_memory' || trap.test(message);
 }

@@ -1,5 +1,5 @@
 /** Memory that a device does not have, in whichever words a runtime says it. */
-import { VecinityError, wordsOf } from '../errors.js';
+import { toVecinityError, VecinityError, wordsOf } from '../errors.js';
 import type { TokenBatch } from './backend.js';
 
 const words =
@@ -8,6 +8,15 @@ const words =
 /** Whether a runtime failed because it could get no more memory; a smaller run may then succeed. */
 export function isOutOfMemory(thrown: unknown): boolean {
   return words.test(wordsOf(thrown));
+}
+
+/** What a load failed with: what it says itself, or for what a runtime threw `out_of_memory` or `backend_failed`. */
+export function failedLoad(model: string, cause: unknown): VecinityError {
+  const error = toVecinityError(cause);
+  if (error === cause || error.code !== 'internal_error') return error;
+  if (!isOutOfMemory(cause))
+    return new VecinityError('backend_failed', `The model ${model} could not be loaded: ${error.message}`, { cause });
+  return new VecinityError('out_of_memory', `The model ${model} does not fit into memory: ${error.message}`, { cause });
 }
 
 /** What a run failed with: `out_of_memory` with the size of the run, else `backend_failed`. */

@@ -211,6 +211,33 @@ test('an uncaught error of the worker goes no further: its owner lives on', asyn
   expect(preventDefault).toHaveBeenCalledOnce();
 });
 
+test.each([
+  [
+    'RuntimeError',
+    'memory access out of bounds',
+    'backend_failed',
+    'The model fake could not be loaded: memory access',
+  ],
+  [
+    'RangeError',
+    'WebAssembly.Memory.grow(): Maximum memory size exceeded',
+    'out_of_memory',
+    'The model fake does not fit',
+  ],
+])('what a runtime throws into a load (%s: %s) is %s', async (name, message, code, words) => {
+  const { backend } = setUp(async () => {
+    throw Object.assign(new Error(message), { name });
+  });
+  await expect(backend).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
+});
+
+test('what a loader says of its own failure stays as it is', async () => {
+  const { backend } = setUp(async () => {
+    throw new VecinityError('storage_full', 'The disk is full: no memory for it.');
+  });
+  await expect(backend).rejects.toMatchObject({ code: 'storage_full', message: 'The disk is full: no memory for it.' });
+});
+
 test('a worker that dies while it loads rejects the load', async () => {
   const { worker, backend } = setUp(() => never);
   worker.emit('error', {});

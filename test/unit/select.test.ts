@@ -273,13 +273,18 @@ test('a worker that dies while it loads is given a second try, before another de
   expect(ladder.tried).toMatchObject([{ ok: false, reason: 'killed while it loaded' }, { ok: true }]);
 });
 
-test.each(['memory access out of bounds', 'RuntimeError: unreachable'])(
-  'a worker that traps while it loads (%s) is given a second try, too',
-  async (message) => {
+test.each([
+  ['backend_failed', 'The model tiny could not be loaded: memory access out of bounds'],
+  ['internal_error', 'RuntimeError: unreachable'],
+  ['backend_failed', 'The model tiny could not be loaded: unreachable'],
+  ['out_of_memory', 'The model tiny does not fit into memory: Array buffer allocation failed'],
+] as const)(
+  'a worker that traps while it loads, or gets no memory (%s: %s), is given a second try, too',
+  async (code, message) => {
     let made = 0;
     const make = () => {
       made += 1;
-      if (made === 1) throw new VecinityError('internal_error', message);
+      if (made === 1) throw new VecinityError(code, message);
       return fakeBackend();
     };
     const { ladder } = setUp({ 'wasm wasm': make });
