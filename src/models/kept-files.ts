@@ -9,9 +9,9 @@ import { DamagedFileError, StorageError } from '../storage/storage-error.js';
 import { parseJson } from './content.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
 import { withFreshFiles } from './fresh-files.js';
-import type { HubTree } from './hub-tree.js';
+import type { HubTree, TreeEntry } from './hub-tree.js';
 import { fetchFileList } from './manifest.js';
-import { obtain } from './obtain.js';
+import { asDefect, obtain, WithheldError } from './obtain.js';
 import { toStream, UrlFiles } from './url-files.js';
 
 /** Bytes of one step of a stream: as many as the store checks at once. */
@@ -49,7 +49,7 @@ export class KeptFiles implements ModelFiles {
   async readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
     return await this.#read(path, options, {
       kept: (file) => file.slice(0, file.sizeBytes),
-      direct: () => this.#direct.readBytes(path, options),
+      direct: () => this.#withoutStore(path, options, (expected) => this.#direct.readBytes(path, options, expected)),
     });
   }
 
@@ -64,7 +64,7 @@ export class KeptFiles implements ModelFiles {
   async readStream(path: string, options: ReadOptions = {}): Promise<ReadableStream<Uint8Array> | null> {
     return await this.#read(path, options, {
       kept: async (file) => toStream(this.#steps(path, file.sizeBytes, options)),
-      direct: () => this.#direct.readStream(path, options),
+      direct: () => this.#withoutStore(path, options, (expected) => this.#direct.readStream(path, options, expected)),
     });
   }
 
@@ -120,6 +120,20 @@ export class KeptFiles implements ModelFiles {
       if (error instanceof StorageError) return await read.direct();
       throw error;
     }
+  }
+
+  /** What is not kept is judged by the same list as what is. */
+  async #withoutStore<Result>(
+    path: string,
+    options: ReadOptions,
+    read: (expected: TreeEntry | null) => Promise<Result | null>,
+  ): Promise<Result | null> {
+    const expected = await this.#expected(path, options, true);
+    const result = await read(expected).catch((error: unknown) => {
+      throw expected ? asDefect(error) : error;
+    });
+    if (result === null && expected) throw new WithheldError(this.#direct.request(path, {}).url);
+    return result;
   }
 
   async #obtain(path: string, options: ReadOptions): Promise<KeptFile | null> {

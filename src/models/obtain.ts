@@ -8,6 +8,7 @@ import { type FilePart, type FileStore, type KeptFile, unknownVersion } from '..
 import { availableBytes, evict, evictOne } from '../storage/room.js';
 import { StorageError } from '../storage/storage-error.js';
 import { isKnownAbsent, noteAbsence } from './absences.js';
+import { foreignContent, problemOf } from './content-check.js';
 import type { DownloadRequest } from './download.js';
 import type { StorageFull } from './files.js';
 import type { TreeEntry } from './hub-tree.js';
@@ -113,12 +114,12 @@ async function fillAndJudge(part: FilePart, filling: Filling): Promise<boolean> 
     }
     if (problem === null) return true;
     await part.restart(unknownVersion);
-    if (isLast) throw refused(order.request, problem);
+    if (isLast) throw foreignContent(order.request, `${problem}. It was fetched twice and not kept`);
   }
 }
 
 /** A model without a file that it has would give other vectors, and nobody would know. */
-class WithheldError extends VecinityError {
+export class WithheldError extends VecinityError {
   constructor(url: string) {
     super(
       'download_failed',
@@ -133,7 +134,7 @@ function mayPass(error: unknown): boolean {
 }
 
 /** In the place of a file that is known to exist a page does not mean that there is none. */
-function asDefect(error: unknown): unknown {
+export function asDefect(error: unknown): unknown {
   return isPage(error) ? new VecinityError('model_file_invalid', error.message) : error;
 }
 
@@ -231,18 +232,7 @@ function megabytes(bytes: number): string {
 
 /** What is wrong with a file that is all there, or null. */
 async function judge(part: FilePart, expected: TreeEntry | null): Promise<string | null> {
-  if (expected && part.sizeBytes !== expected.sizeBytes) {
-    return `it has ${part.sizeBytes} bytes instead of ${expected.sizeBytes}`;
-  }
-  if (part.sizeBytes === 0 && !expected) return 'it is empty';
   const digest = await part.digest();
-  if (!expected?.sha256 || digest === expected.sha256) return null;
-  return `its SHA-256 is ${digest} instead of ${expected.sha256}`;
-}
-
-function refused({ path, url }: DownloadRequest, problem: string): VecinityError {
-  return new VecinityError(
-    'model_file_invalid',
-    `The file ${path} from ${url} is not what its publisher says: ${problem}. It was fetched twice and not kept.`,
-  );
+  if (expected) return problemOf(expected, part.sizeBytes, digest);
+  return part.sizeBytes === 0 ? 'it is empty' : null;
 }

@@ -1,11 +1,14 @@
 /** A model's files below a URL, fetched anew each time; those that are kept are in `kept-files.ts`. */
 import { VecinityError } from '../errors.js';
 import { release } from '../release.js';
+import { hashBytes } from '../storage/file-hash.js';
 import { unknownVersion } from '../storage/file-store.js';
 import { parseJson } from './content.js';
+import { checkedPieces, foreignContent, problemOf } from './content-check.js';
 import { type DownloadRequest, download } from './download.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
 import { parseHubBase } from './hub.js';
+import type { TreeEntry } from './hub-tree.js';
 import { createReporter } from './progress.js';
 import { openTransfer, type Transfer } from './transfer.js';
 
@@ -31,8 +34,17 @@ export class UrlFiles implements ModelFiles {
     return value;
   }
 
-  async readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
-    return await download(this.request(path, options));
+  /** Throws `model_file_invalid`, too, for what is not `expected`. */
+  async readBytes(
+    path: string,
+    options: ReadOptions = {},
+    expected: TreeEntry | null = null,
+  ): Promise<Uint8Array | null> {
+    const request = this.request(path, options);
+    const bytes = await download(request);
+    const problem = bytes && expected && problemOf(expected, bytes.length, hashBytes(bytes));
+    if (problem) throw foreignContent(request, problem);
+    return bytes;
   }
 
   async readRange(path: string, start: number, end: number, options: ReadOptions = {}): Promise<Uint8Array | null> {
@@ -40,10 +52,17 @@ export class UrlFiles implements ModelFiles {
     return await download({ ...this.request(path, options), range: { start, end } });
   }
 
-  async readStream(path: string, options: ReadOptions = {}): Promise<ReadableStream<Uint8Array> | null> {
+  /** What is not `expected` errs at its end, with `model_file_invalid`. */
+  async readStream(
+    path: string,
+    options: ReadOptions = {},
+    expected: TreeEntry | null = null,
+  ): Promise<ReadableStream<Uint8Array> | null> {
     const request = { ...this.request(path, options), pieceBytes };
     const transfer = await openTransfer(request, nothingYet);
-    return transfer && toStream(reportPieces(request, transfer));
+    if (transfer === null) return null;
+    const pieces = reportPieces(request, transfer);
+    return toStream(expected ? checkedPieces(pieces, request, expected) : pieces);
   }
 
   /** What a download of the file takes. Throws `model_file_invalid` for a path that leads out of the model's own folder. */

@@ -45,6 +45,11 @@ export class FileHasher {
   }
 }
 
+/** SHA-256 of a whole file, as lower-case hex digits; needs no secure context. */
+export function hashBytes(bytes: Uint8Array): string {
+  return bytesToHex(sha256(bytes));
+}
+
 /** A short name for a text, made of hex digits. */
 export function hashText(text: string): string {
   return bytesToHex(sha256(utf8ToBytes(text))).slice(0, 40);
