@@ -52,7 +52,7 @@ export function createEdgeEngine(given: EdgeEngineOptions): Engine {
   checkObject(kernels, 'kernels');
   for (const level of ['relaxed', 'simd'] as const) checkObject(kernels[level], `kernels.${level}`);
   const base = toBase(modelsUrl);
-  const fetchFile = checkedFetch(read ?? ((input, init) => fetch(input, init)), 'download_failed');
+  const fetchFile = checkedFetch(read ?? ((input, init) => fetch(input, init)), 'invalid_request');
   setKernels(kernels);
   setFolderOpener(
     (location) => new UrlFiles({ ...location, kind: 'url', base: base + location.base.slice(mount.length) }, fetchFile),

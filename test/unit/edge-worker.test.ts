@@ -33,7 +33,7 @@ it.each([undefined, 'page', {}])('says so where its fetch resolves to %o', async
   const nonsense = (() => answer) as unknown as typeof fetch;
   const engine = createEdgeEngine({ kernels, modelsUrl: 'https://cdn.example/models', fetch: nonsense });
   await expect(engine.load('bert-cls')).rejects.toMatchObject({
-    code: 'download_failed',
+    code: 'invalid_request',
     message: expect.stringMatching(/^`fetch` must be a function that resolves to a Response; got /),
   });
   await engine.dispose();
