@@ -1,6 +1,7 @@
 /**
  * What is run again after a run failed, in pieces small enough that only the guilty job ends with the error.
- * A run that fails is split by job, then by halves; one that killed its worker is run again alone, and only once.
+ * A run that fails is split by job, then by halves; one that killed its worker, and a single text that finds no memory,
+ * is run again alone, and only once.
  */
 import { type ErrorCode, VecinityError } from '../errors.js';
 import type { Job } from './job.js';
@@ -75,8 +76,11 @@ export class RetryQueue {
     const { deaths, alone } = run;
     for (const { job, entries } of parts) {
       const pieces = run.parts.length > 1 ? [entries] : halves(entries);
-      if (pieces.length === 0) job.fail(error);
       for (const piece of pieces) this.#push({ job, entries: piece, deaths, alone });
+      if (pieces.length > 0) continue;
+      // There may be memory for it when nothing runs beside it.
+      if (error.code === 'out_of_memory' && !alone) this.#push({ job, entries, deaths, alone: true });
+      else job.fail(error);
     }
   }
 
@@ -86,7 +90,7 @@ export class RetryQueue {
   }
 }
 
-/** Nothing for a single text, which is not tried again. */
+/** Nothing for a single text. */
 function halves(entries: Entry[]): Entry[][] {
   if (entries.length < 2) return [];
   const middle = entries.length >> 1;

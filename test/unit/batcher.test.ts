@@ -216,6 +216,32 @@ test.each(['backend_failed', 'out_of_memory'] as const)(
   },
 );
 
+test.each([
+  ['out_of_memory', 1, 'ok'],
+  ['out_of_memory', 2, 'out_of_memory'],
+  ['backend_failed', 1, 'backend_failed'],
+] as const)(
+  'a single text that ends with %s (%i times) is tried again alone if memory is all it lacked',
+  async (code, times, end) => {
+    let failed = 0;
+    const failure = (run: RecordedRun) => {
+      if (run.marks.includes(66) && failed++ < times) throw new VecinityError(code, 'no room');
+    };
+    const { runner, batcher } = setUp({ lanes: 2, failure });
+    const jobs = [codeOf(batcher.submit([text(10, 66)])), codeOf(batcher.submit([text(400, 2)]))];
+    await runner.drain();
+    expect(await Promise.all(jobs)).toEqual([end, 'ok']);
+    const lone =
+      code === 'out_of_memory'
+        ? [
+            [66, 1],
+            [66, 1],
+          ]
+        : [[66, 1]];
+    expect(runner.runs.filter(({ marks }) => marks.includes(66)).map(({ beside }) => [66, beside])).toEqual(lone);
+  },
+);
+
 test('the job that kills two workers is answered with engine_crashed, its neighbours in other lanes succeed', async () => {
   let dead = false;
   const failure = (run: RecordedRun) => {
