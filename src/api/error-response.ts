@@ -3,7 +3,7 @@
  * so it imports nothing big.
  */
 import { type ErrorCode, toVecinityError, type VecinityError } from '../errors.js';
-import { jsonResponse } from './respond.js';
+import { plainJsonResponse } from './json-response.js';
 
 /** OpenAI's `error.type` by status; statuses without an entry are `server_error`. */
 const typeByStatus: Record<number, string> = {
@@ -54,7 +54,7 @@ export function errorResponse(
 ): Response {
   const error = toVecinityError(thrown);
   const { status = error.status, body } = format?.(error, request) ?? { body: { ...toOpenaiError(error), ...extra } };
-  return jsonResponse(body, { status, headers: { ...errorHeaders(error), ...headers } });
+  return plainJsonResponse(body, { status, headers: { ...errorHeaders(error), ...headers } });
 }
 
 /** All four keys, always: the official SDKs read each of them. */

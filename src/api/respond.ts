@@ -1,17 +1,15 @@
 /** What every successful answer shares: the JSON response and the timing headers. */
 import type { Timing, Usage } from '../core/engine.js';
 import type { Compute } from './compute.js';
+import { type JsonResponseOptions, jsonType, plainJsonResponse } from './json-response.js';
 import { WrittenJson } from './vectors/written-json.js';
 
 /** A JSON response; what is written already is sent as it is. */
-export function jsonResponse(
-  body: object,
-  { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
-): Response {
-  const all = { 'content-type': 'application/json', ...headers };
-  if (!(body instanceof WrittenJson)) return new Response(JSON.stringify(body), { status, headers: all });
+export function jsonResponse(body: object, options: JsonResponseOptions = {}): Response {
+  if (!(body instanceof WrittenJson)) return plainJsonResponse(body, options);
   // The length of a stream is not known to the platform.
-  return new Response(body.toBody(), { status, headers: { ...all, 'content-length': String(body.byteLength) } });
+  const headers = { ...jsonType, ...options.headers, 'content-length': String(body.byteLength) };
+  return new Response(body.toBody(), { ...options, headers });
 }
 
 /** What one request has cost, times in ms, under the names that TEI gave these headers. */

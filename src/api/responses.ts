@@ -2,8 +2,8 @@
 import type { JobProgress } from '../core/engine.js';
 
 export interface CallOptions {
-  signal?: AbortSignal;
-  onProgress?: (progress: JobProgress) => void;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: JobProgress) => void) | undefined;
 }
 
 /** OpenAI's embeddings response; in a page the vectors are `Float32Array` views of one transferred buffer. */

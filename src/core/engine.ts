@@ -232,11 +232,11 @@ export interface EngineStatus {
 }
 
 export interface LoadOptions {
-  device?: DevicePreference;
-  dtype?: DtypePreference;
-  revision?: string;
-  signal?: AbortSignal;
-  onProgress?: (progress: LoadProgress) => void;
+  device?: DevicePreference | undefined;
+  dtype?: DtypePreference | undefined;
+  revision?: string | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /** One run on a backend, as it starts. */

@@ -51,7 +51,7 @@ export async function createVecinity(options: VecinityOptions = {}): Promise<Vec
   try {
     const { model = defaultModel, revision, signal } = options;
     if (model === null) return vecinity;
-    await vecinity.load(model, { ...(revision === undefined ? {} : { revision }), ...(signal ? { signal } : {}) });
+    await vecinity.load(model, { revision, signal });
     if (options.persist) void vecinity.storage.persist();
     return vecinity;
   } catch (error) {
@@ -148,7 +148,7 @@ export class Vecinity extends EventTarget {
     checkCall(options);
     const onProgress = (progress: JobProgress) => this.#reportJob(progress, options);
     const body = toRerankBody(query, documents, options);
-    const { results } = await this.rerankings.create(body, toCall(options.signal, onProgress));
+    const { results } = await this.rerankings.create(body, { signal: options.signal, onProgress });
     return results.map(({ index, relevance_score: score }) => {
       const document = documents[index];
       return options.returnDocuments === false || document === undefined
@@ -173,7 +173,7 @@ export class Vecinity extends EventTarget {
     const [left, right] = [toList(a, 'a'), toList(b, 'b')];
     const vectors = await this.#toVectors([...left, ...right], options);
     const model = options.model ?? null;
-    const measure = await this.#line.run({ operation: 'measure', argument: model }, toCall(options.signal));
+    const measure = await this.#line.run({ operation: 'measure', argument: model }, { signal: options.signal });
     const columns = vectors.slice(left.length);
     const rows = vectors.slice(0, left.length).map((row) => columns.map((column) => similarity(row, column, measure)));
     return isOne(a) && isOne(b) ? (rows[0]?.[0] ?? Number.NaN) : rows;
@@ -187,7 +187,7 @@ export class Vecinity extends EventTarget {
       this.#report(progress);
     };
     const call = { operation: 'load', argument: { ...choice, model } } as const;
-    return await this.#line.run(call, signal ? { signal, onProgress } : { onProgress });
+    return await this.#line.run(call, { signal, onProgress });
   }
 
   async unload(model: string): Promise<void> {
@@ -230,7 +230,7 @@ export class Vecinity extends EventTarget {
     onProgress: ((progress: JobProgress) => void) | undefined,
   ): Promise<Float32Array[]> {
     const body = toEmbeddingsBody(input, options);
-    const { data } = await this.embeddings.create(body, toCall(options.signal, onProgress));
+    const { data } = await this.embeddings.create(body, { signal: options.signal, onProgress });
     // The cast is safe: no `encoding_format` was asked for, so no vector is a string.
     return data.map(({ embedding }) => embedding as Float32Array);
   }
@@ -289,10 +289,6 @@ function checkWorker(worker: Worker): Worker {
   if (!isFunction(Object(worker).postMessage))
     throw wrongOption('createWorker', 'a function that returns a Worker', worker);
   return worker;
-}
-
-function toCall(signal: AbortSignal | undefined, onProgress?: (progress: JobProgress) => void): CallOptions {
-  return { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
 }
 
 function firstOf(vectors: readonly Float32Array[]): Float32Array {

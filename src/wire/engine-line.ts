@@ -31,13 +31,16 @@ export type EngineCall<O extends Operation = Operation> = {
 }[O];
 export type EngineResult<O extends Operation> = Operations[O][1];
 
+/** The type of a method, so that it may take just its own kind. */
+type ProgressListener = { listen(progress: LoadProgress | JobProgress): void }['listen'];
+
 /** The parts of a call that stay in the tab that made it. */
 export interface CallLife {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Whose call it is, where an engine serves several tabs: each gets a fair share of it. */
   client?: string;
-  /** A load reports its files, every other operation its texts; as a method, so that it may take just its own kind. */
-  onProgress?(progress: LoadProgress | JobProgress): void;
+  /** A load reports its files, every other operation its texts. */
+  onProgress?: ProgressListener | undefined;
 }
 
 /** The cause of a `worker_died` whose script never came: what the worker was asked for is not to blame. */
