@@ -30,6 +30,8 @@ export interface ServerOptions {
   page?: PageFiles;
   /** Sends the headers that make the page cross-origin isolated. */
   isolated: boolean;
+  /** Asked before files are sent; calls `next` for what it does not answer. */
+  before?: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 }
 
 export interface BenchServer {
@@ -52,14 +54,21 @@ const isolationHeaders = {
 };
 
 /** Serves the mounts and the page on a free port of this machine. */
-export async function startServer({ mounts, isolated, page = benchPage }: ServerOptions): Promise<BenchServer> {
+export async function startServer({
+  mounts,
+  isolated,
+  page = benchPage,
+  before = (_request, _response, next) => next(),
+}: ServerOptions): Promise<BenchServer> {
   let bytesSent = 0;
   const site = { mounts, page };
   const server = createServer((request, response) => {
     if (isolated) response.setHeaders(new Map(Object.entries(isolationHeaders)));
-    respond(request, response, site, (bytes) => {
-      bytesSent += bytes;
-    }).catch((error: unknown) => refuse(response, 500, String(error)));
+    before(request, response, () => {
+      respond(request, response, site, (bytes) => {
+        bytesSent += bytes;
+      }).catch((error: unknown) => refuse(response, 500, String(error)));
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

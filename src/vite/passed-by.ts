@@ -30,7 +30,8 @@ export function answerPassedBy(options: PassedByOptions): Connect.NextHandleFunc
 
 /** True when a page's engine would have answered, and nothing of the site is there. */
 function isForEngine(request: Connect.IncomingMessage, { base, routePrefix }: PassedByOptions): boolean {
-  const asked = pathOf(request.originalUrl);
+  // Only servers that rewrite addresses keep the one that came.
+  const asked = pathOf(request.originalUrl ?? request.url);
   const path = asked.startsWith(base) ? asked.slice(base.length - 1) : asked;
   if (!isApiPath(path, routePrefix) || isNavigation(request)) return false;
   // What would be one page for all unknown paths is nothing of the site; another page is.

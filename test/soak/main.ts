@@ -8,6 +8,7 @@ import { copyPackage } from '../../bench/package.js';
 import { startServer } from '../../bench/server.js';
 import { ensureChromium } from '../../scripts/chromium.js';
 import { UsageError } from '../../scripts/command-line.js';
+import { answerPassedBy } from '../../src/vite/passed-by.js';
 import { faultsOn } from './faults.js';
 import { startHub } from './hub.js';
 import { parseOptions, type SoakOptions, usage } from './options.js';
@@ -51,7 +52,9 @@ async function run(options: SoakOptions): Promise<number> {
     { prefix: '/vecinity/', folder: built.folder },
     { prefix: '/', folder: built.folder },
   ];
-  const server = await startServer({ mounts, page, isolated: true });
+  // As Vite's servers have it, and as the README asks it of every host.
+  const before = answerPassedBy({ base: '/', routePrefix: '' });
+  const server = await startServer({ mounts, page, isolated: true, before });
   const args = options.gpu ? [...browserArgs, ...gpuArgs] : browserArgs;
   const browser = await chromium.launch({ executablePath: ensureChromium(), headless: true, args });
   try {

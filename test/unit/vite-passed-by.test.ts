@@ -7,6 +7,7 @@ import path from 'node:path';
 import OpenAI from 'openai';
 import { createServer, type InlineConfig, type Plugin, preview } from 'vite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { answerPassedBy } from '../../src/vite/passed-by.js';
 import { createPlugins } from '../../src/vite/plugin.js';
 
 let root: string;
@@ -176,4 +177,17 @@ it('as a part of another server it leaves all such requests to the routes behind
     () => server.close(),
   );
   expect(await (await post(`${originOf(server)}/v1/embeddings`)).text()).toBe('behind');
+});
+
+it('answers in front of a plain server too, which keeps no address beside the one that is asked', async () => {
+  const before = answerPassedBy({ base: '/', routePrefix: '' });
+  const server = createHttpServer((request, response) => {
+    before(request, response, () => response.end('a file'));
+  });
+  ends.push(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const origin = originOf(server);
+  const { error } = await (await post(`${origin}/v1/embeddings`)).json();
+  expect(error.code).toBe('service_worker_unavailable');
+  expect(await (await fetch(`${origin}/vecinity-sw.js`)).text()).toBe('a file');
 });
