@@ -12,6 +12,11 @@ const outerLimitMs = 3_000;
 /** The same for a compute worker, in a long run perhaps: its end must be through before the engine worker's comes. */
 export const innerLimitMs = 2_000;
 
+/** The same for one that is known to hang: only its threads may, and then it answers when they have ended. */
+export const hungLimitMs = 2 * settleMs;
+/** A worker that hangs goes on for so long after it was terminated: only then Chromium ends it by force. */
+export const forcedEndMs = 2_000;
+
 /** Terminates a worker as soon as it has ended those that it started, which `told` says, or does not answer in time. */
 export async function terminateAfter(
   told: Promise<unknown>,

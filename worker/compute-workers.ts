@@ -4,7 +4,7 @@
  * model's small files are read.
  */
 import type { WorkerLike } from '../src/backend/compute-client.js';
-import { innerLimitMs, settleMs, terminateAfter } from '../src/ending.js';
+import { forcedEndMs, hungLimitMs, innerLimitMs, settleMs, terminateAfter } from '../src/ending.js';
 import { VecinityError } from '../src/errors.js';
 import { pause } from '../src/pause.js';
 import type { FromCompute, Preparation, ToCompute } from '../src/protocol.js';
@@ -15,8 +15,8 @@ trustOwnScripts();
 /** Once this worker ends: a load that goes on meanwhile must not start what nobody would end. */
 let isEnding = false;
 
-/** Those that have a thread, with the end of those that were told to end. */
-const living = new Map<Worker, Promise<void> | null>();
+/** Those that have a thread; of those that were told to end the end, and whether it came from the inside. */
+const living = new Map<Worker, Promise<boolean> | null>();
 
 let spare: Worker | null = startComputeWorker();
 spare.addEventListener(
@@ -49,14 +49,14 @@ export function takeComputeWorker(): WorkerLike {
         if (living.get(worker) === null) listener(event);
         else event.preventDefault();
       }),
-    terminate: () => void endWorker(worker),
+    terminate: (isHung) => untilGone(worker, isHung),
   };
 }
 
 /** Ends all of them; resolves when this worker can be terminated without leaving a thread behind. */
 export async function endComputeWorkers(): Promise<void> {
   isEnding = true;
-  await Promise.all([...living.keys()].map(endWorker));
+  await Promise.all([...living.keys()].map((worker) => endWorker(worker)));
 }
 
 function startComputeWorker(): Worker {
@@ -69,19 +69,30 @@ function startComputeWorker(): Worker {
   return worker;
 }
 
-function endWorker(worker: Worker): Promise<void> {
-  const ended = living.get(worker) ?? letGo(worker);
+async function untilGone(worker: Worker, isHung: boolean): Promise<void> {
+  const hasEnded = await endWorker(worker, isHung ? hungLimitMs : innerLimitMs);
+  if (!hasEnded) await pause(forcedEndMs);
+}
+
+function endWorker(worker: Worker, limitMs = innerLimitMs): Promise<boolean> {
+  const ended = living.get(worker) ?? letGo(worker, limitMs);
   living.set(worker, ended);
   return ended;
 }
 
-async function letGo(worker: Worker): Promise<void> {
+async function letGo(worker: Worker, limitMs: number): Promise<boolean> {
+  let hasEnded = false;
   const told = new Promise<void>((resolve) => {
-    // Only the compute worker posts here, and both are built together.
-    worker.addEventListener('message', ({ data }: MessageEvent<FromCompute>) => data.type === 'ended' && resolve());
+    worker.addEventListener('message', ({ data }: MessageEvent<FromCompute>) => {
+      // Only the compute worker posts here, and both are built together.
+      if (data.type !== 'ended') return;
+      hasEnded = true;
+      resolve();
+    });
   });
   worker.postMessage({ type: 'end' } satisfies ToCompute);
-  await terminateAfter(told, () => worker.terminate(), innerLimitMs);
+  await terminateAfter(told, () => worker.terminate(), limitMs);
   await pause(settleMs);
   living.delete(worker);
+  return hasEnded;
 }

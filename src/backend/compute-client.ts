@@ -11,7 +11,8 @@ import type { Backend, BackendInfo, BackendLoadOptions, BackendRequest, TokenBat
 /** What is used of a `Worker`, which may have work to do before it ends; a thread of Node fits with a thin adapter. */
 export interface WorkerLike {
   postMessage(message: ToCompute, transfer: Transferable[]): void;
-  terminate(): void;
+  /** Resolves when its memory is free; one that is known to hang is given less time to end by itself. */
+  terminate(isHung: boolean): Promise<unknown>;
   addEventListener(type: 'message' | 'error' | 'messageerror', listener: (event: WorkerEvent) => void): void;
 }
 
@@ -55,6 +56,7 @@ export async function createComputeBackend(options: ComputeOptions): Promise<Bac
     return new ComputeBackend(connection, loaded, options.runTimeoutMs);
   } catch (thrown) {
     connection.close(new VecinityError('disposed', 'The model could not be loaded.'));
+    await connection.gone;
     throw thrown;
   }
 }
@@ -104,10 +106,12 @@ class ComputeBackend implements Backend {
   async dispose(): Promise<void> {
     const closed = new VecinityError('disposed', 'The model was unloaded.');
     this.#connection.rejectAll(closed);
-    const limit = { timeoutMs: disposeTimeoutMs, what: 'disposing' };
+    // Who is late with this may be in the middle of a long run.
+    const limit = { timeoutMs: disposeTimeoutMs, what: 'disposing', isHang: false };
     // Whether the worker lets go in time or not, it ends here; its answer changes nothing.
     await this.#connection.call({ type: 'dispose' }, limit).catch(() => {});
     this.#connection.close(closed);
+    await this.#connection.gone;
   }
 }
 
@@ -115,11 +119,15 @@ interface CallLimit {
   timeoutMs: number;
   /** Named in the error when time is up. */
   what: string;
+  /** Whether a worker that is late hangs; default true. */
+  isHang?: boolean;
 }
 
 /** Calls by id on one worker, each of which ends: by an answer, in time, or with the worker. */
 class ComputeConnection {
   onProgress: ((message: Extract<FromCompute, { type: 'progress' }>) => void) | null = null;
+  /** When a worker that hung has let go of its memory: the next one shall not come to lie beside it. */
+  gone: Promise<unknown> = Promise.resolve();
   readonly #worker: WorkerLike;
   readonly #waiters = new Map<number, Waiter & CallLimit>();
   #closed: VecinityError | null = null;
@@ -163,11 +171,12 @@ class ComputeConnection {
   }
 
   /** Ends the worker; whatever waits, and whatever is asked later, rejects with this error. */
-  close(error: VecinityError): void {
+  close(error: VecinityError, isHung = false): void {
     if (this.#closed) return;
     this.#closed = error;
     clearTimeout(this.#alarm);
-    this.#worker.terminate();
+    const gone = this.#worker.terminate(isHung);
+    if (isHung) this.gone = gone;
     this.rejectAll(error);
   }
 
@@ -216,8 +225,9 @@ class ComputeConnection {
     this.close(new VecinityError('worker_died', `The compute worker died: ${reason}.`));
   }
 
-  #expire({ what, timeoutMs }: CallLimit): void {
-    this.close(new VecinityError('timeout', `The compute worker did not finish ${what} within ${timeoutMs} ms.`));
+  #expire({ what, timeoutMs, isHang = true }: CallLimit): void {
+    const message = `The compute worker did not finish ${what} within ${timeoutMs} ms.`;
+    this.close(new VecinityError('timeout', message), isHang);
   }
 }
 

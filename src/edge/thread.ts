@@ -8,7 +8,8 @@ type Listener = (event: { readonly data?: unknown; readonly message?: string }) 
 /** What compute and WASM threads have in common, seen from the outside. */
 export interface Thread {
   postMessage(message: unknown, transfer?: Transferable[]): void;
-  terminate(): void;
+  /** Resolves when the thread is gone. */
+  terminate(): Promise<unknown>;
   addEventListener(type: 'message' | 'error' | 'messageerror', listener: Listener): void;
 }
 
@@ -20,7 +21,7 @@ export function startThread(file: URL): Thread {
     postMessage: (message, transfer = []) => worker.postMessage(message, toTransferList(transfer)),
     terminate() {
       ended = true;
-      void worker.terminate();
+      return worker.terminate();
     },
     addEventListener(type, listener) {
       if (type === 'message') worker.on('message', (data: unknown) => listener({ data }));

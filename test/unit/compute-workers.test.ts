@@ -52,7 +52,7 @@ afterEach(() => {
 /** As an engine worker begins, with one in store. */
 async function setUp() {
   const workers = await import('../../worker/compute-workers.js');
-  const isThrough = async (work: Promise<void>, afterMs: number) => {
+  const isThrough = async (work: Promise<unknown>, afterMs: number) => {
     let through = false;
     void work.then(() => {
       through = true;
@@ -67,8 +67,8 @@ it('all end, each once: those in use, the one in store, and one that was told be
   const { takeComputeWorker, endComputeWorkers, isThrough } = await setUp();
   const first = takeComputeWorker();
   takeComputeWorker();
-  first.terminate();
-  first.terminate();
+  void first.terminate(false);
+  void first.terminate(false);
   expect(await isThrough(endComputeWorkers(), 50)).toBe(false);
   await vi.runAllTimersAsync();
   expect(FakeWorker.all.map(({ endings, terminations }) => [endings, terminations])).toEqual([
@@ -83,6 +83,22 @@ it('are through before the page gives the engine worker up, even where one hangs
   for (const worker of FakeWorker.all) worker.hangs = true;
   expect(await isThrough(endComputeWorkers(), pageLimitMs - 500)).toBe(true);
   expect(FakeWorker.all.map(({ terminations }) => terminations)).toEqual([1]);
+});
+
+it('are gone once the browser has ended by force what is known to hang, which is hardly waited for', async () => {
+  const { takeComputeWorker, isThrough } = await setUp();
+  const worker = takeComputeWorker();
+  for (const inner of FakeWorker.all) inner.hangs = true;
+  const gone = worker.terminate(true);
+  expect(await isThrough(gone, 500)).toBe(false);
+  expect(FakeWorker.all.map(({ terminations }) => terminations)).toEqual([1]);
+  expect(await isThrough(gone, 2_000)).toBe(false);
+  expect(await isThrough(gone, 250)).toBe(true);
+});
+
+it('are gone soon where only a thread of theirs hung', async () => {
+  const { takeComputeWorker, isThrough } = await setUp();
+  expect(await isThrough(takeComputeWorker().terminate(true), 250)).toBe(true);
 });
 
 it('are none any more for a load that goes on while the engine worker ends', async () => {
@@ -107,7 +123,7 @@ it('are heard until they end, and what one says later concerns nobody', async ()
   const [inner] = FakeWorker.all;
   inner?.say({ type: 'done', id: 1 });
   expect([inner?.fail(), heard]).toEqual([false, ['message', 'error']]);
-  worker.terminate();
+  void worker.terminate(false);
   inner?.say({ type: 'error', id: 2 });
   expect(inner?.fail()).toBe(false);
   await vi.runAllTimersAsync();

@@ -35,6 +35,9 @@ afterEach(() => {
 /** A worker whose inside runs in this thread over a real channel, so that data is cloned and transferred for real. */
 class ChannelWorker implements WorkerLike {
   terminated = false;
+  isHung = false;
+  /** When its memory is free. */
+  gone: Promise<void> = Promise.resolve();
   readonly #listeners = new Map<string, (event: WorkerEvent) => void>();
   readonly #port;
 
@@ -54,9 +57,11 @@ class ChannelWorker implements WorkerLike {
     this.#port.postMessage(message, transfer as never);
   }
 
-  terminate() {
+  terminate(isHung = false): Promise<void> {
     this.terminated = true;
+    this.isHung = isHung;
     this.#port.close();
+    return this.gone;
   }
 
   addEventListener(type: string, listener: (event: WorkerEvent) => void) {
@@ -254,6 +259,52 @@ test('a run that hangs is given up after the time limit, with its worker', async
   vi.advanceTimersByTime(1);
   expect(await run).toBe('timeout');
   expect(worker.terminated).toBe(true);
+});
+
+test('a worker that hung is gone before the next one can be started, and says so when it is known to hang', async () => {
+  const { loader, running } = hangingLoader();
+  const { worker, backend } = setUp(loader);
+  const gone = deferred<void>();
+  worker.gone = gone.promise;
+  const loaded = await backend;
+  const run = codeOf(loaded.run(batchOf([1, 2])));
+  await running;
+  vi.advanceTimersByTime(1_000);
+  expect(await run).toBe('timeout');
+  const through: string[] = [];
+  const disposed = loaded.dispose().then(() => through.push('disposed'));
+  await macrotask();
+  expect([worker.isHung, through]).toEqual([true, []]);
+  gone.resolve();
+  await disposed;
+});
+
+test('a load that hung keeps the next device waiting until its worker is gone', async () => {
+  const { worker, backend } = setUp(() => never);
+  const gone = deferred<void>();
+  worker.gone = gone.promise;
+  const failed = codeOf(backend);
+  let isThrough = false;
+  void failed.then(() => {
+    isThrough = true;
+  });
+  vi.advanceTimersByTime(300_000);
+  await macrotask();
+  expect([worker.isHung, isThrough]).toEqual([true, false]);
+  gone.resolve();
+  expect(await failed).toBe('timeout');
+});
+
+test('a worker that is let go of in the middle of a long run is not taken for one that hangs', async () => {
+  const { loader, running } = hangingLoader();
+  const { worker, backend } = setUp(loader);
+  const loaded = await backend;
+  void codeOf(loaded.run(batchOf([1, 2])));
+  await running;
+  const disposed = loaded.dispose();
+  vi.advanceTimersByTime(1_000);
+  await disposed;
+  expect([worker.terminated, worker.isHung]).toEqual([true, false]);
 });
 
 test('every run has the whole time limit, whenever the one before it began', async () => {
