@@ -55,20 +55,18 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
       });
       configure({ engine: shareUses(engine, metrics.watch(engine)), api });
     },
-    embeddings: {
-      async create(body, options) {
-        quiet.disturb();
-        return moveVectors(await createEmbeddings(body, { ...(await configured), ...options }));
-      },
+    async embeddings(body, options) {
+      quiet.disturb();
+      return moveVectors(await createEmbeddings(body, { ...(await configured), ...options }));
     },
-    rerank: {
-      async create(body, options) {
-        quiet.disturb();
-        return await createRerank(body, { ...(await configured), ...options });
-      },
+    async rerank(body, options) {
+      quiet.disturb();
+      return await createRerank(body, { ...(await configured), ...options });
     },
-    models: { list: async () => listModels(await configured) },
-    storage: { list: listStoredModels, usage: storageUsage, delete: deleteModel },
+    models: async () => listModels(await configured),
+    listStored: listStoredModels,
+    storageUsage,
+    deleteStored,
     measure: async (model) => measureOf(model, await configured),
     async load(model, options = {}) {
       checkModelName(model);
@@ -97,9 +95,9 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
   };
 }
 
-async function deleteModel(model: string, revision?: string): Promise<boolean> {
+async function deleteStored({ model, revision }: Parameters<EngineApi['deleteStored']>[0]): Promise<boolean> {
   checkModelName(model);
-  checkLoadChoice(revision === undefined ? {} : { revision });
+  checkLoadChoice({ revision });
   return await deleteStoredModel(model, revision);
 }
 

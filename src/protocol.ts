@@ -93,19 +93,20 @@ export interface WorkerCallOptions extends CallOptions {
   client?: string;
 }
 
-/** What the engine worker exposes through Comlink: OpenAI-shaped calls with bodies as they would be sent by HTTP. */
+/**
+ * What the engine worker exposes through Comlink: OpenAI-shaped calls with bodies as they would be sent by HTTP. What has
+ * the name of an operation of `wire/engine-line.ts` is that operation.
+ */
 export interface EngineWorkerApi {
   /** Comes first and once: every other call waits for it. */
   configure(engine: EngineConfig, api: ApiConfig, past?: EnginePast): Promise<void>;
-  embeddings: { create(body: unknown, options?: WorkerCallOptions): Promise<EmbeddingsResponse> };
-  rerank: { create(body: unknown, options?: WorkerCallOptions): Promise<RerankResponse> };
-  models: { list(): Promise<ModelsResponse> };
+  embeddings(body: unknown, options?: WorkerCallOptions): Promise<EmbeddingsResponse>;
+  rerank(body: unknown, options?: WorkerCallOptions): Promise<RerankResponse>;
+  models(): Promise<ModelsResponse>;
   /** The browser's storage, for which no engine is needed. */
-  storage: {
-    list(): Promise<StoredModel[]>;
-    usage(): Promise<StorageUsage>;
-    delete(model: string, revision?: string): Promise<boolean>;
-  };
+  listStored(): Promise<StoredModel[]>;
+  storageUsage(): Promise<StorageUsage>;
+  deleteStored(stored: { model: string; revision: string | undefined }): Promise<boolean>;
   /** By which measure vectors of the model that answers this name are compared. */
   measure(model: string | null): Promise<Similarity>;
   load(model: string, options?: LoadOptions): Promise<ModelStatus>;

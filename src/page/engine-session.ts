@@ -14,10 +14,11 @@ export interface EngineWorker extends EventTarget {
   terminate(): void;
 }
 
-/** Comlink's proxy follows paths of any depth; its own `Remote` type does not, so the type is ours. */
-export type RemoteEngine = RemoteObject<EngineWorkerApi>;
-type RemoteObject<T> = {
-  [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : RemoteObject<T[K]>;
+/** Comlink's own `Remote` type would make of the results what they are not: proxies. */
+export type RemoteEngine = {
+  [K in keyof EngineWorkerApi]: (
+    ...args: Parameters<EngineWorkerApi[K]>
+  ) => Promise<Awaited<ReturnType<EngineWorkerApi[K]>>>;
 };
 
 export interface SessionOptions {
@@ -154,12 +155,12 @@ export class EngineSession {
   }
 }
 
-/** Comlink makes a proxy for every step of a path, each time anew and watched for its collection; these are kept. */
+/** Comlink makes a proxy for every method, each time anew and watched for its collection; these are kept. */
 function remember<T extends object>(remote: T): T {
-  const kept = new Map<PropertyKey, object>();
+  const kept = new Map<PropertyKey, unknown>();
   return new Proxy(remote, {
     get(target, name) {
-      const known = kept.get(name) ?? remember(Reflect.get(target, name) as object);
+      const known: unknown = kept.get(name) ?? Reflect.get(target, name);
       kept.set(name, known);
       return known;
     },

@@ -4,6 +4,8 @@ import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '
 import { withClient } from '../wire/http.js';
 import type { EngineLink } from './engine-link.js';
 
+type Method = (...args: never[]) => Promise<EngineResult<Operation>>;
+
 export class OwnEngine implements EngineLine {
   readonly #link: EngineLink;
 
@@ -28,21 +30,8 @@ export class OwnEngine implements EngineLine {
     const link = this.#link;
     switch (operation) {
       case 'embeddings':
-        return link.callWith(life, (api, line) => api.embeddings.create(argument, line));
       case 'rerank':
-        return link.callWith(life, (api, line) => api.rerank.create(argument, line));
-      case 'models':
-        return link.call((api) => api.models.list(), life.signal);
-      case 'listStored':
-        return link.call((api) => api.storage.list(), life.signal);
-      case 'storageUsage':
-        return link.call((api) => api.storage.usage(), life.signal);
-      case 'deleteStored':
-        return link.call((api) => api.storage.delete(argument.model, argument.revision), life.signal);
-      case 'measure':
-        return link.call((api) => api.measure(argument), life.signal);
-      case 'status':
-        return link.call((api) => api.status(), life.signal);
+        return link.callWith(life, (api, line) => ask(api[operation], argument, line));
       case 'load': {
         const { model, ...options } = argument;
         const { client: _, ...listener } = life;
@@ -52,8 +41,15 @@ export class OwnEngine implements EngineLine {
         return link.unload(argument).then(() => undefined);
       case 'exchange':
         return link.exchange(inNameOf(argument, life.client), life.signal ?? new AbortController().signal);
+      default:
+        return link.call((api) => ask(api[operation], argument), life.signal);
     }
   }
+}
+
+/** An operation's method takes that operation's argument; the compiler does not keep such pairs together. */
+function ask(method: Method, ...args: unknown[]): Promise<EngineResult<Operation>> {
+  return method(...(args as never[]));
 }
 
 function inNameOf(request: WireRequest, client: string | undefined): WireRequest {

@@ -81,8 +81,8 @@ describe('what crosses between page and engine worker', () => {
 
   it('moves vectors: one buffer for all rows, empty afterwards at the sender', async () => {
     const values = Float32Array.of(1, 2, 3, 4);
-    const { link } = createLink(() => ({ embeddings: { create: async () => moveVectors(twoRows(values)) } }));
-    const { data } = await link.call((api) => api.embeddings.create({}));
+    const { link } = createLink(() => ({ embeddings: async () => moveVectors(twoRows(values)) }));
+    const { data } = await link.call((api) => api.embeddings({}));
     // The casts are safe: the fake engine gives vectors and no strings.
     const rows = data.map(({ embedding }) => embedding as Float32Array);
     expect(rows.map((row) => [...row])).toEqual([
@@ -96,18 +96,16 @@ describe('what crosses between page and engine worker', () => {
   it('carries progress to the caller and the abort to the engine', async () => {
     const inEngine = deferred<string>();
     const { link } = createLink(() => ({
-      embeddings: {
-        create: (_body, options: CallOptions = {}) => {
-          options.onProgress?.({ done: 1, total: 2 });
-          options.signal?.addEventListener('abort', () => inEngine.resolve('aborted in the engine'));
-          return never();
-        },
+      embeddings: (_body, options: CallOptions = {}) => {
+        options.onProgress?.({ done: 1, total: 2 });
+        options.signal?.addEventListener('abort', () => inEngine.resolve('aborted in the engine'));
+        return never();
       },
     }));
     const controller = new AbortController();
     const progressed = deferred<unknown>();
     const options = { signal: controller.signal, onProgress: progressed.resolve };
-    const call = codeOf(link.callWith(options, (api, line) => api.embeddings.create({}, line)));
+    const call = codeOf(link.callWith(options, (api, line) => api.embeddings({}, line)));
     expect(await progressed.promise).toEqual({ done: 1, total: 2 });
     controller.abort();
     expect(await call).toBe('aborted');
@@ -115,8 +113,8 @@ describe('what crosses between page and engine worker', () => {
   });
 
   it('names what cannot be posted, and goes on', async () => {
-    const { link } = createLink(() => ({ status: async () => status, embeddings: { create: never } }));
-    const error = await link.call((api) => api.embeddings.create({ input: () => 'a' })).catch((thrown) => thrown);
+    const { link } = createLink(() => ({ status: async () => status, embeddings: never }));
+    const error = await link.call((api) => api.embeddings({ input: () => 'a' })).catch((thrown) => thrown);
     expect(error).toMatchObject({ name: 'VecinityError', code: 'invalid_request' });
     expect(await codeOf(link.call((api) => api.status()))).toBe('resolved');
   });
@@ -142,8 +140,8 @@ describe('what crosses between page and engine worker', () => {
 
 describe('a worker that dies', () => {
   it('rejects every waiting call at once with worker_died', async () => {
-    const { link, workers, deaths } = createLink(() => ({ status: never, models: { list: never } }));
-    const calls = [codeOf(link.call((api) => api.status())), codeOf(link.call((api) => api.models.list()))];
+    const { link, workers, deaths } = createLink(() => ({ status: never, models: never }));
+    const calls = [codeOf(link.call((api) => api.status())), codeOf(link.call((api) => api.models()))];
     await expect.poll(() => workers).toHaveLength(1);
     workers[0]?.crash('boom');
     expect(await Promise.all(calls)).toEqual(['worker_died', 'worker_died']);
@@ -303,7 +301,7 @@ describe('a worker that dies', () => {
         await answer.promise;
         return status;
       },
-      models: { list: never },
+      models: never,
       // The first tells that the worker has started; none of the later ones is answered.
       ping: () => (++pings === 1 ? undefined : never()),
     }));
@@ -312,7 +310,7 @@ describe('a worker that dies', () => {
     await vi.advanceTimersByTimeAsync(4 * 5_000);
     answer.resolve();
     await first;
-    const second = codeOf(link.call((api) => api.models.list()));
+    const second = codeOf(link.call((api) => api.models()));
     await vi.advanceTimersByTimeAsync(4 * 5_000);
     expect(deaths).toEqual([]);
     await vi.advanceTimersByTimeAsync(5_000);
@@ -331,9 +329,9 @@ describe('a worker that dies', () => {
       pings += 1;
       if (pings > 1) return never();
     };
-    const { link, deaths } = createLink(() => ({ models: { list: async () => models }, status: stuck, ping }));
+    const { link, deaths } = createLink(() => ({ models: async () => models, status: stuck, ping }));
     // By the time of this answer, that of the ping before it has come too.
-    await link.call((api) => api.models.list());
+    await link.call((api) => api.models());
     const call = codeOf(link.call((api) => api.status()));
     await asked.promise;
     await vi.advanceTimersByTimeAsync(5 * 5_000);
@@ -506,7 +504,7 @@ it('a text that is tried again after two engines died over its model is told tha
       asked[start]?.resolve();
       return never();
     },
-    embeddings: { create: never },
+    embeddings: never,
   });
   const noBackend = () => Promise.reject(new Error('nothing is loaded'));
   const { link, workers } = createLink((start) => (start < 2 ? dying(start) : createEngineApi(noBackend)));
@@ -608,8 +606,8 @@ describe('dispose', () => {
     const document = new EventTarget();
     vi.stubGlobal('document', document);
     vi.stubGlobal('window', new EventTarget());
-    const { link, workers } = createLink(() => ({ models: { list: async () => models } }));
-    await link.call((api) => api.models.list());
+    const { link, workers } = createLink(() => ({ models: async () => models }));
+    await link.call((api) => api.models());
     document.dispatchEvent(new Event('freeze'));
     expect(workers[0]?.isTerminated).toBe(false);
   });

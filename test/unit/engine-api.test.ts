@@ -68,9 +68,9 @@ describe('an engine that takes the place of others', () => {
   it('tells who asks for a model that they could not load why, and not that there is none', async () => {
     const engine = await openHeir();
     const refusal = { code: 'storage_full', message: error.message };
-    await expect(engine.embeddings.create({ input: 'text' })).rejects.toMatchObject(refusal);
+    await expect(engine.embeddings({ input: 'text' })).rejects.toMatchObject(refusal);
     const named = { input: 'text', model: 'owner/model' };
-    await expect(engine.embeddings.create(named)).rejects.toMatchObject(refusal);
+    await expect(engine.embeddings(named)).rejects.toMatchObject(refusal);
     expect((await engine.status()).models).toMatchObject([{ id: 'owner/model', state: 'failed', error: refusal }]);
   });
 
@@ -124,7 +124,7 @@ describe('the API of an engine', () => {
   it.each([null, 7, '', {}])('has no stored model %o to delete', async (model) => {
     const engine = await openEngine();
     // The cast is the point: plain JavaScript gives anything.
-    const deletion = engine.storage.delete(model as string);
+    const deletion = engine.deleteStored({ model: model as string, revision: undefined });
     await expect(deletion).rejects.toMatchObject({ code: 'invalid_request', param: 'model' });
   });
 });

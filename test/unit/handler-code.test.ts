@@ -42,11 +42,8 @@ test('it comes when nothing was asked for a moment', async () => {
 });
 
 test.each([
-  ['embeds', (engine: ReturnType<typeof createEngineApi>) => engine.embeddings.create({ input: 'Lima' })],
-  [
-    'ranks',
-    (engine: ReturnType<typeof createEngineApi>) => engine.rerank.create({ query: 'Lima', documents: ['Quito'] }),
-  ],
+  ['embeds', (engine: ReturnType<typeof createEngineApi>) => engine.embeddings({ input: 'Lima' })],
+  ['ranks', (engine: ReturnType<typeof createEngineApi>) => engine.rerank({ query: 'Lima', documents: ['Quito'] })],
 ])('whoever %s puts it off', async (_, ask) => {
   const { engine, handlersAfter } = await openEngine();
   expect(await handlersAfter(60)).toBe(0);

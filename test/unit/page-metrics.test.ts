@@ -15,9 +15,9 @@ it('metrics hold the typed calls before the first request', async () => {
   const api = createEngineApi(async (_, { spec }) => fakeBackend({ width: spec.dimensions }));
   await api.configure({ ...defaultEngineConfig, modelsUrl, device: 'wasm' }, defaultApiConfig);
   await api.load('bert-cls');
-  await api.embeddings.create({ input: ['one', 'two'] });
+  await api.embeddings({ input: ['one', 'two'] });
   expect(await readMetrics(api)).toMatch(/^te_embed_success 2$/m);
-  await api.embeddings.create({ input: 'three' });
+  await api.embeddings({ input: 'three' });
   expect(await readMetrics(api)).toMatch(/^te_embed_success 3$/m);
   await api.dispose();
 });
