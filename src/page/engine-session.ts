@@ -2,7 +2,7 @@
  * One life of the engine worker, from its start to its death. Comlink never settles a call whose worker died, so every
  * call is raced here against the worker's `error`, `messageerror`, a lost heartbeat and our own `end`.
  */
-import { wrap } from 'comlink';
+import { type Remote, wrap } from 'comlink';
 import { terminateAfter } from '../ending.js';
 import { VecinityError } from '../errors.js';
 import type { EngineWorkerApi } from '../protocol.js';
@@ -14,12 +14,7 @@ export interface EngineWorker extends EventTarget {
   terminate(): void;
 }
 
-/** Comlink's own `Remote` type would make of the results what they are not: proxies. */
-export type RemoteEngine = {
-  [K in keyof EngineWorkerApi]: (
-    ...args: Parameters<EngineWorkerApi[K]>
-  ) => Promise<Awaited<ReturnType<EngineWorkerApi[K]>>>;
-};
+export type RemoteEngine = Remote<EngineWorkerApi>;
 
 export interface SessionOptions {
   /** Between two looks at a worker that has calls to answer. */
@@ -51,8 +46,7 @@ export class EngineSession {
     this.#worker = worker;
     this.#options = options;
     this.#allowed = options.missedBeatsAtStart;
-    // The cast is Comlink's own gap: see `RemoteEngine`.
-    this.api = remember(wrap<EngineWorkerApi>(worker) as unknown as RemoteEngine);
+    this.api = remember(wrap<EngineWorkerApi>(worker));
     // No event tells of a `terminate()` by whoever made the worker, so the call itself is watched.
     this.#terminateWorker = worker.terminate.bind(worker);
     worker.terminate = () => this.end(died('it was terminated'));
