@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { maxInputs } from '../config.js';
 import type { EngineInput } from '../core/engine.js';
 import { textInObject, textObjects } from './parts.js';
-import { count, type FieldPath, invalidField } from './validate.js';
+import { type BodySchema, count, type FieldPath, invalidField } from './validate.js';
 
 const tokenId = 'a token id, an integer of at least 0';
 const idSchema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
@@ -27,6 +27,12 @@ export function integerFrom(least: number) {
 
 /** An integer ≥ 1. */
 export const positiveInteger = () => integerFrom(1);
+
+/** The same body, of whose fields one of these sets must be there: its schema says so, and its route sees to it. */
+export function needsOneOf<Body extends BodySchema>(sets: readonly (readonly string[])[], body: Body): Body {
+  z.globalRegistry.add(body, { anyOf: sets.map((required) => ({ required: [...required] })) });
+  return body;
+}
 
 /** One of a few words. */
 export function choice<const Values extends readonly string[]>(values: Values) {

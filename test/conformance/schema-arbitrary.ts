@@ -1,6 +1,6 @@
 /** Arbitrary bodies from the schemas of the OpenAPI document: mostly what a schema allows, sometimes anything at all. */
 import * as fc from 'fast-check';
-import type { JsonSchema } from '../../src/api/openapi/json-schema.js';
+import { formsOf, type JsonSchema } from '../../src/api/openapi/json-schema.js';
 
 /** Texts that have broken tokenizers and encoders: empty, controls, lone surrogates, long, other scripts. */
 const text = fc.oneof(
@@ -60,7 +60,8 @@ function valueFor(schema: JsonSchema, options: Options): fc.Arbitrary<unknown> {
 }
 
 function allowedBy(schema: JsonSchema, options: Options): fc.Arbitrary<unknown> {
-  if (schema.anyOf) return fc.oneof(...schema.anyOf.map((form) => valueFor(form, options)));
+  const forms = formsOf(schema);
+  if (forms[0] !== schema) return fc.oneof(...forms.map((form) => valueFor(form, options)));
   if (schema.enum) return fc.constantFrom(...schema.enum);
   if (Object.hasOwn(schema, 'const')) return fc.constant(schema.const);
   const types = [schema.type ?? []].flat();
@@ -80,7 +81,11 @@ function ofType(type: string, schema: JsonSchema, options: Options): fc.Arbitrar
   return ofObject(schema, options);
 }
 
-function ofObject({ properties = {}, required = [] }: JsonSchema, options: Options): fc.Arbitrary<unknown> {
+function ofObject({ properties = {}, required = [], anyOf }: JsonSchema, options: Options): fc.Arbitrary<unknown> {
+  if (anyOf) {
+    const needs = anyOf.map((needed) => [...required, ...(needed.required ?? [])]);
+    return fc.oneof(...needs.map((needed) => ofObject({ properties, required: needed }, options)));
+  }
   const { fields, wildness } = options;
   const values = Object.entries(properties).map(([name, field]) => {
     const known = fields[name];

@@ -100,6 +100,24 @@ describe('the OpenAPI document', () => {
     expect(paths['/rerank']?.post?.requestBody?.content['application/json'].schema.anyOf).toHaveLength(2);
   });
 
+  it.each([
+    [
+      '/score',
+      [
+        ['queries', 'documents'],
+        ['queries', 'items'],
+        ['data_1', 'data_2'],
+        ['text_1', 'text_2'],
+      ],
+    ],
+    ['/v2/embed', [['texts'], ['inputs']]],
+    ['/api/pull', [['model'], ['name']]],
+  ])('says of which fields a body of %s needs some', async (path, sets) => {
+    const schema = (await read()).paths[path]?.post?.requestBody?.content['application/json'].schema;
+    expect(schema?.anyOf).toEqual(sets.map((required) => ({ required })));
+    expect(schema?.properties).toHaveProperty(sets[0]?.[0] ?? '');
+  });
+
   it('says what a successful answer is, with an example that its own schema allows', async () => {
     const { paths } = await read();
     const answer = paths['/v1/embeddings']?.post?.responses[200]?.content['application/json'];

@@ -6,7 +6,7 @@ import type { VecinityError } from '../../errors.js';
 import { cohereEmbedAnswer, cohereEmbedV1Answer, cohereRerankAnswer, json } from '../answers.js';
 import { embedInputs } from '../embed-inputs.js';
 import { toOpenaiError } from '../error-response.js';
-import { choice, positiveInteger, text } from '../fields.js';
+import { choice, needsOneOf, positiveInteger, text } from '../fields.js';
 import { createId } from '../ids.js';
 import { documents, query, rank, scoreDocuments } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
@@ -22,18 +22,21 @@ const allowedParts = 'an array of one or more {"type": "text", "text": string}; 
 const textPart = z.object({ type: z.literal('text', 'the word "text"'), text: text() }, allowedParts);
 const content = z.object({ content: z.array(textPart, allowedParts).check(z.minLength(1, allowedParts)) });
 
-const embedBody = z.object({
-  model: z.nullish(text()),
-  input_type: z.nullish(text()),
-  texts: z.nullish(
-    z.array(text(), allowedTexts).check(z.minLength(1, allowedTexts), z.maxLength(maxInputs, allowedTexts)),
-  ),
-  inputs: z.nullish(z.array(content).check(z.minLength(1, allowedTexts), z.maxLength(maxInputs, allowedTexts))),
-  embedding_types: z.nullish(z.array(choice(vectorTypes), allowedTypes).check(z.minLength(1, allowedTypes))),
-  output_dimension: z.nullish(positiveInteger()),
-  max_tokens: z.nullish(positiveInteger()),
-  truncate: z.nullish(choice(['NONE', 'START', 'END'])),
-});
+const embedBody = needsOneOf(
+  [['texts'], ['inputs']],
+  z.object({
+    model: z.nullish(text()),
+    input_type: z.nullish(text()),
+    texts: z.nullish(
+      z.array(text(), allowedTexts).check(z.minLength(1, allowedTexts), z.maxLength(maxInputs, allowedTexts)),
+    ),
+    inputs: z.nullish(z.array(content).check(z.minLength(1, allowedTexts), z.maxLength(maxInputs, allowedTexts))),
+    embedding_types: z.nullish(z.array(choice(vectorTypes), allowedTypes).check(z.minLength(1, allowedTypes))),
+    output_dimension: z.nullish(positiveInteger()),
+    max_tokens: z.nullish(positiveInteger()),
+    truncate: z.nullish(choice(['NONE', 'START', 'END'])),
+  }),
+);
 
 const rerankBody = z.object({
   model: z.nullish(text()),

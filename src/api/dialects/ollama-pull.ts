@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { LoadOptions, LoadProgress } from '../../core/engine.js';
 import { abortError, toVecinityError } from '../../errors.js';
 import { isAddress } from '../../models/resolve.js';
-import { flag, text } from '../fields.js';
+import { flag, needsOneOf, text } from '../fields.js';
 import { loadModel } from '../keep-alive.js';
 import { findModel } from '../names.js';
 import { namedRemote } from '../remote/remote.js';
@@ -12,7 +12,10 @@ import type { Call, CallContext } from '../route.js';
 import { invalidField, parseBody } from '../validate.js';
 
 /** Body of `POST /api/pull`; `name` is what older clients say. */
-export const pullBody = z.object({ model: z.nullish(text()), name: z.nullish(text()), stream: z.nullish(flag()) });
+export const pullBody = needsOneOf(
+  [['model'], ['name']],
+  z.object({ model: z.nullish(text()), name: z.nullish(text()), stream: z.nullish(flag()) }),
+);
 
 interface Step {
   status: string;

@@ -14,7 +14,7 @@ import {
 import { classifyTexts, labelScores } from '../classify.js';
 import type { Computed } from '../compute.js';
 import { embedBody, embedBodyTokens, embeddingsBody } from '../embeddings.js';
-import { flag, integerFrom, text, texts, textsOrObjects, tokenSequences } from '../fields.js';
+import { flag, integerFrom, needsOneOf, text, texts, textsOrObjects, tokenSequences } from '../fields.js';
 import { createId, nowSeconds } from '../ids.js';
 import { passedOn, type RemotePlace } from '../remote/remote.js';
 import { scoreDocuments, toRawScores } from '../rerank.js';
@@ -40,15 +40,18 @@ const sides = [
 
 const allowedSpecials = 'true: the special tokens tell a query from its document';
 
-const scoreBody = z.object({
-  model: z.nullish(text()),
-  ...Object.fromEntries(sides.flat().map((name) => [name, z.nullish(textsOrObjects(name))])),
-  raw_scores: z.nullish(flag()),
-  use_activation: z.nullish(flag()),
-  add_special_tokens: z.nullish(z.literal(true, allowedSpecials)),
-  max_tokens_per_doc: z.nullish(integerFrom(0)),
-  ...truncationFields,
-});
+const scoreBody = needsOneOf(
+  sides,
+  z.object({
+    model: z.nullish(text()),
+    ...Object.fromEntries(sides.flat().map((name) => [name, z.nullish(textsOrObjects(name))])),
+    raw_scores: z.nullish(flag()),
+    use_activation: z.nullish(flag()),
+    add_special_tokens: z.nullish(z.literal(true, allowedSpecials)),
+    max_tokens_per_doc: z.nullish(integerFrom(0)),
+    ...truncationFields,
+  }),
+);
 const classifyBody = z.object({
   model: z.nullish(text()),
   input: texts('input'),

@@ -13,3 +13,8 @@ export interface JsonSchema {
   maxItems?: number;
   examples?: unknown[];
 }
+
+/** The forms of a value. Beside `properties`, `anyOf` has none: it says of which of them there must be some. */
+export function formsOf(schema: JsonSchema): readonly JsonSchema[] {
+  return schema.anyOf && !schema.properties ? schema.anyOf : [schema];
+}

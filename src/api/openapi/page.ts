@@ -1,6 +1,6 @@
 /** The page of `/docs`: every route with its fields and answers, as plain HTML that needs no script. */
 import type { OpenApiDocument, Operation, ResponseObject } from './document.js';
-import type { JsonSchema } from './json-schema.js';
+import { formsOf, type JsonSchema } from './json-schema.js';
 
 /** The page's style sheet, a file of its own so that a strict Content-Security-Policy allows it. */
 export const style = `:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -66,16 +66,22 @@ function toAnswer(response: ResponseObject | undefined): string {
 }
 
 function toForms(title: string, schema: JsonSchema): string[] {
-  const forms = schema.anyOf ?? [schema];
+  const forms = formsOf(schema);
   return forms.map((form, at) => {
     const heading = forms.length > 1 ? `${title}, form ${at + 1} of ${forms.length}` : title;
     const fields = form.properties ? toTable(['Field', 'Value', ''], toFields(form)) : `<p>${code(describe(form))}</p>`;
-    return `<h2>${heading}</h2>\n${fields}`;
+    return `<h2>${heading}</h2>\n${fields}${toNeeds(form)}`;
   });
 }
 
 function example(title: string, value: unknown): string {
   return `<h2>${title}</h2>\n<pre>${escapeHtml(JSON.stringify(value, null, 2))}</pre>`;
+}
+
+/** Which sets of fields there are of which a body needs one. */
+function toNeeds({ properties, anyOf }: JsonSchema): string {
+  if (!properties || !anyOf) return '';
+  return `<p>Needs ${anyOf.map(({ required = [] }) => required.map(code).join(' with ')).join(', or ')}.</p>`;
 }
 
 function toFields({ properties = {}, required = [] }: JsonSchema): string[][] {
@@ -88,8 +94,9 @@ function toFields({ properties = {}, required = [] }: JsonSchema): string[][] {
 
 /** A schema in a few words: `integer ≥ 1 or null`, `array of strings`. */
 function describe(schema: JsonSchema): string {
-  const { anyOf, items, enum: values, const: value } = schema;
-  if (anyOf) return anyOf.map(describe).join(' or ');
+  const { items, enum: values, const: value } = schema;
+  const forms = formsOf(schema);
+  if (forms[0] !== schema) return forms.map(describe).join(' or ');
   if (value !== undefined) return JSON.stringify(value);
   if (values) return values.map((word) => JSON.stringify(word)).join(', ');
   const types = [schema.type ?? 'any value'].flat().join(' or ');
