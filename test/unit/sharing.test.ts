@@ -11,7 +11,7 @@ import { seeded } from './virtual-runner.js';
 
 /** Two tabs that are seen; the first one leads. */
 async function openTwo(faults: Partial<Faults> = {}): Promise<{ browser: Browser; first: Member; second: Member }> {
-  const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0, ...faults });
+  const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0, wordsLost: 0, ...faults });
   const first = browser.open('first', true);
   await answerOf(browser, first.run(loadCall));
   const second = browser.open('second', true);
@@ -137,7 +137,7 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
   });
 
   it('get equal shares when they ask alike, whichever of them has the engine', async () => {
-    const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0, longestRunMs: 20 });
+    const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0, wordsLost: 0, longestRunMs: 20 });
     const tabs = ['one', 'two', 'three', 'four'].map((tab) => ({ tab, answers: 0, member: browser.open(tab, true) }));
     for (const { member } of tabs) await answerOf(browser, member.run(loadCall));
     for (const share of tabs) {
@@ -177,6 +177,16 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
     expect(await judgeMany(150, rush)).toEqual([]);
   });
 
+  it('end every request once although the last words of tabs that go are lost, farewells among them', async () => {
+    const partings = { tabs: 6, requests: 40, deaths: 4, reloads: 4, hidings: 8, aborts: 3, wordsLost: 1 };
+    expect(await judgeMany(300, partings)).toEqual([]);
+  });
+
+  it('have an engine for each version that is deployed side by side, and none for the tabs of another', async () => {
+    const versions = { tabs: 6, reloads: 6, hidings: 8, freezes: 2, versions: 2 };
+    expect(await judgeMany(300, versions)).toEqual([]);
+  });
+
   const everything = {
     ...{ tabs: 6, aborts: 3, deaths: 3, reloads: 2, ends: 1, freezes: 3, hidings: 8, poisons: 1, sleeps: 1, clocks: 1 },
     ...{ engineDies: 0.02, loadFails: 0.05 },
@@ -196,13 +206,15 @@ describe('tabs that share an engine', { timeout: 60_000 }, () => {
   const seed = Number(process.env.VECINITY_SEED ?? Date.now() % 1_000_000_000);
 
   it(`end every request once in schedules that nobody has seen, from seed ${seed} on`, async () => {
-    expect(await judgeMany(2_000, { ...everything, recalls: 1, renewals: 1 }, seed)).toEqual([]);
+    expect(
+      await judgeMany(2_000, { ...everything, recalls: 1, renewals: 1, versions: 2, wordsLost: 0.5 }, seed),
+    ).toEqual([]);
   });
 
   it('keep the leaderships of one moment apart', async () => {
     const epochs: string[] = [];
     for (const tab of ['first', 'second']) {
-      const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0 });
+      const browser = new Browser(seeded(1), { engineDies: 0, loadFails: 0, wordsLost: 0 });
       await answerOf(browser, browser.open(tab, true).run(loadCall));
       epochs.push(...browser.leaders.keys());
     }

@@ -10,6 +10,8 @@ export interface Faults {
   engineDies: number;
   /** Chance that a model cannot be loaded. */
   loadFails: number;
+  /** Chance that the last words of a tab that goes are lost, its farewell among them. */
+  wordsLost: number;
   /** Default 300. */
   longestRunMs?: number;
 }

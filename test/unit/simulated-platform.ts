@@ -15,6 +15,11 @@ interface ChannelEnd {
   isOpen: boolean;
 }
 
+/** The name of the lock for which tabs of a version contend. */
+function leaderOf(version: number): string {
+  return `leader:${version}`;
+}
+
 /** What all tabs have in common. */
 export class Platform {
   readonly time = new VirtualTime(1_000);
@@ -23,11 +28,19 @@ export class Platform {
   readonly tabs = new Map<string, Tab>();
   readonly locks = new SimulatedLocks<Tab>();
   readonly channels = new Map<string, Set<ChannelEnd>>();
-  readonly rules = new TabRules({ now: () => this.time.now, holder: () => this.locks.holderOf('leader') });
+  /** By version: each has a leader of its own. */
+  readonly rules = new Map<number, TabRules>();
   readonly random: Random;
 
   constructor(random: Random) {
     this.random = random;
+  }
+
+  rulesOf({ version }: Tab): TabRules {
+    const holder = () => this.locks.holderOf(leaderOf(version));
+    const rules = this.rules.get(version) ?? new TabRules({ now: () => this.time.now, holder });
+    this.rules.set(version, rules);
+    return rules;
   }
 
   between(least: number, most: number): number {
@@ -51,11 +64,12 @@ export class Platform {
     tab.presence = null;
   }
 
-  /** Messages of one tab to another keep their order. */
+  /** Messages of one tab to another keep their order; the last ones of a tab that dies may be lost. */
   deliver(from: Tab, to: Tab, work: () => void): void {
+    const { now } = this.time;
     const at = Math.max(this.time.now + this.between(0, 30), from.arrivals.get(to) ?? 0);
     from.arrivals.set(to, at);
-    this.time.plan(at - this.time.now, work, to);
+    this.time.plan(at - now, () => now < from.mutedAt && work(), to);
   }
 }
 
@@ -110,11 +124,11 @@ export class TabSurroundings implements Surroundings {
   }
 
   announce(message: Announcement): void {
-    const { rules, tabs } = this.#platform;
     const tab = this.#tab;
     if (tab.presence === null) return;
-    if (message.type === 'leader') rules.announced(tab, message.epoch);
-    for (const other of tabs.values()) if (other !== tab) this.#tell(other, message);
+    if (message.type === 'leader') this.#rules.announced(tab, message.epoch);
+    for (const other of this.#platform.tabs.values())
+      if (other !== tab && other.version === tab.version) this.#tell(other, message);
   }
 
   follow(receive: (message: ToFollower) => void): Conversation<ToLeader> {
@@ -126,8 +140,9 @@ export class TabSurroundings implements Surroundings {
   }
 
   contend({ steal, onGranted, onStolen }: Candidacy): () => void {
-    const { rules, locks, time } = this.#platform;
+    const { locks, time } = this.#platform;
     const tab = this.#tab;
+    const rules = this.#rules;
     if (steal) rules.robbed(tab);
     let isOver = false;
     const tell = (latestMs: number, work: () => void) =>
@@ -143,7 +158,7 @@ export class TabSurroundings implements Surroundings {
         tell(latestWordMs, onStolen);
       },
     };
-    const release = locks.request('leader', request, steal);
+    const release = locks.request(leaderOf(tab.version), request, steal);
     return () => {
       isOver = true;
       release();
@@ -153,7 +168,7 @@ export class TabSurroundings implements Surroundings {
   holder(): Promise<string | null> {
     const { locks } = this.#platform;
     return new Promise((resolve) => {
-      this.#plan(this.#platform.between(0, 20), () => resolve(locks.holderOf('leader')?.id ?? null));
+      this.#plan(this.#platform.between(0, 20), () => resolve(locks.holderOf(leaderOf(this.#tab.version))?.id ?? null));
     });
   }
 
@@ -180,6 +195,10 @@ export class TabSurroundings implements Surroundings {
 
   startEngine(): EngineLine {
     return this.#startEngine(this.#tab);
+  }
+
+  get #rules(): TabRules {
+    return this.#platform.rulesOf(this.#tab);
   }
 
   #plan(delayMs: number, work: () => void): Turn {
@@ -214,11 +233,10 @@ export class TabSurroundings implements Surroundings {
   }
 
   #post(message: { type: string; epoch: string }, end: ChannelEnd, ends: Set<ChannelEnd>): void {
-    const { rules } = this.#platform;
     const tab = this.#tab;
     if (tab.dead || !end.isOpen) return;
-    if (message.type === 'takeover') rules.offered(tab);
-    if (message.type === 'accepted') rules.served(tab, message.epoch);
+    if (message.type === 'takeover') this.#rules.offered(tab);
+    if (message.type === 'accepted') this.#rules.served(tab, message.epoch);
     for (const other of ends)
       if (other !== end) this.#platform.deliver(tab, other.tab, () => other.isOpen && other.receive(message));
   }

@@ -41,6 +41,8 @@ export interface Schedule extends Partial<Faults> {
   rushes?: number;
   /** A tab asks for its model once more and calls that off, perhaps too late. */
   recalls?: number;
+  /** Versions of the package that are deployed side by side; default 1. A tab that is reloaded may come back with another. */
+  versions?: number;
   /** A tab lets its model go and loads it again, at once or after a while. */
   renewals?: number;
 }
@@ -59,16 +61,18 @@ export class Play {
   readonly #asked: Asked[] = [];
   /** Tabs that have let their model go: what they had asked before may come too late. */
   readonly renewed = new Set<string>();
+  /** What is wrong in the end. */
+  readonly breaches: string[] = [];
   /** Those before it are known to be answered, or to need no answer. */
   #answered = 0;
   #judgedAt = 0;
   #opened = 0;
 
   constructor(schedule: Schedule) {
-    const { seed, engineDies = 0, loadFails = 0, longestRunMs = 300 } = schedule;
+    const { seed, engineDies = 0, loadFails = 0, wordsLost = 0, longestRunMs = 300 } = schedule;
     this.#schedule = schedule;
     this.#random = seeded(seed);
-    this.browser = new Browser(this.#random, { engineDies, loadFails, longestRunMs });
+    this.browser = new Browser(this.#random, { engineDies, loadFails, wordsLost, longestRunMs });
   }
 
   /** Requests of the tabs that lived. */
@@ -117,8 +121,9 @@ export class Play {
     for (const tab of left) browser.thaw(tab);
     for (const tab of left) this.#ask(tab, `${tab} last text`);
     await this.#answer();
-    await browser.run(browser.now + settlingMs, () => browser.enginesAlive.length <= 1);
-    if (browser.enginesAlive.length > 1) browser.breaches.push(`${browser.enginesAlive} keep an engine each`);
+    await browser.run(browser.now + settlingMs, () => browser.enginesTooMany.length === 0);
+    const tooMany = browser.enginesTooMany;
+    if (tooMany.length > 0) this.breaches.push(`${tooMany} keep an engine each`);
   }
 
   /** Who waits for too long. Answers false: there is never a reason to stop here. */
@@ -141,9 +146,11 @@ export class Play {
   #open(withinMs: number): void {
     const tab = `tab-${this.#opened}`;
     this.#opened += 1;
-    const visible = (this.#schedule.hidings ?? 0) === 0 || this.#random() < 0.7;
+    const { hidings = 0, versions = 1 } = this.#schedule;
+    const visible = hidings === 0 || this.#random() < 0.7;
+    const version = versions === 1 ? 0 : Math.floor(this.#random() * versions);
     this.browser.after(this.browser.between(0, withinMs), () => {
-      const member = this.browser.open(tab, visible);
+      const member = this.browser.open(tab, visible, version);
       this.#members.set(tab, member);
       this.#load(tab, member).catch(() => {});
     });
@@ -262,9 +269,9 @@ function faultOf({ tab, text, aborted, outcomes }: Asked, play: Play, schedule: 
 /** What was wrong with a schedule, in words. */
 export async function judge(schedule: Schedule): Promise<string[]> {
   const play = await new Play(schedule).run();
-  const { browser, asked } = play;
+  const { browser, asked, breaches } = play;
   const faults = asked.map((request) => faultOf(request, play, schedule)).filter((fault) => fault !== null);
-  return [...browser.breaches, ...faults].map((fault) => `seed ${schedule.seed}: ${fault}`);
+  return [...browser.breaches, ...breaches, ...faults].map((fault) => `seed ${schedule.seed}: ${fault}`);
 }
 
 export async function judgeMany(count: number, schedule: Omit<Schedule, 'seed'>, firstSeed = 1): Promise<string[]> {

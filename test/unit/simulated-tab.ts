@@ -9,6 +9,8 @@ export interface Run {
 
 export class Tab implements Actor {
   readonly id: string;
+  /** Of the package that its page was deployed with: tabs of two versions do not know each other. */
+  readonly version: number;
   /** Its name among the others, who do not know it while it sleeps. */
   presence: string | null;
   /** How often it was woken. */
@@ -30,6 +32,8 @@ export class Tab implements Actor {
   /** When it woke last, or was shown. */
   awakeSince: number;
   dead = false;
+  /** Since when its words are lost on their way: it died before they were out. */
+  mutedAt = Number.POSITIVE_INFINITY;
   disposed = false;
   /** Turns whose moment came while it was frozen. */
   backlog: Turn[] = [];
@@ -39,8 +43,9 @@ export class Tab implements Actor {
   /** When its last word to each tab arrives: messages of one tab to another keep their order. */
   readonly arrivals = new Map<Tab, number>();
 
-  constructor(id: string, { visible, now }: { visible: boolean; now: number }) {
+  constructor(id: string, { visible, version, now }: { visible: boolean; version: number; now: number }) {
     this.id = id;
+    this.version = version;
     this.presence = id;
     this.visible = visible;
     this.awakeSince = now;

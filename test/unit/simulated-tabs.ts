@@ -26,8 +26,8 @@ export class Browser {
   }
 
   /** Opens a tab that takes part. */
-  open(id: string, visible: boolean): Member {
-    const tab = new Tab(id, { visible, now: this.now });
+  open(id: string, visible: boolean, version = 0): Member {
+    const tab = new Tab(id, { visible, version, now: this.now });
     this.#platform.tabs.set(id, tab);
     this.#platform.request(tab, `life:${id}`, () => {});
     const member = new Member(new TabSurroundings(this.#platform, tab, this.#startEngine));
@@ -37,16 +37,17 @@ export class Browser {
 
   /** Notes a breach where a tab that is awake waits for an answer for too long. */
   waits({ tab, text, askedAt }: { tab: string; text: string; askedAt: number }): void {
-    this.#platform.rules.waits(this.#tab(tab), text, askedAt);
+    const asker = this.#tab(tab);
+    this.#platform.rulesOf(asker).waits(asker, text, askedAt);
   }
 
   /** Which tab has led each epoch. */
   get leaders(): ReadonlyMap<string, string> {
-    return this.#platform.rules.leaders;
+    return new Map([...this.#platform.rules.values()].flatMap(({ leaders }) => [...leaders]));
   }
 
   get breaches(): string[] {
-    return this.#platform.rules.breaches;
+    return [...this.#platform.rules.values()].flatMap(({ breaches }) => breaches);
   }
 
   isAlive(id: string): boolean {
@@ -60,6 +61,8 @@ export class Browser {
     this.departures += 1;
     if (!tab.frozen && random() < 0.5) tab.member?.suspend();
     tab.dead = true;
+    const { wordsLost } = this.#faults;
+    if (wordsLost > 0 && random() < wordsLost) tab.mutedAt = this.now - this.between(0, 30);
     for (const name of locks.namesOf(tab)) this.after(this.between(0, 400), () => locks.forget(name, tab));
   }
 
@@ -146,15 +149,17 @@ export class Browser {
   /** A text goes into the engine of a tab; the result takes it out again. */
   begin(tab: Tab, text: unknown, client: string | undefined): () => void {
     this.runs.set(text, (this.runs.get(text) ?? 0) + 1);
-    this.#platform.rules.began(tab, text, client);
+    this.#platform.rulesOf(tab).began(tab, text, client);
     const run = { text, client };
     tab.atWork.add(run);
     return () => tab.atWork.delete(run);
   }
 
-  /** Which tabs that live have an engine. */
-  get enginesAlive(): string[] {
-    return [...this.engines.values()].filter(({ dead }) => !dead).map(({ id }) => id);
+  /** Which tabs that live have an engine, of versions that have more than one. */
+  get enginesTooMany(): string[] {
+    const alive = [...this.engines.values()].filter(({ dead }) => !dead);
+    const isOne = (tab: Tab) => alive.filter(({ version }) => version === tab.version).length === 1;
+    return alive.filter((tab) => !isOne(tab)).map(({ id }) => id);
   }
 
   /** Work of an engine in a tab. */
