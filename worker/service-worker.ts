@@ -30,9 +30,7 @@ const broker = new Broker({
   isThere: async (clientId) => (await scope.clients.get(clientId)) !== undefined,
 });
 const claimMessage: ToServiceWorker = { vecinity: protocolVersion, type: 'claim' };
-const handover = new Handover(() => {
-  if (isStandalone) handOver();
-});
+const handover = new Handover(handOver);
 
 scope.addEventListener('install', (event) => {
   if (isStandalone) event.waitUntil(takeTurn());
@@ -73,10 +71,13 @@ async function takeTurn(): Promise<void> {
   if (former === null || (await askVersion(former)) === null) await scope.skipWaiting();
 }
 
-function handOver(): void {
-  const { waiting, installing } = scope.registration;
+/** False until we are activated ourselves, which takes a second and which the other one would have to wait for. */
+function handOver(): boolean {
+  const { active, waiting, installing } = scope.registration;
+  if (!isStandalone) return true;
+  if (installing || active?.state === 'activating') return false;
   waiting?.postMessage(claimMessage);
-  if (installing) void handover.during(Promise.resolve());
+  return true;
 }
 
 /** Also said to a worker that waits: it takes over first, and stays awake until it has. */

@@ -9,12 +9,15 @@
 const quietMs = 300;
 
 export class Handover {
-  readonly #takeOver: () => void;
+  readonly #takeOver: () => boolean;
   #open = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `takeOver` is called after every stretch of work; whether somebody waits is for it to see. */
-  constructor(takeOver: () => void) {
+  /**
+   * `takeOver` is called after every stretch of work; whether somebody waits is for it to see. It says false while it is
+   * too early to tell: then it is called again.
+   */
+  constructor(takeOver: () => boolean) {
     this.#takeOver = takeOver;
   }
 
@@ -26,7 +29,13 @@ export class Handover {
       return await work;
     } finally {
       this.#open -= 1;
-      if (this.#open === 0) this.#timer = setTimeout(this.#takeOver, quietMs);
+      if (this.#open === 0) this.#wait();
     }
+  }
+
+  #wait(): void {
+    this.#timer = setTimeout(() => {
+      if (!this.#takeOver()) this.#wait();
+    }, quietMs);
   }
 }

@@ -3,12 +3,12 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Handover } from '../../src/wire/handover.js';
 import { deferred } from './deferred.js';
 
-const takeOver = vi.fn();
+const takeOver = vi.fn<() => boolean>();
 let handover: Handover;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  takeOver.mockReset();
+  takeOver.mockReset().mockReturnValue(true);
   handover = new Handover(takeOver);
 });
 
@@ -43,4 +43,20 @@ it('settles as the work does, and a failure ends a request too', async () => {
   await expect(handover.during(Promise.reject(new Error('broken')))).rejects.toThrow('broken');
   await vi.advanceTimersByTimeAsync(1_000);
   expect(takeOver).toHaveBeenCalledTimes(1);
+});
+
+it('tells it again and again while that is too early, until there is work', async () => {
+  takeOver.mockReturnValue(false);
+  await handover.during(Promise.resolve());
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(takeOver).toHaveBeenCalledTimes(3);
+  const open = deferred<void>();
+  const work = handover.during(open.promise);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(takeOver).toHaveBeenCalledTimes(3);
+  takeOver.mockReturnValue(true);
+  open.resolve();
+  await work;
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(takeOver).toHaveBeenCalledTimes(4);
 });
