@@ -1,6 +1,5 @@
 /** vLLM's routes for pooling models: scores of pairs in their order, pooled vectors, classes, and its words for tokens. */
 import * as z from 'zod/mini';
-import type { RerankResult, Timing } from '../../core/engine.js';
 import { VecinityError } from '../../errors.js';
 import {
   classifyAnswer,
@@ -12,12 +11,12 @@ import {
   vllmTokenizeAnswer,
 } from '../answers.js';
 import { classifyTexts, labelScores } from '../classify.js';
-import type { Computed } from '../compute.js';
 import { embedBody, embedBodyTokens, embeddingsBody } from '../embeddings.js';
 import { flag, integerFrom, needsOneOf, text, texts, textsOrObjects, tokenSequences } from '../fields.js';
 import { createId, nowSeconds } from '../ids.js';
+import { type Pairs, type Scored, scorePairs } from '../pairs.js';
 import { passedOn, type RemotePlace } from '../remote/remote.js';
-import { scoreDocuments, toRawScores } from '../rerank.js';
+import { toRawScores } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
 import type { Call, CallContext, Dialect, Route } from '../route.js';
 import { decodeIds, tokenizeTexts } from '../tokens.js';
@@ -27,7 +26,6 @@ import { invalidField, parseBody } from '../validate.js';
 import { bytesResponse } from '../vectors/embeddings-bytes.js';
 import { type JsonRows, toTokenParts, writeJson } from '../vectors/embeddings-json.js';
 import { toRows } from '../vectors/vector-codes.js';
-import type { RerankWish } from '../wishes.js';
 import type { Variant } from './shared-route.js';
 
 /** The names that the two sides of a pair have had. */
@@ -244,11 +242,6 @@ async function detokenize({ body, context }: Call): Promise<Response> {
   return jsonResponse({ prompt: content, content }, { headers: timingHeaders(result) });
 }
 
-interface Pairs {
-  queries: string[];
-  documents: string[];
-}
-
 function toPairs(body: Record<string, unknown>): Pairs {
   const names = sides.find(([first, second]) => body[first] != null && body[second] != null);
   if (!names) throw invalidField(['queries'], 'there with `documents` (or `text_1` with `text_2`)', undefined);
@@ -257,36 +250,6 @@ function toPairs(body: Record<string, unknown>): Pairs {
   if (queries.length === 1 || queries.length === documents.length) return { queries, documents };
   const allowed = `one text, or as many as \`${names[1]}\` has (${documents.length})`;
   throw invalidField([names[0]], allowed, queries);
-}
-
-type Scored = Computed<Pick<RerankResult, 'model' | 'usage' | 'truncated' | 'timing'>> & { scores: ArrayLike<number> };
-
-/** One query with many documents is one request to the engine; pairs are one each, which its queue puts together. */
-async function scorePairs(
-  { queries, documents }: Pairs,
-  wish: Omit<RerankWish, 'query' | 'documents'>,
-  context: CallContext,
-): Promise<Scored> {
-  const [first = ''] = queries;
-  if (queries.length === 1) return await scoreDocuments({ ...wish, query: first, documents }, context);
-  const results = await Promise.all(
-    queries.map((query, index) => scoreDocuments({ ...wish, query, documents: [documents[index] ?? ''] }, context)),
-  );
-  return {
-    model: results[0]?.model ?? '',
-    scores: results.map(({ scores }) => scores[0] ?? 0),
-    usage: { promptTokens: results.reduce((sum, { usage }) => sum + usage.promptTokens, 0) },
-    truncated: results.reduce((sum, { truncated }) => sum + truncated, 0),
-    timing: results.map(({ timing }) => timing).reduce(longest),
-    compute: {
-      type: results[0]?.compute.type ?? null,
-      characters: results.reduce((sum, { compute }) => sum + compute.characters, 0),
-    },
-  };
-}
-
-function longest(a: Timing, b: Timing): Timing {
-  return b.totalMs > a.totalMs ? b : a;
 }
 
 function frame(idPrefix: string) {
