@@ -7,13 +7,8 @@ export { cosine, dot, similarity } from './core/similarity.js';
 export { type ErrorCode, VecinityError } from './errors.js';
 export type { StorageFull } from './models/files.js';
 export type { StorageUsage, StoredModel } from './models/stored-models.js';
-export {
-  type Comparable,
-  createVecinity,
-  type RankedDocument,
-  type Vecinity,
-  type VecinityEventMap,
-} from './page/client.js';
+export { createVecinity, type RankedDocument, type Vecinity, type VecinityEventMap } from './page/client.js';
+export type { Comparable } from './page/comparable.js';
 export type { ModelStorage } from './page/model-storage.js';
 export type { Progress, VecinityOptions } from './page/options.js';
 export type { RegisterOptions, Registration } from './page/registration.js';

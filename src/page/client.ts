@@ -1,31 +1,20 @@
 /**
- * The page's handle on an engine: typed calls, `fetch`, progress events and the end of it all. It starts the worker
- * and validates nothing: the engine worker does, with the same words as over HTTP.
+ * The page's handle on an engine: typed calls, `fetch`, progress events and the end of it all. It validates nothing: the
+ * engine worker does, with the same words as over HTTP. Where that engine is decides `open-line.ts`.
  */
 import { type EmbedOptions, type RerankOptions, toEmbeddingsBody, toRerankBody } from '../api/client-bodies.js';
 import type { CallOptions, EmbeddingsResponse, ModelsResponse, RerankResponse } from '../api/responses.js';
 import { defaultModel, maxInputs } from '../config.js';
 import type { EngineStatus, JobProgress, LoadOptions, ModelStatus } from '../core/engine.js';
-import type { EnginePast } from '../core/past.js';
 import { similarity } from '../core/similarity.js';
 import { VecinityError } from '../errors.js';
-import { callRules, checkObject, checkRules, isFunction, wrongOption } from '../rules.js';
-import { canShare } from '../sharing/browser-tab.js';
-import { SharedEngine } from '../sharing/shared-engine.js';
+import { callRules, checkObject, checkRules } from '../rules.js';
 import type { EngineLine } from '../wire/engine-line.js';
-import { trustScript } from '../wire/trusted-scripts.js';
-import { EngineLink } from './engine-link.js';
+import { type Comparable, isOne, toList } from './comparable.js';
 import { createFetch } from './fetch.js';
 import { askPersistence, type ModelStorage } from './model-storage.js';
-import {
-  checkPageOptions,
-  type Progress,
-  toAddress,
-  toApiConfig,
-  toEngineConfig,
-  type VecinityOptions,
-} from './options.js';
-import { OwnEngine } from './own-engine.js';
+import { openLine } from './open-line.js';
+import { checkPageOptions, type Progress, toApiConfig, type VecinityOptions } from './options.js';
 import type { RegisterOptions, Registration } from './registration.js';
 import { ServiceWorkerLink } from './service-worker-link.js';
 
@@ -36,9 +25,6 @@ export interface RankedDocument {
   /** The document as it was given; absent with `returnDocuments: false`. */
   document?: string;
 }
-
-/** A text, or a vector that an earlier `embed` gave. */
-export type Comparable = string | Float32Array | readonly number[];
 
 export interface VecinityEventMap {
   progress: CustomEvent<Progress>;
@@ -257,27 +243,6 @@ export class Vecinity extends EventTarget {
   }
 }
 
-/** A shared engine where that is possible and wanted, else our own; `onEnd` is told of the deaths of our own. */
-function openLine(options: VecinityOptions, onEnd: () => void): EngineLine {
-  const { share = true, model = defaultModel, revision = null } = options;
-  const engine = toEngineConfig(options);
-  const api = toApiConfig(options);
-  const open = (onEnd: () => void, ended?: EnginePast['ended']) =>
-    new OwnEngine(new EngineLink({ startWorker: () => startWorker(options), engine, api, onEnd, ended }));
-  if (!share || model === null || !canShare()) return open(onEnd);
-  // The model belongs to the setup: requests that name none are answered by the first one that was loaded.
-  const setup = { engine, api, model, revision };
-  return new SharedEngine({ setup, startEngine: (ended) => open(() => {}, ended), startOwnEngine: () => open(onEnd) });
-}
-
-function startWorker({ createWorker, workerUrl }: VecinityOptions): Worker {
-  if (createWorker) return checkWorker(createWorker());
-  if (workerUrl)
-    return new Worker(trustScript(toAddress('workerUrl', workerUrl)), { type: 'module', name: 'vecinity' });
-  // Written out in this form because bundlers look for it.
-  return new Worker(new URL('../../worker/engine-worker.ts', import.meta.url), { type: 'module', name: 'vecinity' });
-}
-
 /** The same options. Throws `invalid_request` for those that no call can have. */
 function checkCall<Options extends object>(options: Options = {} as Options): Options {
   checkObject(options);
@@ -285,26 +250,8 @@ function checkCall<Options extends object>(options: Options = {} as Options): Op
   return options;
 }
 
-function checkWorker(worker: Worker): Worker {
-  if (!isFunction(Object(worker).postMessage))
-    throw wrongOption('createWorker', 'a function that returns a Worker', worker);
-  return worker;
-}
-
 function firstOf(vectors: readonly Float32Array[]): Float32Array {
   const [first] = vectors;
   if (!first) throw new VecinityError('internal_error', 'The engine gave no vector for a text.');
   return first;
-}
-
-/** Null is no value of the types, and comes from plain JavaScript all the same. */
-function isOne(value: Comparable | readonly Comparable[] | null): value is Comparable {
-  return typeof value === 'string' || typeof value?.[0] === 'number';
-}
-
-/** Throws `invalid_request` for what plain JavaScript may give instead. */
-function toList(value: Comparable | readonly Comparable[], param: string): readonly Comparable[] {
-  const list: unknown = isOne(value) ? [value] : value;
-  if (Array.isArray(list) && list.every(isOne)) return list;
-  throw wrongOption(param, 'a text, a vector, or a list of them', value);
 }

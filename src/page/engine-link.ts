@@ -11,6 +11,7 @@ import { untilAbort } from '../pause.js';
 import type { WireRequest, WireResponse } from '../protocol.js';
 import { installTransferHandlers, releaseCall } from '../wire/calls.js';
 import { withEnd } from '../wire/ended.js';
+import { disposedError } from '../wire/engine-line.js';
 import { EnginePort } from '../wire/engine-port.js';
 import { EngineSession, type EngineWorker, type RemoteEngine } from './engine-session.js';
 
@@ -224,8 +225,4 @@ function rethrowClearly(thrown: unknown): never {
 function whyNot(model: string, error: VecinityError): VecinityError {
   if (error.code !== 'worker_died') return error;
   return new VecinityError('engine_crashed', `The model ${model} could not be loaded: ${error.message}`);
-}
-
-function disposedError(): VecinityError {
-  return new VecinityError('disposed', 'This Vecinity was disposed; create a new one.');
 }

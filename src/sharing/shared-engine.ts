@@ -4,11 +4,18 @@
  */
 
 import type { EnginePast } from '../core/past.js';
-import { VecinityError } from '../errors.js';
+import type { VecinityError } from '../errors.js';
 import { sha256Hex } from '../hex.js';
 import { Answers } from '../wire/answers.js';
 import { buildId } from '../wire/build-id.js';
-import type { CallLife, EngineCall, EngineLine, EngineResult, Operation } from '../wire/engine-line.js';
+import {
+  type CallLife,
+  disposedError,
+  type EngineCall,
+  type EngineLine,
+  type EngineResult,
+  type Operation,
+} from '../wire/engine-line.js';
 import { protocolVersion } from '../wire/engine-port.js';
 import { fromWireResponse, toWireRequest } from '../wire/http.js';
 import { servePort } from '../wire/port-server.js';
@@ -64,7 +71,7 @@ export class SharedEngine implements EngineLine {
   }
 
   dispose(): void {
-    this.#ended ??= new VecinityError('disposed', 'This Vecinity was disposed; create a new one.');
+    this.#ended ??= disposedError();
     this.#unlisten.abort();
     this.#member?.end(this.#ended);
     this.#tab?.close();

@@ -2,6 +2,7 @@
 
 import type { EmbeddingsResponse, ModelsResponse, RerankResponse } from '../api/responses.js';
 import type { EngineStatus, JobProgress, LoadOptions, LoadProgress, ModelStatus } from '../core/engine.js';
+import { VecinityError } from '../errors.js';
 import type { Similarity } from '../models/spec.js';
 import type { StorageUsage, StoredModel } from '../models/stored-models.js';
 import type { WireRequest, WireResponse } from '../protocol.js';
@@ -45,6 +46,11 @@ export interface CallLife {
 
 /** The cause of a `worker_died` whose script never came: what the worker was asked for is not to blame. */
 export class NoScript extends Error {}
+
+/** What waits, and whatever is asked later, ends with when a page's line is closed. */
+export function disposedError(): VecinityError {
+  return new VecinityError('disposed', 'This Vecinity was disposed; create a new one.');
+}
 
 export interface EngineLine {
   /** Settles as the engine's work does; throws `aborted` when the signal fires and `disposed` after the end. */
