@@ -63,9 +63,13 @@ export function toEngineConfig(options: VecinityOptions): EngineConfig {
 
 /** Against the page. Throws `invalid_request` for what is no address. */
 export function toAddress(name: string, value: unknown): URL {
-  const text = value instanceof URL ? value.href : value;
-  if (!isString(text) || !URL.canParse(text, document.baseURI)) throw wrongOption(name, 'an address', value);
-  return new URL(text, document.baseURI);
+  if (!isAddress(value)) throw wrongOption(name, 'an address', value);
+  return new URL(value, document.baseURI);
+}
+
+/** Seen from the page. */
+export function isAddress(value: unknown): value is string | URL {
+  return (isString(value) || value instanceof URL) && URL.canParse(value, document.baseURI);
 }
 
 export function toApiConfig(options: VecinityOptions): ApiConfig {

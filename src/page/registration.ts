@@ -4,11 +4,12 @@
  */
 import { VecinityError, wordsOf } from '../errors.js';
 import type { ToServiceWorker } from '../protocol.js';
-import { checkObject, checkRules, isString, type Rule, type Rules } from '../rules.js';
+import { checkObject, checkRules, type Rule, type Rules } from '../rules.js';
 import { buildId } from '../wire/build-id.js';
 import { protocolVersion } from '../wire/engine-port.js';
 import { askVersion } from '../wire/ping.js';
 import { controlUrl } from '../wire/routes.js';
+import { isAddress } from './options.js';
 import { watchRequests } from './passed-by.js';
 
 const activationMs = 20_000;
@@ -32,7 +33,7 @@ export interface Registration {
   outdated: boolean;
 }
 
-const anAddress: Rule = ['an address', (value) => isAddress(value)];
+const anAddress: Rule = ['an address', isAddress];
 const rules: Rules<keyof RegisterOptions> = { url: anAddress, scope: anAddress };
 
 /** What comes from the page, whose copy of the package is the only one that has it. */
@@ -103,10 +104,6 @@ async function newestWorker(
   }
   if (version !== null) return { worker, version };
   throw unavailable(`${worker.scriptURL} did not answer: it is of another version, or not ours and does not import it`);
-}
-
-function isAddress(value: unknown): boolean {
-  return (isString(value) || value instanceof URL) && URL.canParse(String(value), document.baseURI);
 }
 
 function absenceReason(): string {
