@@ -19,21 +19,46 @@ const scope = self as unknown as ServiceWorkerGlobalScope;
 // The listener that is added first is asked first.
 scope.importScripts('./vecinity-sw.js');
 
+/** A network that swallows what is sent, instead of failing, must not hold up what is kept for long, nor each file anew. */
+const longPatienceMs = 5_000;
+const shortPatienceMs = 250;
+let patienceMs = longPatienceMs;
+
 /**
- * From the network or, without one, as it was last seen; also that a model lacks a file is known then. Other than
- * `NetworkFirst` it copies only what is new: a copy that nobody reads would hold the whole file, and the request open.
+ * From the network or, without one and where the server is down, as it was last seen; also that a model lacks a file is
+ * known then. Other than `NetworkFirst` it copies only what is new: a copy that nobody reads would hold the whole file,
+ * and the request open.
  */
 class NetworkOrKept extends Strategy {
   protected async _handle(request: Request, handler: StrategyHandler): Promise<Response> {
     const kept = await handler.cacheMatch(request);
-    try {
-      const response = await handler.fetch(request);
-      if (isNewer(response, kept)) void handler.waitUntil(handler.cachePut(request, response.clone()));
-      return response;
-    } catch (error) {
-      if (!kept) throw error;
-      return kept.ok && request.headers.has('range') ? await createPartialResponse(request, kept) : kept;
-    }
+    if (!kept) return await fetchAndKeep(request, handler, kept);
+    const response = await soon(request, (asked) => fetchAndKeep(asked, handler, kept)).catch(() => null);
+    if (response && response.status < 500) return response;
+    return kept.ok && request.headers.has('range') ? await createPartialResponse(request, kept) : kept;
+  }
+}
+
+async function fetchAndKeep(request: Request, handler: StrategyHandler, kept: Response | undefined): Promise<Response> {
+  const response = await handler.fetch(request);
+  if (isNewer(response, kept)) void handler.waitUntil(handler.cachePut(handler.request, response.clone()));
+  return response;
+}
+
+/** Ends the request when its answer does not begin in time; how long that takes then is up to the network. */
+async function soon(request: Request, send: (request: Request) => Promise<Response>): Promise<Response> {
+  const controller = new AbortController();
+  const giveUp = () => {
+    patienceMs = shortPatienceMs;
+    controller.abort();
+  };
+  const timer = setTimeout(giveUp, patienceMs);
+  try {
+    const response = await send(new Request(request, { signal: AbortSignal.any([request.signal, controller.signal]) }));
+    patienceMs = longPatienceMs;
+    return response;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -1,9 +1,10 @@
 /** The built demo on a server of its own that can be cut off, and that can bring a new version. */
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { preview } from 'vite';
+import { type Plugin, preview } from 'vite';
 import { createPlugins } from '../../src/vite/plugin.js';
 
 const at = (file: string) => fileURLToPath(new URL(file, import.meta.url));
@@ -15,6 +16,8 @@ export interface DemoServer {
   origin: string;
   /** From now on, page and Service Worker are those of a new version. */
   release(): Promise<void>;
+  /** From now on this answers instead of the server, or leaves the request without an answer. */
+  answerWith(answer: (response: ServerResponse) => void): void;
   /** Ends the server: the network is gone. */
   close(): Promise<void>;
 }
@@ -23,6 +26,13 @@ export interface DemoServer {
 export async function startDemo(): Promise<DemoServer> {
   const folder = await mkdtemp(path.join(tmpdir(), 'vecinity-demo-'));
   await cp(at('../../build/demo'), folder, { recursive: true });
+  let instead: ((response: ServerResponse) => void) | null = null;
+  const faults: Plugin = {
+    name: 'test:faults',
+    configurePreviewServer: ({ middlewares }) => {
+      middlewares.use((_request, response, next) => (instead ? instead(response) : next()));
+    },
+  };
   const server = await preview({
     configFile: false,
     logLevel: 'error',
@@ -30,6 +40,7 @@ export async function startDemo(): Promise<DemoServer> {
     build: { outDir: folder },
     preview: { port: 0, host: 'localhost' },
     plugins: [
+      faults,
       createPlugins({ modelsDir: at('../fixtures/models'), isolate: true }, () =>
         Promise.reject(new Error('This server builds nothing.')),
       ),
@@ -40,6 +51,9 @@ export async function startDemo(): Promise<DemoServer> {
   return {
     origin: `http://localhost:${address.port}`,
     release: () => release(folder),
+    answerWith: (answer) => {
+      instead = answer;
+    },
     close: async () => {
       await server.close();
       await rm(folder, { recursive: true, force: true });

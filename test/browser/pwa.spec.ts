@@ -1,4 +1,5 @@
 /** The playground as an installed app: without a network, and when a new version comes. */
+import type { ServerResponse } from 'node:http';
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect, type Page, test } from '@playwright/test';
 import { type DemoServer, newTitle, startDemo } from './demo-server.js';
@@ -18,9 +19,9 @@ test.beforeEach(async () => {
 
 test.afterEach(() => server.close());
 
-async function openDemo(page: Page): Promise<void> {
+async function openDemo(page: Page, options: { timeout?: number } = {}): Promise<void> {
   await page.goto(`${server.origin}/${query}`);
-  await expect(grid(page)).toHaveAttribute('aria-rowcount', '4');
+  await expect(grid(page)).toHaveAttribute('aria-rowcount', '4', options);
 }
 
 /** Asks the browser to look for a new version, as it does by itself when a page is opened. */
@@ -65,6 +66,21 @@ test('starts and answers without a server, with the same vectors and as many thr
   expect(offline.status).toBe(200);
   expect(offline.body.data).toEqual(online.body.data);
 });
+
+const unable: [string, (response: ServerResponse) => void][] = [
+  ['whose server is down behind its proxy', (response) => void response.writeHead(502).end('Bad Gateway')],
+  ['whose network swallows what is sent', () => {}],
+];
+for (const [name, answer] of unable)
+  test(`starts and answers as a site ${name}`, async ({ page }) => {
+    test.slow();
+    await openDemo(page);
+    server.answerWith(answer);
+    await page.goto('about:blank');
+    // What is swallowed is waited for, a few seconds each.
+    await openDemo(page, { timeout: 60_000 });
+    expect((await fetchEmbeddings(page, 'still here')).status).toBe(200);
+  });
 
 test('starts in a new tab with the network off', async ({ page, context }) => {
   await openDemo(page);
