@@ -3,6 +3,7 @@
  * a page loads it when it registers, and most of what is said here is said to few. Never reloads the page.
  */
 import { VecinityError, wordsOf } from '../errors.js';
+import { pause } from '../pause.js';
 import type { ToServiceWorker } from '../protocol.js';
 import { checkObject, checkRules, type Rule, type Rules } from '../rules.js';
 import { buildId } from '../wire/build-id.js';
@@ -12,6 +13,8 @@ import { controlUrl } from '../wire/routes.js';
 import { isAddress } from './options.js';
 import { watchRequests } from './passed-by.js';
 
+/** Registering what stands already takes no network, unless the browser is just looking for an update of it. */
+const registerMs = 5_000;
 const activationMs = 20_000;
 const controlMs = 5_000;
 /** For requests of other tabs to end, which the worker before ours answers. */
@@ -120,20 +123,40 @@ function unavailable(reason: string, cause?: unknown): VecinityError {
 /** Offline, the copy that is installed is as good as it gets. */
 function ignoreOffline(): void {}
 
-async function registerScript(
-  { container, scope, trustScript }: Place,
-  script: URL,
-): Promise<ServiceWorkerRegistration> {
+async function registerScript(place: Place, script: URL): Promise<ServiceWorkerRegistration> {
+  const { container, scope, trustScript } = place;
   const options = { updateViaCache: 'none' as const, ...(scope === undefined ? {} : { scope }) };
-  const registration = await container.register(trustScript(script), options).catch((cause) => {
+  const asked = container.register(trustScript(script), options).catch((cause) => {
     const advice = isInForeignFrame()
       ? 'a browser may refuse one to a frame on a page of another site'
       : 'where the site has it elsewhere, give its address to register({ url })';
     throw unavailable(`${script.pathname} could not be registered (${wordsOf(cause)}); ${advice}`, cause);
   });
+  const registration = await orStanding(place, script, asked);
   // An extension or a test that blocks Service Workers puts a function there that does nothing.
   if (!registration) throw unavailable('something in this browser window blocks its registration');
   return registration;
+}
+
+/**
+ * What is asked for or, when that takes long, the same script where it stands: a network that swallows what is sent holds
+ * up the browser's look for an update, and that every registration behind it.
+ */
+async function orStanding(
+  place: Place,
+  script: URL,
+  asked: Promise<ServiceWorkerRegistration>,
+): Promise<ServiceWorkerRegistration> {
+  const answered = new AbortController();
+  const standing = pause(registerMs, answered.signal).then(async () => {
+    const found = await findRegistration(place, scopeOf(place, script));
+    return found?.active?.scriptURL === script.href ? found : await asked;
+  });
+  try {
+    return await Promise.race([asked, standing]);
+  } finally {
+    answered.abort();
+  }
 }
 
 /** Only pages of the same origin may read where the outermost one is. */

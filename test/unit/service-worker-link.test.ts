@@ -215,6 +215,43 @@ it('is content with the worker that another tab took over with meanwhile', async
   expect(container.claims).toBe(0);
 });
 
+describe('a registration that waits for an update whose network swallows what is sent', () => {
+  let answer: () => void;
+
+  beforeEach(() => {
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const { register: registerAtOnce } = container;
+    container.register = async (script) => {
+      await held;
+      return await registerAtOnce.call(container, script);
+    };
+    container.controller = container.worker;
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  });
+
+  it('goes on after a few seconds with the same script where it stands', async () => {
+    container.installed = `${scope}vecinity-sw.js`;
+    const registering = register();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await registering).toMatchObject({ controlled: true });
+    expect(container.registered).toEqual([]);
+  });
+
+  it('is waited for where another script stands', async () => {
+    container.installed = `${scope}their-sw.js`;
+    const ended = vi.fn();
+    const registering = register().finally(ended);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(ended).not.toHaveBeenCalled();
+    answer();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(await registering).toBeDefined();
+    expect(container.registered).not.toEqual([]);
+  });
+});
+
 it('says that a window blocks Service Workers where a registration gives nothing', async () => {
   container.register = async () => undefined as never;
   const refusal = { code: 'service_worker_unavailable', message: expect.stringContaining('blocks its registration') };
