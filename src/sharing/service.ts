@@ -15,6 +15,9 @@ import type { Surroundings } from './surroundings.js';
 /** A tab that asks one thing after the other has nothing open while its next request is on the way. */
 const pauseMs = 100;
 
+/** A page that is loaded anew, or the next one of a site, wants the same models. */
+const unwantedMs = 60_000;
+
 /** Engines that a request may kill before it is given up. */
 const maxDeaths = 2;
 
@@ -35,13 +38,13 @@ interface Client {
 export interface ServiceOptions {
   epoch: string;
   engine: EngineLine;
-  around: Pick<Surroundings, 'elapsed'>;
+  around: Pick<Surroundings, 'elapsed' | 'after'>;
 }
 
 export class Service {
   readonly epoch: string;
   readonly #engine: EngineLine;
-  readonly #around: Pick<Surroundings, 'elapsed'>;
+  readonly #around: Pick<Surroundings, 'elapsed' | 'after'>;
   readonly #entrance: Entrance;
   readonly #clients = new Map<string, Client>();
   /** The end of the last request that is tried again; that of the last load apart. */
@@ -96,11 +99,14 @@ export class Service {
     if (message.type === 'request') void this.#answer(client, message);
   }
 
-  /** The tab is gone: nobody waits for its answers. */
+  /** The tab is gone: nobody waits for its answers, nor uses its models unless it comes back soon. */
   leave(clientId: string): void {
     const client = this.#clients.get(clientId);
+    if (!client) return;
     this.#clients.delete(clientId);
-    if (client) cancelAll(client);
+    cancelAll(client);
+    const models = new Set(client.models.values());
+    if (models.size > 0) this.#around.after(unwantedMs, () => models.forEach((model) => this.#letGo(model)));
   }
 
   /** Asks a tab that the user sees to lead; nothing is said when there is none. */
@@ -219,9 +225,12 @@ export class Service {
     const model = client.models.get(id);
     const isThere = model !== undefined && !client.open.has(id);
     cancel(client, id);
-    if (!isThere || this.#isWanted(model)) return;
+    if (isThere) this.#letGo(model);
+  }
+
+  #letGo(model: string): void {
     // Where it cannot go, it is gone or the engine is.
-    this.#engine.run({ operation: 'unload', argument: model }).catch(() => {});
+    if (!this.#isWanted(model)) this.#engine.run({ operation: 'unload', argument: model }).catch(() => {});
   }
 
   #isWanted(model: string): boolean {

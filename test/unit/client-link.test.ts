@@ -514,7 +514,11 @@ it('a text that is tried again after two engines died over its model is told tha
     heard.push(message);
     if (heard.filter(({ type }) => type === 'error').length === 2) ended.resolve();
   };
-  const service = new Service({ epoch: '1', engine: new OwnEngine(link), around: { elapsed: () => 0 } });
+  const service = new Service({
+    epoch: '1',
+    engine: new OwnEngine(link),
+    around: { elapsed: () => 0, after: () => () => {} },
+  });
   service.join('tab', { visible: true, isOwn: false, send });
   const common = { type: 'request', epoch: '1', deaths: 0, watched: false, abortable: false } as const;
   service.receive('tab', { ...common, id: 1, call: { operation: 'load', argument: { model: 'owner/a' } } });

@@ -31,7 +31,12 @@ function setUp() {
     dispose: () => {},
     // The results are the test's own.
   } as unknown as EngineLine;
-  const service = new Service({ epoch, engine, around: { elapsed: () => 0 } });
+  const later: (() => void)[] = [];
+  const after = (_: number, work: () => void) => {
+    later.push(work);
+    return () => {};
+  };
+  const service = new Service({ epoch, engine, around: { elapsed: () => 0, after } });
   for (const tab of ['tab', 'other'])
     service.join(tab, { visible: true, isOwn: false, send: (message) => heard.push(message) });
   let lastId = 0;
@@ -50,6 +55,10 @@ function setUp() {
       }),
     cancel: (id: number) => service.receive('tab', { type: 'cancel', epoch, id }),
     leave: () => service.leave('tab'),
+    /** What waits for its time is done. */
+    passTime: () => {
+      for (const work of later.splice(0)) work();
+    },
     calls: () => running.map(({ call }) => call),
     signals: () => running.map(({ signal }) => signal),
     async finish(): Promise<void> {
@@ -250,6 +259,21 @@ describe('a model that another tab lets go of', () => {
     await finish();
     cancel(3);
     expect(goes()).toBe(false);
+  });
+
+  it('goes a while after its last tab was closed, if none has come that wants it', async () => {
+    for (const comesBack of [false, true]) {
+      const { ask, finish, leave, passTime, calls } = setUp();
+      ask(load('model'));
+      ask(load('model'));
+      await finish();
+      leave();
+      expect(calls()).toEqual([]);
+      if (comesBack) ask(load('model'), 0, 'other');
+      await finish();
+      passTime();
+      expect(calls()[0]).toEqual(comesBack ? undefined : unload);
+    }
   });
 
   it('goes with the last tab that has it, however often each has loaded it', async () => {
