@@ -106,7 +106,9 @@ export class Service {
     this.#clients.delete(clientId);
     cancelAll(client);
     const models = new Set(client.models.values());
-    if (models.size > 0) this.#around.after(unwantedMs, () => models.forEach((model) => this.#letGo(model)));
+    this.#around.after(unwantedMs, () => {
+      for (const model of models) this.#letGo(model);
+    });
   }
 
   /** Asks a tab that the user sees to lead; nothing is said when there is none. */
