@@ -8,28 +8,22 @@ import { toVecinityError, type VecinityError } from '../errors.js';
 import { withEnd } from '../wire/ended.js';
 import type { CallLife, EngineCall } from '../wire/engine-line.js';
 import { KeptModels } from './kept-models.js';
+import { Leadership } from './leadership.js';
 import type { Announcement, ToFollower, ToLeader } from './messages.js';
 import { pureOperations, Requests } from './requests.js';
-import { Service } from './service.js';
 import { Silence } from './silence.js';
 import type { Conversation, Surroundings } from './surroundings.js';
 
 /** Between two looks at a leader that has our requests, and at ourselves while we lead unseen. */
 const lookMs = 1_000;
 const betweenStealsMs = 30_000;
-/** Looks at an unseen and idle leader before a tab that is seen shall lead. */
-const quietLooks = 5;
 
 export class Member {
   readonly #around: Surroundings;
   readonly #requests = new Requests();
   #conversation: Conversation<ToLeader>;
   readonly #models: KeptModels;
-  /** Tabs that we lead. */
-  readonly #served = new Map<string, Conversation<ToFollower>>();
-  #service: Service | null = null;
-  /** Requests of this tab that it has posted to itself and not heard yet. */
-  #onWay = 0;
+  #leadership: Leadership | null = null;
   #epoch: string | null = null;
   #latestEpoch = '';
   /** Of tabs that led before, as far as we saw it. */
@@ -39,7 +33,6 @@ export class Member {
   readonly #silence: Silence;
   #isAwake = true;
   #waking: Promise<void> | null = null;
-  #quiet = 0;
   #stolenAt = Number.NEGATIVE_INFINITY;
   /** Of an offer of the lead since which the leader has given no sign. */
   #offeredAt = Number.NEGATIVE_INFINITY;
@@ -77,8 +70,8 @@ export class Member {
     if (message.type === 'hello') this.#welcome(message);
     if (message.type !== 'leader') return;
     // Our lock was taken while this tab slept: the word of it comes later than the announcement.
-    if (this.#service && message.epoch > this.#service.epoch) this.#stepDown();
-    if (this.#service) return;
+    if (this.#leadership && message.epoch > this.#leadership.epoch) this.#stepDown();
+    if (this.#leadership) return;
     // One that began before a leader whom we know: the clock was set back, and it has to hear of that.
     if (message.epoch < this.#latestEpoch) this.#greet();
     else this.#expect(message);
@@ -87,8 +80,8 @@ export class Member {
   /** The user sees this tab, or no longer does. */
   visibilityChanged(): void {
     if (this.#ended || !this.#isAwake) return;
-    this.#quiet = 0;
-    if (!this.#service) this.#greet();
+    this.#leadership?.noteSeen();
+    if (!this.#leadership) this.#greet();
     this.#look();
   }
 
@@ -150,18 +143,15 @@ export class Member {
     });
   }
 
-  /** Begins a leadership: the engine's models are asked for before any tab can ask for something else. */
   #lead(stolen: boolean): void {
-    const { id } = this.#around;
     this.#leave({ inPeace: stolen });
     this.#noteEnd(stolen);
     const epoch = nextEpoch(this.#latestEpoch, this.#around);
-    const engine = this.#around.startEngine(this.#endedEngines);
-    const service = new Service({ epoch, engine, around: this.#around });
-    this.#service = service;
-    this.#quiet = 0;
-    service.join(id, { visible: false, isOwn: true, send: (message) => this.#hear(message) });
-    this.#openWay(service);
+    const hear = (message: ToFollower) => this.#hear(message);
+    const leadership = new Leadership({ around: this.#around, epoch, ended: this.#endedEngines, hear });
+    // Before it begins: this tab follows it as the others do, and shall know that it is its own.
+    this.#leadership = leadership;
+    leadership.begin();
     this.#around.announce({ type: 'leader', epoch, stolen });
   }
 
@@ -171,27 +161,6 @@ export class Member {
       ? 'Another tab took over from the one that had the engine, which was silent, or hidden and idle.'
       : 'The tab that had the engine was closed, crashed, or gave it up.';
     this.#endedEngines = withEnd(this.#endedEngines, reason, this.#around.now());
-  }
-
-  /** From this tab to itself, as messages of other tabs come: who skips them gets more of the engine than its share. */
-  #openWay(service: Service): void {
-    const { id } = this.#around;
-    const way = `${id}:way`;
-    const line = this.#around.serve(id, (message) => {
-      if (message.type === 'request' && message.epoch === service.epoch) this.#onWay -= 1;
-      service.receive(way, message);
-    });
-    service.addWay(way, { tab: id, send: (message) => 'id' in message && line.send(message) });
-    const close = () => {
-      line.close();
-      this.#served.delete(way);
-    };
-    this.#served.set(way, { send: line.send, close });
-  }
-
-  /** Whether requests of this tab go by way of the others: that others wait, or some of its own that came before. */
-  #isBusyWay(service: Service): boolean {
-    return service.servesOthers || this.#onWay > 0;
   }
 
   #stepDown(): void {
@@ -204,16 +173,15 @@ export class Member {
 
   /** Gives up the lock, or the wait for it, and everything that belongs to a leadership. */
   #resign(): void {
-    const service = this.#service;
-    this.#service = null;
-    service?.end();
-    for (const { close } of this.#served.values()) close();
+    const leadership = this.#leadership;
+    this.#leadership = null;
+    leadership?.end();
     this.#withdraw();
   }
 
   /** The models that made this tab useful cannot be loaded here: another tab may have more luck. */
   #giveUp(pauseMs: number): boolean {
-    if (!this.#service) return false;
+    if (!this.#leadership) return false;
     this.#resign();
     this.#withdraw = this.#around.after(pauseMs, () => this.#contend(false));
     this.#look();
@@ -221,30 +189,14 @@ export class Member {
   }
 
   #welcome({ from: follower, visible, latest }: Extract<Announcement, { type: 'hello' }>): void {
-    const service = this.#service;
-    if (!service) return;
-    if (latest > service.epoch) {
-      // The clock was set back before we began: whoever knows the leader before us would not believe us.
-      this.#latestEpoch = latest;
-      this.#stepDown();
+    if (!this.#leadership) return;
+    if (latest <= this.#leadership.epoch) {
+      this.#leadership.welcome(follower, visible);
       return;
     }
-    const conversation = this.#served.get(follower) ?? this.#serve(service, follower);
-    service.join(follower, { visible, isOwn: false, send: (message) => conversation.send(message) });
-  }
-
-  #serve(service: Service, follower: string): Conversation<ToFollower> {
-    const line = this.#around.serve(follower, (message) => service.receive(follower, message));
-    const close = () => {
-      unwatch();
-      service.leave(follower);
-      line.close();
-      this.#served.delete(follower);
-    };
-    const unwatch = this.#around.watch(follower, close);
-    const conversation = { send: line.send, close };
-    this.#served.set(follower, conversation);
-    return conversation;
+    // The clock was set back before we began: whoever knows the leader before us would not believe us.
+    this.#latestEpoch = latest;
+    this.#stepDown();
   }
 
   /** Another tab has begun to lead. */
@@ -291,20 +243,19 @@ export class Member {
 
   #follow(epoch: string): void {
     if (epoch === this.#epoch || epoch < this.#latestEpoch) return;
-    const own = this.#service;
+    const own = this.#leadership;
     if (own && own.epoch !== epoch) return;
     this.#leave({ inPeace: false });
     this.#epoch = epoch;
     this.#latestEpoch = epoch;
-    this.#onWay = 0;
     this.#models.askForAll();
-    const direct = (message: ToLeader) => own?.receive(this.#around.id, message);
+    const direct = (message: ToLeader) => own?.receive(message);
     const posted = (message: ToLeader) => {
       this.#conversation.send(message);
       // Afterwards: what cannot be posted is not on its way.
-      if (own && message.type === 'request') this.#onWay += 1;
+      if (message.type === 'request') own?.noteOnWay();
     };
-    const isDirect = ({ operation }: EngineCall) => own && !(pureOperations.has(operation) && this.#isBusyWay(own));
+    const isDirect = ({ operation }: EngineCall) => own && !(pureOperations.has(operation) && own.isBusyWay);
     this.#requests.follow({ epoch, way: (call) => (isDirect(call) ? direct : posted) });
   }
 
@@ -325,7 +276,7 @@ export class Member {
 
   #hasReason(): boolean {
     if (!this.#isAwake) return false;
-    return this.#service ? !this.#around.isVisible() : this.#requests.size > 0;
+    return this.#leadership ? !this.#around.isVisible() : this.#requests.size > 0;
   }
 
   #rest(): void {
@@ -337,15 +288,8 @@ export class Member {
   #lookOnce(): void {
     this.#look();
     if (!this.#stopLooks) return;
-    if (this.#service) this.#lookAtOurselves(this.#service);
+    if (this.#leadership) this.#leadership.look();
     else this.#silence.look();
-  }
-
-  #lookAtOurselves(service: Service): void {
-    this.#quiet = service.isIdle ? this.#quiet + 1 : 0;
-    if (this.#quiet < quietLooks) return;
-    this.#quiet = 0;
-    service.offer(this.#around.now());
   }
 
   #ping(): void {
