@@ -18,7 +18,12 @@ export function toHubBase({ hubUrl, repository, revision }: HubPlace): string {
 export function parseHubBase(base: string): HubPlace | null {
   const [, hubUrl, repository, revision] = /^(https?:\/\/.+)\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/$/.exec(base) ?? [];
   if (!hubUrl || !repository || !revision) return null;
-  return { hubUrl, repository, revision: decodeURIComponent(revision) };
+  try {
+    return { hubUrl, repository, revision: decodeURIComponent(revision) };
+  } catch {
+    // A percent sign that encodes nothing: no hub has written this address.
+    return null;
+  }
 }
 
 /** A page of the hub about a repository: the `tree` of its files, or the `revision`, which names its commit too. */

@@ -114,6 +114,11 @@ async function touch(folder: FileSystemDirectoryHandle): Promise<void> {
   await writeText(folder, 'used', String(Date.now())).catch(() => {});
 }
 
+/** 0 for what is no time of a clock. */
+function parseTime(text: string | null): number {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : 0;
+}
+
 /** One entry, or none for a folder that is being made or removed. */
 async function describe(folder: FileSystemDirectoryHandle): Promise<StoredFile[]> {
   try {
@@ -121,7 +126,7 @@ async function describe(folder: FileSystemDirectoryHandle): Promise<StoredFile[]
     const name = record ?? parsePartRecord(parseJson(await readText(folder, 'part.json')));
     if (name === null) return [];
     const { url, base, path } = name;
-    const lastUsedMs = Number((await readText(folder, 'used')) ?? 0) || 0;
+    const lastUsedMs = parseTime(await readText(folder, 'used'));
     return [{ url, base, path, sizeBytes: (await dataOf(folder)).size, lastUsedMs, complete: record !== null }];
   } catch {
     return [];

@@ -1,7 +1,11 @@
-/** Servers that answer a download with something else than what was asked for: no part of a file is taken for all of it. */
+/**
+ * Servers that answer a download with something else than what was asked for, and notes on the disk that make no sense:
+ * no part of a file is taken for all of it, and what is stored can be listed.
+ */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { openModelFiles } from '../../src/models/open-files.js';
 import type { FileProgress } from '../../src/models/progress.js';
+import { listStoredModels } from '../../src/models/stored-models.js';
 import type { FakeDisk } from './fake-opfs.js';
 import { type FaultServer, treeOf } from './fault-server.js';
 import { openBrowser, weightsPath as path, visit, weightsLocation } from './weights-visit.js';
@@ -116,6 +120,20 @@ it('a range of a file that is not kept is never another one', async () => {
   server.instead = [() => part(0, 10)];
   expect(await files.readRange(path, 100, 110)).toEqual(weights.slice(100, 110));
   expect(server.ranges).toEqual(['bytes=100-109', 'bytes=100-109']);
+});
+
+describe('the list of stored models', () => {
+  it('has a model whose address has a percent sign that encodes nothing', async () => {
+    const base = 'https://hub.example/owner/name/resolve/100%/';
+    expect(isServed(await visit(server, { base }).readBytes(path, { isOptional: true }))).toBe(true);
+    expect(await listStoredModels()).toMatchObject([{ model: base, revision: null, sizeBytes, complete: true }]);
+  });
+
+  it.each(['Infinity', '1e99', '9'.repeat(16), '-5', ''])('has no time of a last use that was %j', async (used) => {
+    await visit(server).readBytes(path);
+    for (const file of disk.find('used')) file.bytes = new TextEncoder().encode(used);
+    expect(await listStoredModels()).toMatchObject([{ sizeBytes, lastUsedMs: null }]);
+  });
 });
 
 describe('a list of files that cannot be had', () => {
