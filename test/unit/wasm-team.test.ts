@@ -62,7 +62,7 @@ describe('a team of threads', () => {
     lead.begin(order, 2);
     lead.run((share) => shares.push(share));
     lead.end();
-    expect(shares).toEqual([{ index: 0, members: 1 }]);
+    expect(shares).toEqual([{ index: 0, parts: 1 }]);
     lead.dismiss();
     followTeam({ memory, address, term }, () => shares.push('late'));
     expect(shares).toHaveLength(1);
@@ -81,7 +81,7 @@ describe('a team of threads', () => {
     const [seen] = (await told) as [Task[]];
     for (const { step, share, order: given } of seen) {
       done[step]?.push(share.index);
-      expect(share.members).toBe(2);
+      expect(share.parts).toBe(2);
       expect(given).toEqual(order);
     }
     expect(done.map((parts) => parts.sort())).toEqual(Array.from({ length: 300 }, () => [0, 1]));
@@ -94,17 +94,34 @@ describe('a team of threads', () => {
     lead.begin(order, 3);
     lead.run((share) => shares.push(share));
     lead.end();
-    expect(shares).toEqual([0, 1, 2].map((index) => ({ index, members: 3 })));
+    expect(shares).toEqual([0, 1, 2].map((index) => ({ index, parts: 3 })));
   });
 
-  it('has no more members than an order has parts', () => {
+  it('has no more members than an order asks for', () => {
     const lead = new TeamLead(memory, address);
     Atomics.store(words, word.joined, 5);
     const shares: Share[] = [];
     lead.begin(order, 2);
     lead.run((share) => shares.push(share));
     lead.end();
-    expect(shares).toEqual([0, 1].map((index) => ({ index, members: 2 })));
+    expect(shares).toEqual([0, 1].map((index) => ({ index, parts: 2 })));
+  });
+
+  it('cuts a step into as many parts as are asked for, and wakes whoever sleeps for the first of such steps only', () => {
+    const lead = new TeamLead(memory, address);
+    // A follower that has fallen asleep.
+    Atomics.store(words, word.joined, 1);
+    const notify = vi.spyOn(Atomics, 'notify');
+    onTestFinished(() => notify.mockRestore());
+    const shares: Share[] = [];
+    lead.begin(order, 2);
+    const wokenAfter = [1, 2, 3].map(() => {
+      lead.run((share) => shares.push(share), 3);
+      return notify.mock.calls.length;
+    });
+    lead.end();
+    expect(wokenAfter).toEqual([2, 2, 2]);
+    expect(shares).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2].map((index) => ({ index, parts: 3 })));
   });
 
   it('stays, asleep, for the next order, and knows it from the one before', async () => {

@@ -1,5 +1,5 @@
 /**
- * What one thread computes: whole slices, or its rows of one long text together with the other threads. The same code
+ * What one thread computes: whole slices, or its part of one text together with the other threads. The same code
  * runs in the coordinating worker and in every thread of the pool.
  */
 import type { Pooling, Task } from '../../models/spec.js';
@@ -10,6 +10,7 @@ import { instantiate } from './kernels.js';
 import { type ModelPlan, roundUp } from './plan.js';
 import { pickRows, Readout } from './readout.js';
 import { type Pass, placeScratch, type Scratch } from './scratch.js';
+import { SharedColumns, sharesColumns } from './shared-columns.js';
 import type { Slice } from './slices.js';
 import { followTeam, type Order, type Share, type TeamLead, type TeamPlace } from './team.js';
 
@@ -48,12 +49,14 @@ interface PlacedText {
 
 export class Computer {
   readonly #encoder: Encoder;
+  readonly #columns: SharedColumns;
   readonly #readout: Readout;
   readonly #setup: ModelSetup;
 
   constructor(module: WebAssembly.Module, heap: Heap, setup: ModelSetup) {
     const kernels = instantiate(module, heap.memory);
     this.#encoder = new Encoder(kernels, heap, setup.plan);
+    this.#columns = new SharedColumns(this.#encoder, { kernels, heap, plan: setup.plan });
     this.#readout = new Readout(kernels, heap, setup.plan);
     this.#setup = setup;
   }
@@ -77,39 +80,55 @@ export class Computer {
     return this.finish(slice, scratch);
   }
 
-  /** Computes a text row by row with everyone who has joined; needs `scratchBytes` at `base` for so many threads. */
-  leadRows(slice: Slice, { base, threads }: { base: number; threads: number }, lead: TeamLead): Part {
+  /** Computes a text with everyone who has joined; needs `scratchBytes` at `base` for so many threads. */
+  lead(slice: Slice, { base, threads }: { base: number; threads: number }, lead: TeamLead): Part {
     const text = { tokens: slice.inputIds.length, base, whole: slice.output === 'tokens' };
-    lead.begin(toOrder(text), Math.min(threads, Math.ceil(text.tokens / rowsAtOnce)));
+    const most = Math.min(threads, Math.ceil(text.tokens / rowsAtOnce));
+    lead.begin(toOrder(text), most);
     try {
       const scratch = this.#scratchOf(text, { threads, index: 0 });
       this.#encoder.place(slice, scratch);
       const pass = this.#pass(slice, scratch);
-      for (let step = 0; step <= this.#setup.plan.layers.length; step++) {
-        lead.run((share) => this.#runStep(pass, step, share));
-      }
+      if (sharesColumns(text.tokens)) this.#leadColumns(pass, lead, most);
+      else this.#leadRows(pass, lead);
       return this.finish(slice, scratch);
     } finally {
       lead.end();
     }
   }
 
+  #leadColumns(pass: Pass, lead: TeamLead, threads: number): void {
+    const columns = this.#columns;
+    for (let step = 0; step < columns.stepsOf(pass); step++) {
+      columns.prepare(pass, step);
+      lead.run((share) => columns.run(pass, step, share), columns.partsOf(pass, step, threads));
+    }
+    columns.finish(pass);
+  }
+
+  #leadRows(pass: Pass, lead: TeamLead): void {
+    for (let step = 0; step <= this.#setup.plan.layers.length; step++) {
+      lead.run((share) => this.#runRows(pass, step, share));
+    }
+  }
+
   /** Joins who leads there, as the `index`th of so many threads, until they are sent away. */
-  followRows(place: TeamPlace, thread: ThreadPlace): void {
+  follow(place: TeamPlace, thread: ThreadPlace): void {
     let current: { text: PlacedText; pass: Pass } | null = null;
     followTeam(place, ({ order, step, share }) => {
       const text = fromOrder(order);
       if (current === null || !isSame(current.text, text)) {
         current = { text, pass: this.#followedPass(text, thread, place.memory) };
       }
-      this.#runStep(current.pass, step, share);
+      if (sharesColumns(text.tokens)) this.#columns.run(current.pass, step, share);
+      else this.#runRows(current.pass, step, share);
     });
   }
 
   /** A share of the embeddings, then of one layer after the other: queries look at the keys and values of all rows. */
-  #runStep(pass: Pass, step: number, share: Share): void {
+  #runRows(pass: Pass, step: number, share: Share): void {
     const { rows } = pass.scratch;
-    const height = roundUp(Math.ceil(rows / share.members), rowsAtOnce);
+    const height = roundUp(Math.ceil(rows / share.parts), rowsAtOnce);
     const from = Math.min(rows, share.index * height);
     const to = Math.min(rows, from + height);
     if (step === 0) this.#encoder.embedRows(pass, from, to);
@@ -125,7 +144,8 @@ export class Computer {
   }
 
   #scratchOf({ tokens, base }: PlacedText, { threads, index }: ThreadPlace): Scratch {
-    return placeScratch(this.#setup.plan, { tokens, longest: tokens, threads }, base).threads[index] as Scratch;
+    const placed = placeScratch(this.#setup.plan, { tokens, longest: tokens, threads }, base).threads;
+    return sharesColumns(tokens) ? this.#columns.scratchOf(placed, index) : (placed[index] as Scratch);
   }
 
   /** Pools or classifies the hidden states that a pass has left, or hands them out as they are. */

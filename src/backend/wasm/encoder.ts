@@ -1,12 +1,14 @@
 /**
  * The forward pass of one thread: drives the kernels over packed tokens, layer by layer. Owns the order of things; where
- * they lie is in `plan.ts` and `scratch.ts`, what they compute in `kernels/`, what becomes of the result in `readout.ts`.
+ * they lie is in `plan.ts` and `scratch.ts`, what a layer is made of in `layer-parts.ts`, what becomes of the result in
+ * `readout.ts`.
  */
 import type { TokenBatch } from '../backend.js';
 import { Attention, queryPanels } from './attention.js';
 import type { Heap } from './heap.js';
-import type { Gemm, Kernels } from './kernels.js';
-import { type GemmForm, type LayerPlan, type LinearPlan, type ModelPlan, roundUp } from './plan.js';
+import type { Kernels } from './kernels.js';
+import { LayerParts, type Place, type Range, whole } from './layer-parts.js';
+import { type LayerPlan, type LinearPlan, type ModelPlan, roundUp } from './plan.js';
 import { readRows } from './readout.js';
 import { chunkRows, type Pass, type Scratch } from './scratch.js';
 
@@ -19,17 +21,17 @@ export interface PlacedBatch extends TokenBatch {
 }
 
 export class Encoder {
-  readonly #kernels: Kernels;
   readonly #heap: Heap;
   readonly #plan: ModelPlan;
   readonly #attention: Attention;
+  readonly #parts: LayerParts;
   tap: Tap | null = null;
 
   constructor(kernels: Kernels, heap: Heap, plan: ModelPlan) {
-    this.#kernels = kernels;
     this.#heap = heap;
     this.#plan = plan;
     this.#attention = new Attention(kernels, heap, plan);
+    this.#parts = new LayerParts(kernels, plan);
   }
 
   /**
@@ -66,20 +68,9 @@ export class Encoder {
 
   /** Embeddings of rows `from` to `to`, and the first layer's queries, keys and values. */
   embedRows(pass: Pass, from: number, to: number): void {
-    const { scratch } = pass;
-    const { embed, normalize } = this.#kernels;
-    const { words, positions, types, hidden, stride, embeddingNorm, epsilon } = this.#plan;
-    const rowBytes = stride * 4;
-    for (let row = from; row < to; row += chunkRows) {
-      const rows = Math.min(chunkRows, to - row);
-      const out = scratch.hidden + row * rowBytes;
-      embed(words, scratch.ids + row * 4, rows, hidden, out, rowBytes, 0);
-      embed(positions, scratch.positionIds + row * 4, rows, hidden, out, rowBytes, 1);
-      if (types !== 0) embed(types, scratch.typeIds + row * 4, rows, hidden, out, rowBytes, 1);
-      const linear = this.#plan.layers[0]?.qkv.address ?? 0;
-      const { input, inputParams } = scratch;
-      normalize(out, 0, embeddingNorm, epsilon, out, rows, hidden, rowBytes, linear, input, inputParams);
-      this.#projectNext(pass, 0, { row, rows });
+    for (const place of chunks(pass.scratch, { from, to })) {
+      this.#parts.embed(place);
+      this.#projectNext(pass, 0, place);
     }
   }
 
@@ -88,28 +79,22 @@ export class Encoder {
    * pass with picked rows is computed for those that lie between `from` and `to`.
    */
   layerRows(pass: Pass, index: number, { from, to }: { from: number; to: number }): void {
+    const { layers } = this.#plan;
     const { offsets, scratch, picked } = pass;
-    if (picked !== null && index === this.#plan.layers.length - 1) {
+    if (picked !== null && index === layers.length - 1) {
       // One row a text: sharing them among threads would not pay.
-      if (from === 0) this.#pickedRows(scratch, offsets, picked);
+      if (from === 0) this.pickedRows(scratch, offsets, picked);
       return;
     }
     this.#attention.runRows(scratch, { buffer: index % 2, offsets, from, to });
-    for (let row = from; row < to; row += chunkRows) {
-      const rows = Math.min(chunkRows, to - row);
-      const layer = this.#plan.layers[index] as LayerPlan;
-      const next = this.#plan.layers[index + 1]?.qkv;
-      this.#feedForward(layer, next, { scratch, row, rows });
-      this.#projectNext(pass, index + 1, { row, rows });
+    for (const place of chunks(scratch, { from, to })) {
+      this.#feedForward(layers[index] as LayerPlan, layers[index + 1]?.qkv, place);
+      this.#projectNext(pass, index + 1, place);
     }
   }
 
-  #gemm(form: GemmForm): Gemm {
-    return this.#kernels.gemm[form];
-  }
-
   /** The last layer for one row of each text; text by text, they become the first rows of `scratch.hidden`. */
-  #pickedRows(scratch: Scratch, offsets: Int32Array, picked: Int32Array): void {
+  pickedRows(scratch: Scratch, offsets: Int32Array, picked: Int32Array): void {
     const { layers, stride } = this.#plan;
     const layer = layers[layers.length - 1] as LayerPlan;
     const buffer = (layers.length - 1) % 2;
@@ -119,97 +104,31 @@ export class Encoder {
     picked.forEach((row, text) => {
       f32.copyWithin(hidden + text * stride, hidden + row * stride, hidden + (row + 1) * stride);
     });
-    const end = roundUp(picked.length, 4);
-    for (let row = 0; row < end; row += chunkRows) {
-      const rows = Math.min(chunkRows, end - row);
-      const { input, inputParams } = scratch;
-      const from = scratch.hidden + row * stride * 4;
-      this.#kernels.quantize(from, stride * 4, rows, 0, layer.qkv.address, 0, stride, input, inputParams);
-      this.#project(layer.qkv, { scratch, buffer, row, rows }, { first: 0, last: queryPanels(this.#plan) });
+    const rows = { from: 0, to: roundUp(picked.length, 4) };
+    for (const place of chunks(scratch, rows)) {
+      this.#parts.takeHidden(layer, place);
+      this.#parts.project(layer.qkv, place, { buffer, first: 0, last: queryPanels(this.#plan) });
     }
     this.#attention.runPicked(scratch, { buffer, offsets, picked });
-    for (let row = 0; row < end; row += chunkRows) {
-      this.#feedForward(layer, undefined, { scratch, row, rows: Math.min(chunkRows, end - row) });
+    for (const place of chunks(scratch, rows)) this.#feedForward(layer, undefined, place);
+  }
+
+  #projectNext({ picked }: Pass, index: number, place: Place): void {
+    const linear = this.#plan.layers[index]?.qkv;
+    if (linear !== undefined) {
+      this.#parts.project(linear, place, { buffer: index % 2, ...askedPanels(this.#plan, { picked, index }) });
     }
   }
 
-  /** Queries, keys and values of a layer; where only picked rows ask in it, all rows' keys and values. */
-  #projectNext({ scratch, picked }: Pass, index: number, { row, rows }: { row: number; rows: number }): void {
-    const { layers } = this.#plan;
-    const linear = layers[index]?.qkv;
-    if (linear === undefined) return;
-    const first = picked !== null && index === layers.length - 1 ? queryPanels(this.#plan) : 0;
-    this.#project(linear, { scratch, buffer: index % 2, row, rows }, { first, last: linear.panels });
-  }
-
-  /** Some panels of queries, keys and values of some rows from their quantised input (f32: from the hidden values). */
-  #project(
-    linear: LinearPlan,
-    place: { scratch: Scratch; buffer: number; row: number; rows: number },
-    { first, last }: { first: number; last: number },
-  ): void {
-    const { scratch, buffer, row, rows } = place;
-    const input = linear.form === 'f32' ? scratch.hidden + row * this.#plan.stride * 4 : scratch.input;
-    const panelBytes = scratch.panelRows * 32;
-    const out = (scratch.qkv[buffer] as number) + first * panelBytes + row * 32;
-    const gemm = this.#gemm(linear.form);
-    gemm(linear.address, input, scratch.inputParams, out, rows, 32, panelBytes, first, last);
-  }
-
-  /** Everything of a layer behind attention, for rows that are in the cache together. */
-  #feedForward(
-    layer: LayerPlan,
-    next: LinearPlan | undefined,
-    place: { scratch: Scratch; row: number; rows: number },
-  ): void {
-    const { normalize, quantize } = this.#kernels;
-    const { scratch, row, rows } = place;
-    const { stride, hidden, epsilon } = this.#plan;
-    const rowBytes = stride * 4;
-    const { projected, middle, input, inputParams } = scratch;
-    const context = scratch.context + row * rowBytes;
-    const out = scratch.hidden + row * rowBytes;
-    const { attentionOutput, up, down } = layer;
-
-    quantize(context, rowBytes, rows, 0, attentionOutput.address, 0, stride, input, inputParams);
-    const attended = attentionOutput.form === 'f32' ? context : input;
-    this.#apply(attentionOutput, attended, inputParams, { out: projected, rows, rowBytes });
-    const norm = layer.attentionNorm;
-    normalize(projected, out, norm, epsilon, middle, rows, hidden, rowBytes, up.address, input, inputParams);
-    this.#activateUp(layer, scratch, rows);
-    const wide = down.form === 'f32' ? scratch.up : scratch.wideInput;
-    this.#apply(down, wide, scratch.wideParams, { out: projected, rows, rowBytes });
-    const address = next?.address ?? 0;
-    normalize(projected, middle, layer.outputNorm, epsilon, out, rows, hidden, rowBytes, address, input, inputParams);
-  }
-
-  /** The intermediate layer, some columns at a time so that they are quantised while they are in the cache. */
-  #activateUp(layer: LayerPlan, scratch: Scratch, rows: number): void {
-    const { up, down } = layer;
-    const { intermediate, activation } = this.#plan;
-    const step = scratch.upColumns;
-    const input = up.form === 'f32' ? scratch.middle : scratch.input;
-    const rowBytes = step * 4;
-    for (let column = 0; column < intermediate; column += step) {
-      const columns = Math.min(step, intermediate - column);
-      const first = column / 8;
-      const last = Math.min(up.panels, first + columns / 8);
-      const gemm = this.#gemm(up.form);
-      gemm(up.address, input, scratch.inputParams, scratch.up, rows, rowBytes, 32, first, last);
-      const { wideInput, wideParams } = scratch;
-      const { quantize } = this.#kernels;
-      quantize(scratch.up, rowBytes, rows, activation, down.address, column, columns, wideInput, wideParams);
-    }
-  }
-
-  #apply(
-    linear: LinearPlan,
-    input: number,
-    params: number,
-    target: { out: number; rows: number; rowBytes: number },
-  ): void {
-    const { out, rows, rowBytes } = target;
-    this.#gemm(linear.form)(linear.address, input, params, out, rows, rowBytes, 32, 0, linear.panels);
+  /** Everything of a layer behind attention. */
+  #feedForward(layer: LayerPlan, next: LinearPlan | undefined, place: Place): void {
+    const parts = this.#parts;
+    parts.takeContext(layer, place);
+    parts.attentionOutput(layer, place, whole(layer.attentionOutput));
+    parts.attentionNorm(layer, place);
+    parts.up(layer, place, { first: 0, last: this.#plan.intermediate });
+    parts.down(layer, place, whole(layer.down));
+    parts.outputNorm(layer, next, place);
   }
 
   #dump(name: string, address: number, { inputIds }: TokenBatch): void {
@@ -218,4 +137,15 @@ export class Encoder {
     readRows(this.#heap, this.#plan, { address, out: values });
     this.tap(name, values);
   }
+}
+
+/** Rows that are in the cache together. */
+function* chunks(scratch: Scratch, { from, to }: { from: number; to: number }): Generator<Place> {
+  for (let row = from; row < to; row += chunkRows) yield { scratch, row, rows: Math.min(chunkRows, to - row) };
+}
+
+/** What is needed of a layer's queries, keys and values; where only picked rows ask in it, all rows' keys and values. */
+export function askedPanels(plan: ModelPlan, { picked, index }: { picked: Int32Array | null; index: number }): Range {
+  const first = picked !== null && index === plan.layers.length - 1 ? queryPanels(plan) : 0;
+  return { first, last: plan.layers[index]?.qkv.panels ?? first };
 }

@@ -197,7 +197,7 @@ export class ThreadPool {
     const base = this.#region.atLeast(scratchBytes(this.#setup.plan, [slice], threads));
     this.#invite(Math.ceil(slice.longest / rowsAtOnce) - 1);
     try {
-      return this.#computer.leadRows(slice, { base, threads }, this.#lead);
+      return this.#computer.lead(slice, { base, threads }, this.#lead);
     } catch (error) {
       // The thread's own words tell more, and are not to fail the next text too.
       if (error instanceof FollowerError) await this.#recall();

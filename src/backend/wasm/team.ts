@@ -8,10 +8,10 @@ import { VecinityError } from '../../errors.js';
 /** What a team works on, in the lead's own numbers. */
 export type Order = readonly [number, number, number];
 
-/** One thread's part of a step: the `index`th of `members` equal parts. */
+/** A piece of a step: the `index`th of `parts` equal parts. */
 export interface Share {
   index: number;
-  members: number;
+  parts: number;
 }
 
 /** What a follower has taken: a share of the `step`th step of an order, counted from 0. */
@@ -36,12 +36,12 @@ const word = { state: 0, term: 1, joined: 2, awake: 3, arrived: 4, failed: 5, st
 export const teamBytes = 40;
 
 /** A wake-up costs tens of microseconds; a step's end is often nearer than that. */
-const spinMs = 0.05;
+const spinMs = 0.1;
 /** Far above any step: who waits longer than that waits for a dead thread. */
 const timeoutMs = 30_000;
 /** How long a follower stays without work before it looks for messages. */
 const stayMs = 1_000;
-const maxMembers = 255;
+const maxParts = 255;
 
 /** A follower threw in the middle of a step; what it threw is known to whoever started it. */
 export class FollowerError extends VecinityError {
@@ -72,25 +72,27 @@ export class TeamLead {
     order.forEach((value, index) => void Atomics.store(words, word.order + index, value));
     Atomics.store(words, word.step, -1);
     Atomics.store(words, word.failed, 0);
-    this.#most = Math.min(most, maxMembers);
+    this.#most = Math.min(most, maxParts);
     this.#publish(1);
-    this.#wake(this.#most);
+    this.#wake();
   }
 
   /**
-   * Runs the next step with all who have joined; returns when all of it is done. Throws `FollowerError`, and `worker_died`
-   * when somebody who has begun does not end: should that one go on, it writes to what is in use for something else.
+   * Runs the next step with all who have joined; returns when all of it is done. In one part for each of them, or in as
+   * many as are asked for: such steps are short, and whoever has fallen asleep between two of them is left alone, because
+   * it shares a processor with this thread (that of a halted virtual one is often not taken). Throws `FollowerError`, and `worker_died` when somebody who has begun does not end: should
+   * that one go on, it writes to what is in use for something else.
    */
-  run(work: (share: Share) => void): void {
+  run(work: (share: Share) => void, asked?: number): void {
     const words = this.#words;
-    const members = Math.min(this.#most, 1 + Atomics.load(words, word.joined));
+    const parts = asked ?? this.#members;
     Atomics.store(words, word.arrived, 0);
-    Atomics.add(words, word.step, 1);
-    this.#publish(members);
-    this.#wake(members);
+    const isFirst = Atomics.add(words, word.step, 1) === -1;
+    this.#publish(parts);
+    if (asked === undefined || isFirst) this.#wake();
     let own = 1;
     try {
-      work({ index: 0, members });
+      work({ index: 0, parts });
       // What nobody has begun by now is faster done than waited for.
       for (let share = take(words); share !== null; share = take(words)) {
         own += 1;
@@ -99,7 +101,7 @@ export class TeamLead {
     } finally {
       // Whoever has begun writes to memory that is used for something else afterwards, also when this thread has failed.
       while (take(words) !== null) own += 1;
-      this.#awaitOthers(members - own);
+      this.#awaitOthers(parts - own);
     }
     if (Atomics.load(words, word.failed) !== 0) throw new FollowerError();
   }
@@ -116,16 +118,19 @@ export class TeamLead {
     Atomics.notify(this.#words, word.state);
   }
 
+  get #members(): number {
+    return Math.min(this.#most, 1 + Atomics.load(this.#words, word.joined));
+  }
+
   /** Offers a step of so many parts, the first of which is taken; 0: there is no work. */
-  #publish(members: number): void {
+  #publish(parts: number): void {
     this.#steps = (this.#steps + 1) & 0x7fff;
-    Atomics.store(this.#words, word.state, (this.#steps << 16) | (members << 8) | Math.min(members, 1));
+    Atomics.store(this.#words, word.state, (this.#steps << 16) | (parts << 8) | Math.min(parts, 1));
   }
 
   /** Wakes as many as are missing; who falls asleep meanwhile sees the new state first. */
-  #wake(members: number): void {
-    const missing =
-      Math.min(members - 1, Atomics.load(this.#words, word.joined)) - Atomics.load(this.#words, word.awake);
+  #wake(): void {
+    const missing = this.#members - 1 - Atomics.load(this.#words, word.awake);
     if (missing > 0) Atomics.notify(this.#words, word.state, missing);
   }
 
@@ -163,8 +168,8 @@ export function followTeam({ memory, address, term }: TeamPlace, work: (task: Ta
 function take(words: Int32Array): Share | null {
   for (;;) {
     const state = Atomics.load(words, word.state);
-    const share = { index: state & 255, members: membersOf(state) };
-    if (share.index >= share.members) return null;
+    const share = { index: state & 255, parts: partsOf(state) };
+    if (share.index >= share.parts) return null;
     if (Atomics.compareExchange(words, word.state, state, state + 1) === state) return share;
   }
 }
@@ -184,7 +189,7 @@ function perform(words: Int32Array, share: Share, work: (task: Task) => void): v
 
 /** Until the state is another one; false when it stayed for so long that a follower should go. */
 function awaitWork(words: Int32Array, state: number): boolean {
-  const isIdle = membersOf(state) === 0;
+  const isIdle = partsOf(state) === 0;
   if (!isIdle && spin(words, word.state, state)) return true;
   Atomics.sub(words, word.awake, 1);
   let isSame = true;
@@ -204,7 +209,7 @@ function spin(words: Int32Array, index: number, value: number): boolean {
   return false;
 }
 
-function membersOf(state: number): number {
+function partsOf(state: number): number {
   return (state >> 8) & 255;
 }
 

@@ -89,7 +89,7 @@ class Thread {
       return part;
     }
     const { address, term, place } = message;
-    this.#computer.followRows({ memory: this.#heap.memory, address, term }, place);
+    this.#computer.follow({ memory: this.#heap.memory, address, term }, place);
     return null;
   }
 
