@@ -25,7 +25,7 @@ let registerAgain: (() => Promise<Registration>) | null = null;
 
 /** A request that our engine serves. */
 interface Served {
-  /** At which it is surely over. */
+  /** At which it is surely over, by a clock that nobody sets. */
   deadline: number;
   /** Whose it is: while one Service Worker takes over from another, both have some. */
   worker: Pick<ServiceWorker, 'postMessage'> | null;
@@ -97,7 +97,7 @@ export class ServiceWorkerLink {
   };
 
   #lend(id: string, port: MessagePort, worker: Served['worker']): void {
-    this.#open.set(id, { deadline: Date.now() + requestLimitMs, worker });
+    this.#open.set(id, { deadline: performance.now() + requestLimitMs, worker });
     this.#timer ??= setInterval(() => this.#keepAwake(), keepaliveMs);
     this.#options.connect(port).catch(() => this.engineLost());
   }
@@ -108,7 +108,7 @@ export class ServiceWorkerLink {
   }
 
   #keepAwake(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [id, { deadline }] of this.#open) if (deadline < now) this.#open.delete(id);
     if (this.#open.size === 0) this.#rest();
     else this.#tell({ vecinity: protocolVersion, type: 'keepalive' });

@@ -115,8 +115,8 @@ export class Broker {
   }
 
   async #findEngine(ask: Ask, { clientId, signal }: Caller): Promise<Offer> {
-    const deadline = Date.now() + searchMs;
-    for (let isFirst = true; Date.now() < deadline; isFirst = false) {
+    const deadline = performance.now() + searchMs;
+    for (let isFirst = true; performance.now() < deadline; isFirst = false) {
       signal.throwIfAborted();
       const offer = await firstHello(order(await this.#options.pages(), clientId), isFirst ? ask : null);
       if (offer) return offer;

@@ -131,7 +131,8 @@ describe('the Service Worker looks for an engine', () => {
 
 describe('the Service Worker with its clock', () => {
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] });
+    const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] as const;
+    vi.useFakeTimers({ toFake: [...toFake] });
   });
   afterEach(() => {
     vi.useRealTimers();
@@ -144,6 +145,17 @@ describe('the Service Worker with its clock', () => {
     expect(response.status).toBe(503);
     expect(response.headers.get('retry-after-ms')).toBe('1000');
     expect(await errorOf(response)).toBe('no_engine');
+  });
+
+  it('looks on when somebody sets the clock ahead', async () => {
+    const pages: Page[] = [];
+    const answer = brokerOf(pages).answer(request, { clientId: '', signal: open() });
+    await vi.advanceTimersByTimeAsync(1_000);
+    vi.setSystemTime(Date.now() + 3_600_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+    pages.push(new FakePage('late', answersAs('late')));
+    await advanceUntilSettled(answer);
+    expect(await (await answer).text()).toBe('late {"input":"text"}');
   });
 
   it('finds a tab that opens while it looks', async () => {

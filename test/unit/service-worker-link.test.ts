@@ -469,6 +469,19 @@ it('takes a page whose registration of a narrower scope never came to work', asy
   expect(await register()).toMatchObject({ controlled: true });
 });
 
+it('keeps a Service Worker awake whose request it serves, also when somebody sets the clock ahead', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date', 'performance'] });
+  const told: string[] = [];
+  const source = { postMessage: ({ type }: { type: string }) => told.push(type) };
+  const data = { vecinity: protocolVersion, type: 'connect', id: 'request' };
+  const ports = [new MessageChannel().port1];
+  container.dispatchEvent(Object.assign(new Event('message'), { data, source, ports }));
+  vi.setSystemTime(Date.now() + 3_600_000);
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(told.length).toBeGreaterThan(0);
+  expect(new Set(told)).toEqual(new Set(['keepalive']));
+});
+
 it('tells every Service Worker whose request it serves that the engine is lost: while one takes over, there are two', async () => {
   const told: string[] = [];
   const offer = (name: string) => {
