@@ -82,6 +82,7 @@ export function createEngineApi(openBackend: OpenBackend, onFound?: RuntimeParts
     },
     status: async () => (await configured).engine.status(),
     async unload(model) {
+      checkModelName(model);
       const context = await configured;
       claims.drop(model);
       await unloadModel(model, context);

@@ -46,6 +46,8 @@ describe('an engine', () => {
     const loading = engine.load(7 as unknown as string);
     const message = "`model` must be a model's name, hub id or address; got 7.";
     await expect(loading).rejects.toMatchObject({ code: 'invalid_request', message });
+    const unloading = engine.unload(7 as unknown as string);
+    await expect(unloading).rejects.toMatchObject({ code: 'invalid_request', message });
   });
 });
 
