@@ -215,11 +215,6 @@ export function describeModel(config: Config): EncoderDescription | null {
   };
 }
 
-/** Whether a `model_type` is in the table; single models of a known type may still be out of reach. */
-export function knowsFamily(modelType: string): boolean {
-  return Object.hasOwn(families, modelType);
-}
-
 /** The linears of a layer, grouped by the input that they share, in the order in which they run. */
 export function linearGroups(layer: LayerNames): string[][] {
   return [[layer.query, layer.key, layer.value], [layer.attentionOutput], [layer.up], [layer.down]];
