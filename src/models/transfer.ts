@@ -34,7 +34,8 @@ export async function openTransfer(
   const response = await tryAgain(request, () => reconnect(request, wanted, part.version));
   if (response === null) return null;
   const startsAt = response.status === 206 ? wanted : 0;
-  const version = versionOf(response, startsAt);
+  const found = versionOf(response, startsAt);
+  const version = startsAt === 0 ? found : completed(found, part.version);
   return { startsAt, version, pieces: readOn(request, response, { position: startsAt, version }) };
 }
 
@@ -73,7 +74,7 @@ async function* readOn(
         tries = 0;
         yield fresh;
       }
-      checkEnd(request, response, { from, at });
+      checkEnd(request, response, { from, at, totalBytes: version.totalBytes });
       return;
     } catch (error) {
       const delayMs = retryDelaysMs[tries++];
@@ -84,13 +85,21 @@ async function* readOn(
   }
 }
 
-/**
- * A server may send less than the rest of a file, and one that sends it all again may have a shorter one by now. `from` is
- * what the receiver has, `at` how far the answer came.
- */
-function checkEnd(request: DownloadRequest, response: Response, { from, at }: { from: number; at: number }): void {
+interface End {
+  /** What the receiver has. */
+  from: number;
+  /** How far the answer came. */
+  at: number;
+  /** What was said of the file before. */
+  totalBytes: number | null;
+}
+
+/** A server may send less than the rest of a file, and one that sends it all again may have a shorter one by now. */
+function checkEnd(request: DownloadRequest, response: Response, { from, at, ...before }: End): void {
   if (at < from) throw new ChangedError(request.url);
-  const totalBytes = response.status === 206 ? (rangeOf(response)?.totalBytes ?? from) : from;
+  // An answer in one piece has been held to its own length.
+  if (response.status !== 206) return;
+  const totalBytes = rangeOf(response)?.totalBytes ?? before.totalBytes ?? from;
   if (from < totalBytes) throw new TransientError(request.url, `it ended after ${from} of ${totalBytes} bytes`);
 }
 
@@ -129,6 +138,11 @@ function versionOf(response: Response, startsAt: number): PartVersion {
   const length = declaredBytes(response);
   const totalBytes = rangeOf(response)?.totalBytes ?? (length && length + startsAt);
   return { etag: response.headers.get('etag'), totalBytes };
+}
+
+/** What an answer says and, where it says nothing, what the one before it said. */
+function completed(found: PartVersion, before: PartVersion): PartVersion {
+  return { etag: found.etag ?? before.etag, totalBytes: found.totalBytes ?? before.totalBytes };
 }
 
 function agree(found: PartVersion, wanted: PartVersion): boolean {

@@ -18,7 +18,7 @@ import { fixtureFolder } from './model-folder.js';
 
 export const hubModel = 'owner/model';
 const hubUrl = 'https://hub.example';
-const base = `${hubUrl}/${hubModel}/resolve/main/`;
+export const hubBase = `${hubUrl}/${hubModel}/resolve/main/`;
 
 export type Content = Uint8Array<ArrayBuffer>;
 
@@ -47,7 +47,7 @@ export function modelHub(family: string): ModelHub {
     fetch: async (input) => {
       const url = String(input);
       if (url.includes('/api/models/')) return hub.hasHashes ? Response.json(treeOf(hub.files)) : notFound();
-      const path = url.slice(base.length);
+      const path = url.slice(hubBase.length);
       hub.requests.push(path);
       const bytes = hub.instead.get(path)?.shift() ?? hub.files.get(path);
       return bytes ? new Response(bytes, { headers: { 'content-length': String(bytes.length) } }) : notFound();

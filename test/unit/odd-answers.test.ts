@@ -66,6 +66,14 @@ describe.each([
     expect(server.ranges).toEqual(['bytes=300000-', 'bytes=500000-', 'bytes=700000-']);
   });
 
+  it('comes whole from a server that does not say how much of it the rest is', async () => {
+    await keepPart();
+    const piece = (start: number, end: number) => () => new Response(weights.slice(start, end), { status: 206 });
+    server.instead = [piece(keptBytes, 500_000), piece(500_000, 700_000)];
+    expect(isServed(await visit(server).readBytes(path))).toBe(true);
+    expect(server.ranges).toEqual(['bytes=300000-', 'bytes=500000-', 'bytes=700000-']);
+  });
+
   it('is asked for again where the rest of it is nothing, once', async () => {
     await keepPart();
     server.instead = [() => part(keptBytes, sizeBytes, new Uint8Array(0))];

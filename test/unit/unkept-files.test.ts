@@ -1,8 +1,9 @@
 /** Models of a hub where nothing can be kept, or may not be: what is read is judged as if it were kept. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { setThreadFactory } from '../../src/backend/wasm/index.js';
+import { openModelFiles } from '../../src/models/open-files.js';
 import { createFakeDisk } from './fake-opfs.js';
-import { type Content, hubEngine, type ModelHub, modelHub, nearestToGolden } from './model-hub.js';
+import { type Content, hubBase, hubEngine, type ModelHub, modelHub, nearestToGolden } from './model-hub.js';
 
 const family = 'bert-cls';
 const weights = 'model.safetensors';
@@ -56,6 +57,28 @@ describe.each([
     const whole = hub.files.get(weights) ?? new Uint8Array(0);
     hub.instead.set(weights, [whole.slice(0, -4)]);
     await expect(load()).rejects.toMatchObject({ code: 'model_file_invalid' });
+  });
+
+  it('asks for a list that cannot be had at the start and with the weights, and not with every file', async () => {
+    const { fetch: answer } = hub;
+    const lists: string[] = [];
+    const withoutLists: typeof fetch = async (input, init) => {
+      const url = String(input);
+      if (!url.includes('/api/models/') && !url.endsWith('/vecinity.json')) return await answer(input, init);
+      lists.push(url);
+      throw new TypeError('Failed to fetch');
+    };
+    const location = { kind: 'url', base: hubBase, headers: {}, cache: true, storageFull: 'memory' } as const;
+    const files = openModelFiles(location, { fetch: withoutLists });
+    const asked = async (paths: string[]) => {
+      const read = await Promise.all(paths.map((path) => files.readBytes(path)));
+      expect(read.map((bytes) => bytes?.length)).toEqual(paths.map((path) => hub.files.get(path)?.length));
+      return lists.splice(0).length;
+    };
+    // Of two lists, each twice.
+    expect(await asked(['config.json', 'modules.json', '1_Pooling/config.json', 'tokenizer.json'])).toBe(4);
+    expect(await asked(['tokenizer_config.json', 'config.json'])).toBe(0);
+    expect(await asked([weights])).toBe(4);
   });
 
   it('serves nothing of a model of which the hub withholds a file that it lists', async () => {
