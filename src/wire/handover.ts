@@ -7,15 +7,19 @@
 
 /** Long enough to come between two requests of a page, and not between the two halves of one turn of its code. */
 const quietMs = 300;
+/** Where requests follow each other without a moment between them, it is waited for so long. */
+const mostMs = 60_000;
 
 export class Handover {
   readonly #takeOver: () => boolean;
   #open = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Since the first request after a quiet moment. */
+  #limit: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * `takeOver` is called after every stretch of work; whether somebody waits is for it to see. It says false while it is
-   * too early to tell: then it is called again.
+   * `takeOver` is called after every stretch of work, and now and then in a long one; whether somebody waits is for it to
+   * see. It says false while it is too early to tell: then it is called again.
    */
   constructor(takeOver: () => boolean) {
     this.#takeOver = takeOver;
@@ -24,6 +28,7 @@ export class Handover {
   /** Settles as the work does. */
   async during<T>(work: Promise<T>): Promise<T> {
     clearTimeout(this.#timer);
+    this.#limit ??= setTimeout(() => this.#tell(), mostMs);
     this.#open += 1;
     try {
       return await work;
@@ -35,7 +40,13 @@ export class Handover {
 
   #wait(): void {
     this.#timer = setTimeout(() => {
-      if (!this.#takeOver()) this.#wait();
+      if (!this.#tell()) this.#wait();
     }, quietMs);
+  }
+
+  #tell(): boolean {
+    clearTimeout(this.#limit);
+    this.#limit = undefined;
+    return this.#takeOver();
   }
 }

@@ -38,6 +38,19 @@ it('tells it nothing while requests are open or follow each other', async () => 
   expect(takeOver).not.toHaveBeenCalled();
 });
 
+it('tells it after a minute of requests that follow each other, and again after the next one', async () => {
+  const told: number[] = [];
+  takeOver.mockImplementation(() => told.push(performance.now()) > 0);
+  const start = performance.now();
+  for (let turn = 0; turn < 1_250; turn += 1) {
+    await vi.advanceTimersByTimeAsync(100);
+    await handover.during(Promise.resolve());
+  }
+  expect(told.map((atMs) => Math.floor((atMs - start) / 60_000))).toEqual([1, 2]);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(told).toHaveLength(3);
+});
+
 it('settles as the work does, and a failure ends a request too', async () => {
   expect(await handover.during(Promise.resolve('answer'))).toBe('answer');
   await expect(handover.during(Promise.reject(new Error('broken')))).rejects.toThrow('broken');
