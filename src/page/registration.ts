@@ -13,7 +13,7 @@ import { controlUrl } from '../wire/routes.js';
 import { isAddress } from './options.js';
 import { watchRequests } from './passed-by.js';
 
-/** Registering what stands already takes no network, unless the browser is just looking for an update of it. */
+/** Registering what stands already takes no network, unless the browser is just looking for an update of it; and that look. */
 const registerMs = 5_000;
 const activationMs = 20_000;
 const controlMs = 5_000;
@@ -101,7 +101,7 @@ async function newestWorker(
   let worker = await activeWorker(registration);
   let version = await askVersion(worker);
   if (version !== buildId) {
-    await registration.update().catch(ignoreOffline);
+    await Promise.race([registration.update().catch(ignoreOffline), pause(registerMs)]);
     worker = await activeWorker(registration);
     version = await askVersion(worker);
   }

@@ -27,6 +27,7 @@ class FakeContainer extends EventTarget {
       this.onClaim(this.claims);
     },
   });
+  update = async () => {};
   /** Set where a script of another address is installed first; null while it takes over at once. */
   next: (EventTarget & { scriptURL: string; state: string }) | null = null;
   /** Set where a worker that is installed waits for the one before it. */
@@ -38,13 +39,13 @@ class FakeContainer extends EventTarget {
     this.registered.push(String(script));
     if (this.registered.length > 1 && this.next) {
       this.next.scriptURL = String(script);
-      return { scope, active: this.worker, installing: this.next, waiting: null, update: async () => {} };
+      return { scope, active: this.worker, installing: this.next, waiting: null, update: this.update };
     }
     if (this.registered.length > 1) {
       this.worker.scriptURL = String(script);
       this.onReplaced();
     }
-    return { scope, active: this.worker, installing: null, waiting: this.waiting, update: async () => {} };
+    return { scope, active: this.worker, installing: null, waiting: this.waiting, update: this.update };
   }
 
   /** What is installed already: the worker of an earlier page, of this address. */
@@ -56,7 +57,7 @@ class FakeContainer extends EventTarget {
   async getRegistration(url: string) {
     if (this.nearest && url.startsWith(this.nearest.scope)) return this.nearest;
     if (this.installed !== null) this.worker.scriptURL = this.installed;
-    return this.installed === null ? undefined : { scope, active: this.worker };
+    return this.installed === null ? undefined : { scope, active: this.worker, update: this.update };
   }
 
   control(worker: { scriptURL: string } = this.worker): void {
@@ -237,6 +238,25 @@ describe('a registration that waits for an update whose network swallows what is
     await vi.advanceTimersByTimeAsync(5_000);
     expect(await registering).toMatchObject({ controlled: true });
     expect(container.registered).toEqual([]);
+  });
+
+  it('goes on with an older build where it stands, although that is looked for anew in vain', async () => {
+    container.installed = `${scope}vecinity-sw.js`;
+    container.build = 'older';
+    container.update = () => new Promise(() => {});
+    const registering = register();
+    const ended = vi.fn();
+    void registering.finally(ended);
+    await vi.advanceTimersByTimeAsync(5_000);
+    // Real messages are on their way meanwhile, which take no virtual time.
+    await vi.waitFor(
+      async () => {
+        await vi.advanceTimersByTimeAsync(1_000);
+        expect(ended).toHaveBeenCalled();
+      },
+      { timeout: 20_000 },
+    );
+    expect(await registering).toMatchObject({ controlled: true, outdated: true });
   });
 
   it('is waited for where another script stands', async () => {
