@@ -4,6 +4,7 @@
  * when an engine died is tried once more, one request at a time, so that only the guilty one ends with an error.
  */
 
+import type { ModelStatus } from '../core/engine.js';
 import { toErrorData, toVecinityError } from '../errors.js';
 import { type CallLife, type EngineCall, type EngineLine, NoScript } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
@@ -47,6 +48,8 @@ export class Service {
   readonly #around: Pick<Surroundings, 'elapsed' | 'after'>;
   readonly #entrance: Entrance;
   readonly #clients = new Map<string, Client>();
+  /** Of models that were loaded, by each name that one was asked for by. */
+  readonly #ids = new Map<string, string>();
   /** The end of the last request that is tried again; that of the last load apart. */
   #suspects: Promise<unknown> = Promise.resolve();
   #suspectLoads: Promise<unknown> = Promise.resolve();
@@ -213,13 +216,22 @@ export class Service {
   }
 
   async #run(client: Client, { id, call }: Asked, life: CallLife): Promise<unknown> {
-    if (call.operation === 'load') client.models.set(id, call.argument.model);
+    if (call.operation === 'load') return await this.#load(client, id, call, life);
     if (call.operation === 'unload') {
+      const isIt = this.#isSame(call.argument);
       // What the tab has loaded since stays, where this is tried once more: loads come first then.
-      for (const [load, model] of client.models) if (model === call.argument && load < id) client.models.delete(load);
+      for (const [load, model] of client.models) if (isIt(model) && load < id) client.models.delete(load);
       if (this.#isWanted(call.argument)) return;
     }
     return await this.#engine.run(call, life);
+  }
+
+  async #load({ models }: Client, id: number, call: EngineCall<'load'>, life: CallLife): Promise<ModelStatus> {
+    const { model } = call.argument;
+    models.set(id, model);
+    const status = await this.#engine.run(call, life);
+    this.#ids.set(model, status.id);
+    return status;
   }
 
   /** A load may be there already when the word comes that nobody waits for it. */
@@ -236,7 +248,14 @@ export class Service {
   }
 
   #isWanted(model: string): boolean {
-    return [...this.#clients.values()].some(({ models }) => [...models.values()].includes(model));
+    const isIt = this.#isSame(model);
+    return [...this.#clients.values()].some(({ models }) => [...models.values()].some(isIt));
+  }
+
+  /** Whether another name is the same model's, as far as the engine has told. */
+  #isSame(model: string): (other: string) => boolean {
+    const idOf = (name: string) => this.#ids.get(name) ?? name;
+    return (other) => idOf(other) === idOf(model);
   }
 }
 

@@ -10,6 +10,10 @@ const epoch = '1';
 const load = (model: string): EngineCall => ({ operation: 'load', argument: { model } });
 const embed = (input: string): EngineCall => ({ operation: 'embeddings', argument: input });
 
+/** A model has one id, by whichever name it was asked for. */
+const answerOf = (call: EngineCall) =>
+  call.operation === 'load' ? { id: call.argument.model.replace('owner/', '') } : call;
+
 interface Run {
   call: EngineCall;
   signal: AbortSignal | undefined;
@@ -62,7 +66,7 @@ function setUp() {
     calls: () => running.map(({ call }) => call),
     signals: () => running.map(({ signal }) => signal),
     async finish(): Promise<void> {
-      for (const { resolve, call } of running.splice(0)) resolve(call);
+      for (const { resolve, call } of running.splice(0)) resolve(answerOf(call));
       await macrotask();
     },
     fail,
@@ -119,7 +123,7 @@ it('loads a model again whose engine died of something else, and the asking tab 
   await die();
   expect(calls()).toEqual([load('model')]);
   await finish();
-  expect(ends()).toEqual([{ type: 'result', epoch, id: 1, value: load('model') }]);
+  expect(ends()).toEqual([{ type: 'result', epoch, id: 1, value: { id: 'model' } }]);
   expect(deaths()).toBe(1);
 });
 
@@ -274,6 +278,18 @@ describe('a model that another tab lets go of', () => {
       passTime();
       expect(calls()[0]).toEqual(comesBack ? undefined : unload);
     }
+  });
+
+  it('stays when the other one loaded it under another of its names', async () => {
+    const { ask, finish, leave, passTime, calls } = setUp();
+    ask(load('model'));
+    ask(load('owner/model'), 0, 'other');
+    await finish();
+    leave();
+    passTime();
+    expect(calls()).toEqual([]);
+    ask({ operation: 'unload', argument: 'model' }, 0, 'other');
+    expect(calls()).toHaveLength(1);
   });
 
   it('goes with the last tab that has it, however often each has loaded it', async () => {
