@@ -3,7 +3,7 @@
  * The worker is the unit of recovery: when it dies, hangs or is disposed, everything in flight ends at once and it is
  * not used again. Replacing it is the business of `resilient.ts`.
  */
-import { abortError, fromErrorData, VecinityError } from '../errors.js';
+import { abortError, fromErrorData, toVecinityError, VecinityError } from '../errors.js';
 import { longestTimerMs, unref } from '../pause.js';
 import type { FromCompute, Question, ToCompute, WithoutId } from '../protocol.js';
 import type { Backend, BackendInfo, BackendLoadOptions, BackendRequest, TokenBatch } from './backend.js';
@@ -55,7 +55,8 @@ export async function createComputeBackend(options: ComputeOptions): Promise<Bac
     const loaded = await load(connection, options);
     return new ComputeBackend(connection, loaded, options.runTimeoutMs);
   } catch (thrown) {
-    connection.close(new VecinityError('disposed', 'The model could not be loaded.'));
+    const closed = new VecinityError('disposed', 'The model could not be loaded.');
+    connection.close(closed, { isScarce: toVecinityError(thrown).code === 'out_of_memory' });
     await connection.gone;
     throw thrown;
   }
@@ -126,7 +127,7 @@ interface CallLimit {
 /** Calls by id on one worker, each of which ends: by an answer, in time, or with the worker. */
 class ComputeConnection {
   onProgress: ((message: Extract<FromCompute, { type: 'progress' }>) => void) | null = null;
-  /** When a worker that hung has let go of its memory: the next one shall not come to lie beside it. */
+  /** When a worker that hung or found no memory has let go of its own: the next one shall not come to lie beside it. */
   gone: Promise<unknown> = Promise.resolve();
   readonly #worker: WorkerLike;
   readonly #waiters = new Map<number, Waiter & CallLimit>();
@@ -170,13 +171,16 @@ class ComputeConnection {
     }
   }
 
-  /** Ends the worker; whatever waits, and whatever is asked later, rejects with this error. */
-  close(error: VecinityError, isHung = false): void {
+  /**
+   * Ends the worker, which may be known to hang or to hold memory that is scarce; whatever waits, and whatever is asked
+   * later, rejects with this error.
+   */
+  close(error: VecinityError, { isHung = false, isScarce = false } = {}): void {
     if (this.#closed) return;
     this.#closed = error;
     clearTimeout(this.#alarm);
     const gone = this.#worker.terminate(isHung);
-    if (isHung) this.gone = gone;
+    if (isHung || isScarce) this.gone = gone;
     this.rejectAll(error);
   }
 
@@ -227,7 +231,7 @@ class ComputeConnection {
 
   #expire({ what, timeoutMs, isHang = true }: CallLimit): void {
     const message = `The compute worker did not finish ${what} within ${timeoutMs} ms.`;
-    this.close(new VecinityError('timeout', message), isHang);
+    this.close(new VecinityError('timeout', message), { isHung: isHang });
   }
 }
 

@@ -295,6 +295,23 @@ test('a load that hung keeps the next device waiting until its worker is gone', 
   expect(await failed).toBe('timeout');
 });
 
+test('a load that found no memory keeps the next try waiting until its worker has let go of what it took', async () => {
+  const { worker, backend } = setUp(async () => {
+    throw new VecinityError('out_of_memory', 'no room');
+  });
+  const gone = deferred<void>();
+  worker.gone = gone.promise;
+  let isThrough = false;
+  const failed = codeOf(backend).finally(() => {
+    isThrough = true;
+  });
+  await vi.waitUntil(() => worker.terminated);
+  await macrotask();
+  expect([worker.isHung, isThrough]).toEqual([false, false]);
+  gone.resolve();
+  expect(await failed).toBe('out_of_memory');
+});
+
 test('a worker that is let go of in the middle of a long run is not taken for one that hangs', async () => {
   const { loader, running } = hangingLoader();
   const { worker, backend } = setUp(loader);

@@ -80,8 +80,9 @@ export class TeamLead {
   /**
    * Runs the next step with all who have joined; returns when all of it is done. In one part for each of them, or in as
    * many as are asked for: such steps are short, and whoever has fallen asleep between two of them is left alone, because
-   * it shares a processor with this thread (that of a halted virtual one is often not taken). Throws `FollowerError`, and `worker_died` when somebody who has begun does not end: should
-   * that one go on, it writes to what is in use for something else.
+   * it shares a processor with this thread (that of a halted virtual one is often not taken). Throws `FollowerError`, and
+   * `worker_died` when somebody who has begun does not end: should that one go on, it writes to what is in use for
+   * something else.
    */
   run(work: (share: Share) => void, asked?: number): void {
     const words = this.#words;
