@@ -14,12 +14,12 @@ import { parsePeer, protocolVersion } from '../src/wire/engine-port.js';
 import { Handover } from '../src/wire/handover.js';
 import { toWireRequest } from '../src/wire/http.js';
 import { askVersion } from '../src/wire/ping.js';
-import { controlUrl, engineUrl } from '../src/wire/routes.js';
+import { controlUrl, engineUrl, isStandalone } from '../src/wire/routes.js';
 
 // The compiler's library knows one `self` for all workers; this script runs in no other.
 const scope = self as unknown as ServiceWorkerGlobalScope;
 const script = new URL(scope.location.href);
-const isStandalone = script.pathname.endsWith('/vecinity-sw.js');
+const isOurs = isStandalone(script.href);
 const mount = {
   origin: script.origin,
   base: new URL(scope.registration.scope).pathname,
@@ -33,11 +33,11 @@ const claimMessage: ToServiceWorker = { vecinity: protocolVersion, type: 'claim'
 const handover = new Handover(handOver);
 
 scope.addEventListener('install', (event) => {
-  if (isStandalone) event.waitUntil(takeTurn());
+  if (isOurs) event.waitUntil(takeTurn());
 });
 
 scope.addEventListener('activate', (event) => {
-  if (isStandalone) event.waitUntil(scope.clients.claim());
+  if (isOurs) event.waitUntil(scope.clients.claim());
 });
 
 scope.addEventListener('fetch', (event) => {
@@ -68,13 +68,14 @@ async function answer(request: Request, url: string, clientId: string): Promise<
  */
 async function takeTurn(): Promise<void> {
   const former = scope.registration.active;
-  if (former === null || (await askVersion(former)) === null) await scope.skipWaiting();
+  const hasTurns = former !== null && isStandalone(former.scriptURL) && (await askVersion(former)) !== null;
+  if (!hasTurns) await scope.skipWaiting();
 }
 
 /** False until we are activated ourselves, which takes a second and which the other one would have to wait for. */
 function handOver(): boolean {
   const { active, waiting, installing } = scope.registration;
-  if (!isStandalone) return true;
+  if (!isOurs) return true;
   if (installing || active?.state === 'activating') return false;
   waiting?.postMessage(claimMessage);
   return true;
@@ -82,7 +83,7 @@ function handOver(): boolean {
 
 /** Also said to a worker that waits: it takes over first, and stays awake until it has. */
 async function claim(): Promise<void> {
-  if (isStandalone) await scope.skipWaiting();
+  if (isOurs) await scope.skipWaiting();
   await scope.clients.claim();
 }
 

@@ -9,7 +9,7 @@ import { checkObject, checkRules, type Rule, type Rules } from '../rules.js';
 import { buildId } from '../wire/build-id.js';
 import { protocolVersion } from '../wire/engine-port.js';
 import { askVersion } from '../wire/ping.js';
-import { controlUrl } from '../wire/routes.js';
+import { controlUrl, isStandalone } from '../wire/routes.js';
 import { isAddress } from './options.js';
 import { watchRequests } from './passed-by.js';
 
@@ -81,7 +81,7 @@ export async function register(
   const isOurs = (address: string) => isSame(address, worker.scriptURL);
   const controlled = await control(container, worker, isOurs);
   // Another build may not know the question whether it is reached; a site's own script is the site's to replace.
-  if (!controlled || outdated || !isStandalone(worker)) return { controlled, version, outdated };
+  if (!controlled || outdated || !isStandalone(worker.scriptURL)) return { controlled, version, outdated };
   const repair = async () =>
     (await isReached(registration.scope)) || (await takeOver(place, await runningAddress(place, wanted)));
   if (!(await repair())) return { controlled: false, version, outdated };
@@ -188,12 +188,8 @@ async function activated(worker: ServiceWorker, former: ServiceWorker | null): P
   // Without one before it, it is active as soon as it is installed.
   const isEnough = () => isOver() || (former !== null && worker.state === 'installed');
   await until(worker, 'statechange', isEnough, activationMs);
-  if (former && isStandalone(worker)) await until(worker, 'statechange', isOver, handoverMs);
-}
-
-/** Ours takes over as soon as the one before it has nothing to do. */
-function isStandalone({ scriptURL }: ServiceWorker): boolean {
-  return new URL(scriptURL).pathname.endsWith('/vecinity-sw.js');
+  // Ours takes over as soon as the one before it has nothing to do.
+  if (former && isStandalone(worker.scriptURL)) await until(worker, 'statechange', isOver, handoverMs);
 }
 
 function isSettled({ state }: ServiceWorker): boolean {

@@ -9,6 +9,11 @@ export interface Mount {
   routePrefix: string;
 }
 
+/** Whether a Service Worker is ours; a site's own one, which imports ours, begins when the site wants it to. */
+export function isStandalone(scriptUrl: string): boolean {
+  return new URL(scriptUrl).pathname.endsWith('/vecinity-sw.js');
+}
+
 /** Asked for by a page, which wants to know whether its requests reach the Service Worker of this scope at all. */
 export function controlUrl(scope: string): string {
   return new URL('vecinity-control', scope).href;

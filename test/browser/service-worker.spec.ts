@@ -255,6 +255,16 @@ test('a Service Worker of a narrower scope than the one that has the page gets i
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 
+test("a site's own Service Worker that answers for us gives way to ours where that is registered", async ({ page }) => {
+  await openEngine(page);
+  const theirs = await page.evaluate(() => window.vecinity.serviceWorker.register({ url: '/their-sw.js' }));
+  expect(theirs).toMatchObject({ controlled: true });
+  expect(await page.evaluate(() => navigator.serviceWorker.controller?.scriptURL)).toMatch(/\/their-sw\.js$/);
+  expect(await registerServiceWorker(page)).toMatchObject({ controlled: true });
+  expect(await page.evaluate(() => navigator.serviceWorker.controller?.scriptURL)).toMatch(/\/vecinity-sw\.js$/);
+  expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
+});
+
 test('a Service Worker that is stopped after a request has forgotten nothing that the next one needs', async ({
   page,
   context,
