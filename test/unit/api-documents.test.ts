@@ -165,6 +165,8 @@ describe('the page of /docs', () => {
     const html = await (await createApi({ apiKey: 'k' }).get('/docs')).text();
     expect(html).toContain('<td><code>dimensions</code></td><td>integer ≥ 1 or null</td>');
     expect(html).toContain('<td><code>input</code></td><td>string or array of 1 or more × (integer ≥ 0 or string)');
+    expect(html).toContain('<p>Needs <code>texts</code>, or <code>inputs</code>.</p>');
+    expect(html).toContain('<code>text_1</code> with <code>text_2</code>.</p>');
     expect(html).toContain('<h2>Answer</h2>');
     expect(html).toContain('&quot;relevance_score&quot;: 0.875');
     expect(html).toContain('<code>Authorization: Bearer &lt;key&gt;</code>');

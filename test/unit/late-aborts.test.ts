@@ -56,6 +56,20 @@ it('a model that somebody else has asked for stays, under whichever of its names
   expect([await models(), await models()]).toEqual([[model], [model]]);
 });
 
+it.each([
+  ['let go of it', async (link: EngineLink) => link.load(model, {}).then(() => link.unload(model))],
+  // The cast is the point: plain JavaScript gives anything.
+  ['never got it', async (link: EngineLink) => link.load(model, { dtype: 'none' as 'f32' }).catch(() => {})],
+])('nobody who %s keeps a model for one who calls it off', async (_, before) => {
+  const controller = new AbortController();
+  let isLast = false;
+  const { link, models } = openLink(() => isLast && controller.abort());
+  await before(link);
+  isLast = true;
+  await expect(link.load(model, { signal: controller.signal })).rejects.toMatchObject({ code: 'aborted' });
+  await expect.poll(models).toEqual([]);
+});
+
 it('an abort after the answer changes nothing', async () => {
   const controller = new AbortController();
   const { link, models } = openLink(() => {});

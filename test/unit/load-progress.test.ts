@@ -29,6 +29,15 @@ test('the total is not told before the weights are part of it, and never shrinks
   expect(tracker.snapshot.totalBytes).toBeNull();
 });
 
+test('nobody can change what others are told', () => {
+  const { tracker, weights } = setUp();
+  const progress = weights(10);
+  expect(() => Object.assign(progress, { loadedBytes: -1 })).toThrow(TypeError);
+  expect(() => Object.assign(progress.files, { other: {} })).toThrow(TypeError);
+  expect(() => Object.assign(progress.files.w ?? {}, { loadedBytes: -1 })).toThrow(TypeError);
+  expect(tracker.snapshot).toMatchObject({ loadedBytes: 10, files: { w: { loadedBytes: 10 } } });
+});
+
 test('of weights in several files the total is that of all of them, and nothing compiles before the last one', () => {
   const { tracker, seen } = setUp();
   const shards = ['a', 'b', 'c'];

@@ -2,7 +2,7 @@
  * Servers that answer a download with something else than what was asked for, and notes on the disk that make no sense:
  * no part of a file is taken for all of it, and what is stored can be listed.
  */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { openModelFiles } from '../../src/models/open-files.js';
 import type { FileProgress } from '../../src/models/progress.js';
 import { listStoredModels } from '../../src/models/stored-models.js';
@@ -174,6 +174,24 @@ describe('a list of files that cannot be had', () => {
     expect(isServed(await visit(server).readBytes(path))).toBe(true);
     expect(asked).toHaveLength(4);
     expect(JSON.parse(new TextDecoder().decode(disk.find('record.json')[0]?.bytes)).isVerified).toBe(false);
+  });
+
+  it('because its server is silent holds a file up for half a minute before it, and as long after it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const answered = server.fetch;
+    server.fetch = async (input, init) => {
+      if (!String(input).includes('/api/models/')) return await answered(input, init);
+      asked.push(String(input));
+      return await new Promise<never>(() => {});
+    };
+    const reading = visit(server).readBytes(path);
+    await expect.poll(() => asked.length).toBe(1);
+    await vi.advanceTimersByTimeAsync(30_000);
+    await expect.poll(() => asked.length).toBe(3);
+    expect(server.ranges).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(isServed(await reading)).toBe(true);
+    expect(asked).toHaveLength(4);
   });
 
   it('because there is none is not asked for again', async () => {

@@ -59,6 +59,18 @@ describe.each([
     await expect(load()).rejects.toMatchObject({ code: 'model_file_invalid' });
   });
 
+  it.each(['sentence_bert_config.json', 'modules.json'])(
+    'serves nothing of a model that has a page in the place of its %s',
+    async (path) => {
+      const page = new TextEncoder().encode('<!doctype html><title>Sign in</title>');
+      hub.instead.set(path, [page, page]);
+      await expect(load()).rejects.toMatchObject({
+        code: 'model_file_invalid',
+        message: expect.stringContaining(`The file ${path} is not a model file`),
+      });
+    },
+  );
+
   it('asks for a list that cannot be had at the start and with the weights, and not with every file', async () => {
     const { fetch: answer } = hub;
     const lists: string[] = [];
