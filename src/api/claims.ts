@@ -13,17 +13,22 @@ export interface Claim {
 }
 
 export class Claims {
-  /** By a model's id: its loads, with an answer or without. */
-  readonly #claims = new Map<string, Set<Claim>>();
+  /** By a model's id: one token for each of its loads, with an answer or without; they stay, so they hold nothing. */
+  readonly #claims = new Map<string, Set<symbol>>();
 
   /** Settles as the load does. */
-  async add(model: string, claim: Claim): Promise<ModelStatus> {
+  async add(model: string, { load, unload, signal }: Claim): Promise<ModelStatus> {
     const id = modelIdOf(model);
     const claims = this.#claims.get(id) ?? new Set();
+    const claim = Symbol(id);
     this.#claims.set(id, claims.add(claim));
+    const revoke = () => {
+      // Where it cannot go, it is gone.
+      if (claims.delete(claim) && claims.size === 0) unload().catch(() => {});
+    };
     try {
-      const status = await claim.load();
-      claim.signal?.addEventListener('abort', () => revoke(claim, claims), { once: true });
+      const status = await load();
+      signal?.addEventListener('abort', revoke, { once: true });
       return status;
     } catch (error) {
       claims.delete(claim);
@@ -35,9 +40,4 @@ export class Claims {
   drop(model: string): void {
     this.#claims.get(modelIdOf(model))?.clear();
   }
-}
-
-function revoke(claim: Claim, claims: Set<Claim>): void {
-  // Where it cannot go, it is gone.
-  if (claims.delete(claim) && claims.size === 0) claim.unload().catch(() => {});
 }
