@@ -9,6 +9,7 @@ import { toErrorData, toVecinityError } from '../errors.js';
 import { type CallLife, type EngineCall, type EngineLine, NoScript } from '../wire/engine-line.js';
 import { poisonError } from '../wire/engine-port.js';
 import { clientOfWire } from '../wire/http.js';
+import { ModelNames } from '../wire/names.js';
 import { Entrance } from './entrance.js';
 import type { ToFollower, ToLeader } from './messages.js';
 import type { Surroundings } from './surroundings.js';
@@ -48,8 +49,7 @@ export class Service {
   readonly #around: Pick<Surroundings, 'elapsed' | 'after'>;
   readonly #entrance: Entrance;
   readonly #clients = new Map<string, Client>();
-  /** Of models that were loaded, by each name that one was asked for by. */
-  readonly #ids = new Map<string, string>();
+  readonly #names = new ModelNames();
   /** The end of the last request that is tried again; that of the last load apart. */
   #suspects: Promise<unknown> = Promise.resolve();
   #suspectLoads: Promise<unknown> = Promise.resolve();
@@ -218,7 +218,7 @@ export class Service {
   async #run(client: Client, { id, call }: Asked, life: CallLife): Promise<unknown> {
     if (call.operation === 'load') return await this.#load(client, id, call, life);
     if (call.operation === 'unload') {
-      const isIt = this.#isSame(call.argument);
+      const isIt = this.#names.same(call.argument);
       // What the tab has loaded since stays, where this is tried once more: loads come first then.
       for (const [load, model] of client.models) if (isIt(model) && load < id) client.models.delete(load);
       if (this.#isWanted(call.argument)) return;
@@ -230,7 +230,7 @@ export class Service {
     const { model } = call.argument;
     models.set(id, model);
     const status = await this.#engine.run(call, life);
-    this.#ids.set(model, status.id);
+    this.#names.learn(model, status);
     return status;
   }
 
@@ -248,14 +248,8 @@ export class Service {
   }
 
   #isWanted(model: string): boolean {
-    const isIt = this.#isSame(model);
+    const isIt = this.#names.same(model);
     return [...this.#clients.values()].some(({ models }) => [...models.values()].some(isIt));
-  }
-
-  /** Whether another name is the same model's, as far as the engine has told. */
-  #isSame(model: string): (other: string) => boolean {
-    const idOf = (name: string) => this.#ids.get(name) ?? name;
-    return (other) => idOf(other) === idOf(model);
   }
 }
 

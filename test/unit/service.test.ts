@@ -12,7 +12,9 @@ const embed = (input: string): EngineCall => ({ operation: 'embeddings', argumen
 
 /** A model has one id, by whichever name it was asked for. */
 const answerOf = (call: EngineCall) =>
-  call.operation === 'load' ? { id: call.argument.model.replace('owner/', '') } : call;
+  call.operation === 'load'
+    ? { id: call.argument.model.replace('owner/', ''), spec: { repository: 'repository/model' } }
+    : call;
 
 interface Run {
   call: EngineCall;
@@ -123,7 +125,7 @@ it('loads a model again whose engine died of something else, and the asking tab 
   await die();
   expect(calls()).toEqual([load('model')]);
   await finish();
-  expect(ends()).toEqual([{ type: 'result', epoch, id: 1, value: { id: 'model' } }]);
+  expect(ends()).toEqual([{ type: 'result', epoch, id: 1, value: answerOf(load('model')) }]);
   expect(deaths()).toBe(1);
 });
 
@@ -290,6 +292,15 @@ describe('a model that another tab lets go of', () => {
     expect(calls()).toEqual([]);
     ask({ operation: 'unload', argument: 'model' }, 0, 'other');
     expect(calls()).toHaveLength(1);
+  });
+
+  it('stays for the other one also where the first lets it go by a name that nobody has loaded it by', async () => {
+    const { ask, finish, calls } = setUpLoads();
+    await finish();
+    ask({ operation: 'unload', argument: 'repository/model' });
+    expect(calls()).toEqual([]);
+    ask(unload, 0, 'other');
+    expect(calls()).toEqual([unload]);
   });
 
   it('goes with the last tab that has it, however often each has loaded it', async () => {
