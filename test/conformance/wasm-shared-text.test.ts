@@ -6,7 +6,7 @@ import { loadKernels } from '../../src/backend/wasm/assets.js';
 import { bindNames } from '../../src/backend/wasm/bound-names.js';
 import { Computer, type ModelSetup, scratchBytes } from '../../src/backend/wasm/computer.js';
 import { createMemory, Heap } from '../../src/backend/wasm/heap.js';
-import { instantiate } from '../../src/backend/wasm/kernels.js';
+import { type Gemm, instantiate } from '../../src/backend/wasm/kernels.js';
 import type { GemmForm } from '../../src/backend/wasm/plan.js';
 import { cutSlices, type Slice } from '../../src/backend/wasm/slices.js';
 import * as team from '../../src/backend/wasm/team.js';
@@ -15,26 +15,56 @@ import { enableRelaxedSimd } from '../../src/edge/relaxed-simd.js';
 import { openSafetensors, type Safetensors } from '../../src/models/safetensors.js';
 import { openFixture } from './golden.js';
 
+/** Called whenever a thread is through with a product, and may not be through with its part. */
+const between = vi.hoisted(() => vi.fn());
+
+vi.mock(import('../../src/backend/wasm/kernels.js'), async (original) => {
+  const kernels = await original();
+  return {
+    ...kernels,
+    instantiate: (...place) => {
+      const { gemm, ...others } = kernels.instantiate(...place);
+      const watched = Object.entries(gemm).map(([form, product]): [string, Gemm] => [
+        form,
+        (...job) => {
+          product(...job);
+          between();
+        },
+      ]);
+      // Made of its own entries, so it has the names that it had.
+      return { ...others, gemm: Object.fromEntries(watched) as typeof gemm };
+    },
+  };
+});
 vi.mock(import('../../src/backend/wasm/team.js'), async (original) => ({ ...(await original()), followTeam: vi.fn() }));
 
 enableRelaxedSimd();
 beforeAll(ensureKernels);
 afterEach(() => {
   vi.mocked(team.followTeam).mockReset();
+  between.mockReset();
 });
 
 type Work = (task: team.Task) => void;
+
+interface Dealing {
+  name: string;
+  /** By the number of a part. */
+  isFollowers: (part: number) => boolean;
+  /** The follower does every other part in the middle of one of the lead's. */
+  isNested?: boolean;
+}
 
 /** Deals the parts of every step out between the lead and a follower, and notes how many there were. */
 class Dealer {
   readonly steps: number[] = [];
   readonly #follow: Work;
-  readonly #isFollowers: (part: number) => boolean;
+  readonly #dealing: Dealing;
   #order: team.Order = [0, 0, 0];
 
-  constructor(follow: Work, isFollowers: (part: number) => boolean) {
+  constructor(follow: Work, dealing: Dealing) {
     this.#follow = follow;
-    this.#isFollowers = isFollowers;
+    this.#dealing = dealing;
   }
 
   begin(order: team.Order): void {
@@ -43,16 +73,37 @@ class Dealer {
 
   run(work: (share: team.Share) => void, asked?: number): void {
     const parts = asked ?? 2;
+    const { isFollowers, isNested = false } = this.#dealing;
     // Backwards: nothing may depend on who is first.
     for (let index = parts - 1; index >= 0; index--) {
       const share = { index, parts };
-      if (this.#isFollowers(index)) this.#follow({ order: this.#order, step: this.steps.length, share });
+      if (isFollowers(index)) this.#give(share);
+      else if (isNested && index > 0) this.#interrupt(() => work(share), { index: --index, parts });
       else work(share);
     }
     this.steps.push(parts);
   }
 
   end(): void {}
+
+  #give(share: team.Share): void {
+    this.#follow({ order: this.#order, step: this.steps.length, share });
+  }
+
+  /** Has the follower do a share behind the first product of what the lead does, or after it where it has none. */
+  #interrupt(lead: () => void, share: team.Share): void {
+    let isDone = false;
+    const follow = (): void => {
+      if (!isDone) {
+        isDone = true;
+        this.#give(share);
+      }
+    };
+    between.mockImplementation(follow);
+    lead();
+    follow();
+    between.mockReset();
+  }
 }
 
 interface Threads {
@@ -88,10 +139,11 @@ async function startThreads(family: string, form: GemmForm): Promise<Threads> {
 }
 
 const lengths = [5, 8, 13, 16, 17, 40];
-const dealings: [name: string, isFollowers: (part: number) => boolean][] = [
-  ['the lead does all', () => false],
-  ['the follower does all', () => true],
-  ['they take turns', (part) => part % 2 === 1],
+const dealings: Dealing[] = [
+  { name: 'the lead does all', isFollowers: () => false },
+  { name: 'the follower does all', isFollowers: () => true },
+  { name: 'they take turns', isFollowers: (part) => part % 2 === 1 },
+  { name: 'they work at the same time', isFollowers: () => false, isNested: true },
 ];
 
 /**
@@ -110,12 +162,12 @@ describe.each(forms)('a text that two threads share, in %s,', (form) => {
         const slice = sliceOf(tokens);
         const base = heap.allocate(scratchBytes(setup.plan, [slice], 2));
         const alone = lead.runSlice(slice, base);
-        for (const [name, isFollowers] of dealings) {
+        for (const dealing of dealings) {
           // What an earlier run has left must not help.
           heap.i8.fill(0x7f, base, heap.usedBytes);
-          const dealer = new Dealer(follow, isFollowers);
+          const dealer = new Dealer(follow, dealing);
           const together = lead.lead(slice, { base, threads: 2 }, dealer as unknown as team.TeamLead);
-          expect(together, `${tokens} tokens, ${name}`).toEqual(alone);
+          expect(together, `${tokens} tokens, ${dealing.name}`).toEqual(alone);
           expect(Math.max(...dealer.steps)).toBeGreaterThan(1);
         }
       }
