@@ -13,6 +13,7 @@ import { installTransferHandlers, releaseCall } from '../wire/calls.js';
 import { withEnd } from '../wire/ended.js';
 import { disposedError } from '../wire/engine-line.js';
 import { EnginePort } from '../wire/engine-port.js';
+import { ModelNames } from '../wire/names.js';
 import { EngineSession, type EngineWorker, type RemoteEngine } from './engine-session.js';
 
 const heartbeatMs = 5_000;
@@ -35,6 +36,7 @@ export class EngineLink {
   readonly #options: EngineLinkOptions;
   /** How each was asked for: by loads without an answer, and by the last one that succeeded. */
   readonly #models = new Map<string, Set<LoadOptions>>();
+  readonly #names = new ModelNames();
   /** Of those, what this session's worker could not load again, with the time of it. */
   readonly #missing = new Map<string, number>();
   /** What could not be loaded at all: the next worker tells those who ask for it why. */
@@ -83,6 +85,7 @@ export class EngineLink {
     this.#failed.delete(model);
     try {
       const status = await loading;
+      this.#names.learn(model, status);
       asked.clear();
       asked.add(kept);
       return status;
@@ -102,9 +105,9 @@ export class EngineLink {
   }
 
   async unload(model: string): Promise<void> {
-    this.#models.delete(model);
-    this.#missing.delete(model);
-    this.#failed.delete(model);
+    const isIt = this.#names.same(model);
+    for (const known of [this.#models, this.#missing, this.#failed])
+      for (const name of known.keys()) if (isIt(name)) known.delete(name);
     await this.call((api) => api.unload(model));
   }
 

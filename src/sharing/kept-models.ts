@@ -2,7 +2,9 @@
  * The models that a tab has loaded: each new leader is asked for them before anything else. One of several that fails
  * does not keep the others from their work; it is asked for again after a while.
  */
+import type { ModelStatus } from '../core/engine.js';
 import type { CallLife, EngineCall } from '../wire/engine-line.js';
+import { ModelNames } from '../wire/names.js';
 import type { Requests } from './requests.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -24,6 +26,7 @@ export class KeptModels {
   readonly #options: KeptModelsOptions;
   /** How each is asked for. */
   readonly #models = new Map<string, [Load, CallLife]>();
+  readonly #names = new ModelNames();
   /** Loads without an answer, of models that were not let go of since. */
   readonly #coming = new Set<Load>();
   /** Fires when the leader who was asked is left. */
@@ -40,6 +43,8 @@ export class KeptModels {
     this.#coming.add(call);
     try {
       const value = await loading;
+      // The answer to a load.
+      this.#names.learn(call.argument.model, value as ModelStatus);
       if (this.#coming.has(call)) this.#models.set(call.argument.model, [call, onProgress ? { onProgress } : {}]);
       return value;
     } finally {
@@ -48,8 +53,9 @@ export class KeptModels {
   }
 
   forget(model: string): void {
-    this.#models.delete(model);
-    for (const call of this.#coming) if (call.argument.model === model) this.#coming.delete(call);
+    const isIt = this.#names.same(model);
+    for (const name of this.#models.keys()) if (isIt(name)) this.#models.delete(name);
+    for (const call of this.#coming) if (isIt(call.argument.model)) this.#coming.delete(call);
   }
 
   /** Asks a new leader for all of them, once the one before was left. */

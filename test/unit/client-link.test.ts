@@ -13,6 +13,7 @@ import { Service } from '../../src/sharing/service.js';
 import { moveVectors } from '../../src/wire/calls.js';
 import { servePort } from '../../src/wire/port-server.js';
 import { deferred } from './deferred.js';
+import { fakeSpec } from './fake-backend.js';
 import { engineApi, FakeWorker } from './fake-engine.js';
 
 const links: EngineLink[] = [];
@@ -208,18 +209,18 @@ describe('a worker that dies', () => {
     expect(loads).toEqual(['0:a']);
   });
 
-  it('does not load a model again that was unloaded', async () => {
+  it.each(['a', 'owner/a'])('does not load a model again that was unloaded, as %s', async (name) => {
     const loads: string[] = [];
     const { link, workers } = createLink((start) => ({
       load: async (model) => {
         loads.push(`${start}:${model}`);
-        return loaded(model);
+        return { ...loaded(model), spec: fakeSpec({ repository: 'owner/a' }) };
       },
       unload: async () => {},
       status: async () => status,
     }));
     await link.load('a', {});
-    await link.unload('a');
+    await link.unload(name);
     workers[0]?.crash('boom');
     await link.call((api) => api.status());
     expect(loads).toEqual(['0:a']);
