@@ -142,6 +142,6 @@ function serviceWorkerContainer(): ServiceWorkerContainer | undefined {
 
 /** A part of the package is missing: the site was deployed anew meanwhile, or this device is offline. */
 function notLoaded(cause: unknown): never {
-  const message = `The part of vecinity that registers the Service Worker could not be loaded: ${wordsOf(cause)}`;
+  const message = `The code of register() could not be loaded: ${wordsOf(cause)}`;
   throw new VecinityError('service_worker_unavailable', message, { cause });
 }

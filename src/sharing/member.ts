@@ -158,7 +158,7 @@ export class Member {
   #noteEnd(stolen: boolean): void {
     if (this.#latestEpoch === '') return;
     const reason = stolen
-      ? 'Another tab took over from the one that had the engine, which was silent, or hidden and idle.'
+      ? 'Another tab took over from one that was silent, or hidden and idle.'
       : 'The tab that had the engine was closed, crashed, or gave it up.';
     this.#endedEngines = withEnd(this.#endedEngines, reason, this.#around.now());
   }

@@ -377,7 +377,7 @@ test('the part that registers is loaded when it is asked for; where it does not 
   const refused = await page.evaluate(() =>
     window.vecinity.serviceWorker.register().catch(({ code, message }) => `${code}: ${message}`),
   );
-  expect(refused).toContain('service_worker_unavailable: The part of vecinity that registers the Service Worker');
+  expect(refused).toContain('service_worker_unavailable: The code of register() could not be loaded');
   expect(asked).toHaveLength(1);
 });
 

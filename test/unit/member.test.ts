@@ -263,7 +263,7 @@ it('tells its engine which tabs had one before, as far as it saw them', () => {
   const at = '1970-01-01T00:00:00.000Z';
   expect(ended).toEqual([
     [
-      { at, reason: expect.stringMatching(/took over from the one that had the engine/) },
+      { at, reason: expect.stringMatching(/took over from one that was silent/) },
       { at, reason: expect.stringMatching(/had the engine was closed, crashed, or gave it up/) },
     ],
   ]);
