@@ -355,6 +355,8 @@ describe('a model that a new leader cannot load', () => {
   const epochOf = (time: number) => `${String(time).padStart(16, '0')}:other`;
   const load = (model: string): EngineCall => ({ operation: 'load', argument: { model } });
   const error = { code: 'download_failed', message: 'The network failed.', param: null, retryAfterMs: null } as const;
+  /** As much of a load's answer as is looked at. */
+  const ready = (model: string) => ({ id: model });
 
   /** A follower that has loaded two models and hears of a new leader; the ids under which it asks that one for them. */
   async function setUpLoaded() {
@@ -362,7 +364,9 @@ describe('a model that a new leader cannot load', () => {
     const { member, told, hear } = around;
     hear({ type: 'welcome', epoch: epochOf(1) });
     const loads = [member.run(load('a')), member.run(load('b'))];
-    for (const id of [1, 2]) hear({ type: 'result', epoch: epochOf(1), id, value: null });
+    ['a', 'b'].forEach((model, at) => {
+      hear({ type: 'result', epoch: epochOf(1), id: at + 1, value: ready(model) });
+    });
     await Promise.all(loads);
     told.length = 0;
     const asked = () => told.flatMap((message) => (message.type === 'request' ? [message] : []));
@@ -375,7 +379,7 @@ describe('a model that a new leader cannot load', () => {
     const [a, b] = asked();
     if (!a || !b) throw new Error('The new leader was not asked for the models.');
     hear({ type: 'error', epoch: epochOf(2), id: a.id, error });
-    hear({ type: 'result', epoch: epochOf(2), id: b.id, value: null });
+    hear({ type: 'result', epoch: epochOf(2), id: b.id, value: ready('b') });
     await macrotask();
     for (const pass of timers) pass();
     expect(asked().map(({ call }) => call)).toEqual([load('a'), load('b'), load('a')]);
@@ -399,7 +403,7 @@ describe('a model that a new leader cannot load', () => {
     const { member, hear, asked } = await setUpLoaded();
     const loading = member.run(load('c'));
     void member.run({ operation: 'unload', argument: 'c' });
-    hear({ type: 'result', epoch: epochOf(1), id: 3, value: null });
+    hear({ type: 'result', epoch: epochOf(1), id: 3, value: ready('c') });
     await loading;
     hear({ type: 'welcome', epoch: epochOf(2) });
     const loads = asked().flatMap(({ call, epoch }) => (epoch === epochOf(2) && call.operation === 'load' ? call : []));
@@ -409,8 +413,10 @@ describe('a model that a new leader cannot load', () => {
   it('is asked for after one second, two, four and then every eight, and after one again once all came', async () => {
     const { hear, asked, timers, delays } = await setUpLoaded();
     const answerAll = async (isThere: boolean) => {
-      for (const { id, epoch } of asked().splice(0))
-        hear(isThere ? { type: 'result', epoch, id, value: null } : { type: 'error', epoch, id, error });
+      for (const { id, epoch, call } of asked().splice(0)) {
+        const value = call.operation === 'load' && ready(call.argument.model);
+        hear(isThere ? { type: 'result', epoch, id, value } : { type: 'error', epoch, id, error });
+      }
       await macrotask();
       for (const pass of [...timers]) {
         timers.delete(pass);
@@ -463,7 +469,7 @@ describe('a model that a new leader cannot load', () => {
     ends[0]?.reject(fromErrorData(error));
     await macrotask();
     void member.run({ operation: 'unload', argument: 'a' });
-    ends[1]?.resolve(undefined as never);
+    ends[1]?.resolve(ready('b') as never);
     await macrotask();
     void member.run(embed);
     await macrotask();
@@ -477,7 +483,7 @@ describe('a model that a new leader cannot load', () => {
       await macrotask();
       expect(calls.map(([call]) => call)).toEqual([load('a'), load('b')]);
       ends[0]?.reject(fromErrorData(error));
-      if (isOneLoaded) ends[1]?.resolve(undefined as never);
+      if (isOneLoaded) ends[1]?.resolve(ready('b') as never);
       else ends[1]?.reject(fromErrorData(error));
       await macrotask();
       void member.run(embed);

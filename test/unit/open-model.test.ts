@@ -26,12 +26,12 @@ function serve(changes: Parameters<typeof memoryServer>[0] = {}) {
 
 afterEach(() => vi.unstubAllGlobals());
 
-it('reads every small file of a model once, the vocabulary last', async () => {
+it('reads every small file of a model and the list of what they are once, the vocabulary last', async () => {
   const server = serve();
   const { tokenizer } = await openModel('all-MiniLM-L6-v2', sources, options);
   await tokenizer;
   const asked = server.requests.map(({ url }) => url.slice(base.length));
-  expect([...asked].sort()).toEqual([...small].sort());
+  expect([...asked].sort()).toEqual([...small, 'vecinity.json'].sort());
   expect(asked[0]).toBe('config.json');
   expect(asked.at(-1)).toBe('tokenizer.json');
 });
