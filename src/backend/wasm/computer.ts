@@ -4,9 +4,11 @@
  */
 import type { Pooling, Task } from '../../models/spec.js';
 import { release } from '../../release.js';
+import { Attention } from './attention.js';
 import { Encoder, type Tap } from './encoder.js';
 import type { Heap } from './heap.js';
 import { instantiate } from './kernels.js';
+import { LayerParts } from './layer-parts.js';
 import { type ModelPlan, roundUp } from './plan.js';
 import { pickRows, Readout } from './readout.js';
 import { type Pass, placeScratch, type Scratch } from './scratch.js';
@@ -54,10 +56,12 @@ export class Computer {
   readonly #setup: ModelSetup;
 
   constructor(module: WebAssembly.Module, heap: Heap, setup: ModelSetup) {
+    const { plan } = setup;
     const kernels = instantiate(module, heap.memory);
-    this.#encoder = new Encoder(kernels, heap, setup.plan);
-    this.#columns = new SharedColumns(this.#encoder, { kernels, heap, plan: setup.plan });
-    this.#readout = new Readout(kernels, heap, setup.plan);
+    const tools = { heap, plan, attention: new Attention(kernels, heap, plan), parts: new LayerParts(kernels, plan) };
+    this.#encoder = new Encoder(tools);
+    this.#columns = new SharedColumns(this.#encoder, tools);
+    this.#readout = new Readout(kernels, heap, plan);
     this.#setup = setup;
   }
 

@@ -4,10 +4,9 @@
  * `readout.ts`.
  */
 import type { TokenBatch } from '../backend.js';
-import { Attention, queryPanels } from './attention.js';
+import { type Attention, queryPanels } from './attention.js';
 import type { Heap } from './heap.js';
-import type { Kernels } from './kernels.js';
-import { LayerParts, type Place, type Range, whole } from './layer-parts.js';
+import { type LayerParts, type Place, type Range, whole } from './layer-parts.js';
 import { type LayerPlan, type LinearPlan, type ModelPlan, roundUp } from './plan.js';
 import { readRows } from './readout.js';
 import { chunkRows, type Pass, type Scratch } from './scratch.js';
@@ -20,6 +19,14 @@ export interface PlacedBatch extends TokenBatch {
   positionIds: Int32Array;
 }
 
+/** What a forward pass is driven with, over one heap. */
+export interface EncoderTools {
+  heap: Heap;
+  plan: ModelPlan;
+  attention: Attention;
+  parts: LayerParts;
+}
+
 export class Encoder {
   readonly #heap: Heap;
   readonly #plan: ModelPlan;
@@ -27,11 +34,11 @@ export class Encoder {
   readonly #parts: LayerParts;
   tap: Tap | null = null;
 
-  constructor(kernels: Kernels, heap: Heap, plan: ModelPlan) {
+  constructor({ heap, plan, attention, parts }: EncoderTools) {
     this.#heap = heap;
     this.#plan = plan;
-    this.#attention = new Attention(kernels, heap, plan);
-    this.#parts = new LayerParts(kernels, plan);
+    this.#attention = attention;
+    this.#parts = parts;
   }
 
   /**

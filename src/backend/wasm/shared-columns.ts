@@ -3,11 +3,9 @@
  * steps, and whoever leads does what lies between them. A thread that is late or held up costs nothing: the others take
  * more columns. Each weight is read by one thread, which is what such a text takes its time for.
  */
-import { Attention } from './attention.js';
-import { askedPanels, type Encoder } from './encoder.js';
-import type { Heap } from './heap.js';
-import type { Kernels } from './kernels.js';
-import { LayerParts, type Place, type Range, upUnit } from './layer-parts.js';
+import type { Attention } from './attention.js';
+import { askedPanels, type Encoder, type EncoderTools } from './encoder.js';
+import { type LayerParts, type Place, type Range, upUnit } from './layer-parts.js';
 import type { LayerPlan, ModelPlan } from './plan.js';
 import type { Pass, Scratch } from './scratch.js';
 import type { Share } from './team.js';
@@ -37,10 +35,10 @@ export class SharedColumns {
   readonly #parts: LayerParts;
   readonly #plan: ModelPlan;
 
-  constructor(encoder: Encoder, { kernels, heap, plan }: { kernels: Kernels; heap: Heap; plan: ModelPlan }) {
+  constructor(encoder: Encoder, { plan, attention, parts }: EncoderTools) {
     this.#encoder = encoder;
-    this.#attention = new Attention(kernels, heap, plan);
-    this.#parts = new LayerParts(kernels, plan);
+    this.#attention = attention;
+    this.#parts = parts;
     this.#plan = plan;
   }
 
