@@ -109,6 +109,7 @@ export class Service {
     this.#clients.delete(clientId);
     cancelAll(client);
     const models = new Set(client.models.values());
+    if (models.size === 0) return;
     this.#around.after(unwantedMs, () => {
       for (const model of models) this.#letGo(model);
     });

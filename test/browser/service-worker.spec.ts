@@ -27,6 +27,14 @@ async function waitUntilBusy(page: Page): Promise<void> {
   await page.waitForFunction(async () => (await window.vecinity.status()).queue.inputs > 0);
 }
 
+/** Lets the page's requests pass its Service Worker by, as Chromium does at times; resolves to what ends that. */
+async function passServiceWorkerBy(page: Page): Promise<() => Promise<unknown>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Network.enable');
+  await session.send('Network.setBypassServiceWorker', { bypass: true });
+  return () => session.send('Network.setBypassServiceWorker', { bypass: false });
+}
+
 async function stopServiceWorkers(session: CDPSession): Promise<void> {
   await session.send('ServiceWorker.enable');
   await session.send('ServiceWorker.stopAllWorkers');
@@ -196,32 +204,24 @@ test('an update that fell asleep while it waited for a long request answers what
 
 test('a page whose requests pass the Service Worker by in the middle of its life has another one take it over', async ({
   page,
-  context,
 }) => {
   await openEngine(page);
   await registerServiceWorker(page);
   await page.route('/v1/embeddings', (route) => route.fulfill({ status: 404, json: {} }));
-  const session = await context.newCDPSession(page);
-  await session.send('Network.enable');
-  await session.send('Network.setBypassServiceWorker', { bypass: true });
+  const endBypass = await passServiceWorkerBy(page);
   expect((await fetchEmbeddings(page, 'text')).status).toBe(404);
   await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.endsWith('?again=1'));
-  await session.send('Network.setBypassServiceWorker', { bypass: false });
+  await endBypass();
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 
-test('a page whose new Service Worker is passed by is mended before it asks for anything', async ({
-  page,
-  context,
-}) => {
+test('a page whose new Service Worker is passed by is mended before it asks for anything', async ({ page }) => {
   await openEngine(page);
   await registerServiceWorker(page);
-  const session = await context.newCDPSession(page);
-  await session.send('Network.enable');
-  await session.send('Network.setBypassServiceWorker', { bypass: true });
+  const endBypass = await passServiceWorkerBy(page);
   await page.evaluate(() => navigator.serviceWorker.dispatchEvent(new Event('controllerchange')));
   await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.endsWith('?again=1'));
-  await session.send('Network.setBypassServiceWorker', { bypass: false });
+  await endBypass();
   expect((await fetchEmbeddings(page, 'text')).status).toBe(200);
 });
 
