@@ -193,7 +193,8 @@ export class ModelTokenizer implements Tokenizer {
     { leading, cutFromLeft, keptTokens }: Record<'leading' | 'cutFromLeft' | 'keptTokens', number>,
   ): number {
     if (this.#spec.includePrompt || prompt === '') return 0;
-    const promptTokens = Math.max(0, this.#contentIds(prompt).length - cutFromLeft);
+    // As sentence-transformers counts them: the space behind a prompt belongs to the first word, if to anything.
+    const promptTokens = Math.max(0, this.#contentIds(prompt.trimEnd()).length - cutFromLeft);
     return leading + Math.min(promptTokens, keptTokens);
   }
 }

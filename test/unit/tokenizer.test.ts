@@ -89,6 +89,19 @@ describe('a text', () => {
     expect(tokenizer.encode('world', { prompt: 'hello ' }).skippedTokens).toBe(0);
   });
 
+  it.each(['roberta-mean', 'modernbert-mean', 'xlmr-cls'])(
+    'keeps its first word where %s has tokens for spaces, and its prompt ends in one',
+    (family) => {
+      const read = (file: string) => JSON.parse(readFileSync(join(folder, '..', family, file), 'utf8'));
+      const shape = { ...spec, id: family, vocabSize: 100_000, includePrompt: false };
+      const spaced = createTokenizer(read('tokenizer.json'), read('tokenizer_config.json'), shape);
+      // As sentence-transformers counts: the trimmed prompt as a text of its own, without the token that ends it.
+      const promptTokens = spaced.countTokens('query:') - 1;
+      expect(spaced.countTokens('query: ') - 1).toBeGreaterThan(promptTokens);
+      expect(spaced.encode('hello', { prompt: 'query: ' }).skippedTokens).toBe(promptTokens);
+    },
+  );
+
   it('is turned to lower case for models that ask for it', () => {
     const { normalizer } = tokenizerJson;
     const cased = { ...tokenizerJson, normalizer: { ...normalizer, lowercase: false } };
