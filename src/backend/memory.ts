@@ -10,13 +10,21 @@ export function isOutOfMemory(thrown: unknown): boolean {
   return words.test(wordsOf(thrown));
 }
 
-/** What a load failed with: what it says itself, or for what a runtime threw `out_of_memory` or `backend_failed`. */
-export function failedLoad(model: string, cause: unknown): VecinityError {
+/**
+ * What a load failed with: what it says itself, or for what a runtime threw `out_of_memory` or `backend_failed`. Where
+ * memory ran out and the weights' size is known, in our words or the runtime's, it is named.
+ */
+export function failedLoad(model: string, cause: unknown, sizeBytes?: number): VecinityError {
   const error = toVecinityError(cause);
-  if (error === cause || error.code !== 'internal_error') return error;
-  if (!isOutOfMemory(cause))
-    return new VecinityError('backend_failed', `The model ${model} could not be loaded: ${error.message}`, { cause });
-  return new VecinityError('out_of_memory', `The model ${model} does not fit into memory: ${error.message}`, { cause });
+  const isForeign = error !== cause && error.code === 'internal_error';
+  const isScarce = isForeign ? isOutOfMemory(cause) : error.code === 'out_of_memory';
+  const size = sizeBytes === undefined ? '' : ` (a file of ${inMebibytes(sizeBytes)})`;
+  if (isScarce && (isForeign || size !== '')) {
+    const message = `The model ${model}${size} does not fit into memory: ${error.message}`;
+    return new VecinityError('out_of_memory', message, { cause });
+  }
+  if (!isForeign) return error;
+  return new VecinityError('backend_failed', `The model ${model} could not be loaded: ${error.message}`, { cause });
 }
 
 /** What a run failed with: `out_of_memory` with the size of the run, else `backend_failed`. */

@@ -2,7 +2,7 @@
  * The backend on our own kernels: loads safetensors, packs them for the fastest exact kernel of this host and computes
  * packed tokens without padding. Owns the load; the forward pass is in `encoder.ts`, the threads are in `pool.ts`.
  */
-import { abortError, toVecinityError, VecinityError, wordsOf } from '../../errors.js';
+import { abortError, toVecinityError, VecinityError } from '../../errors.js';
 import { withFreshFiles } from '../../models/fresh-files.js';
 import { openModelFiles } from '../../models/open-files.js';
 import { openSafetensorsStream, type Safetensors } from '../../models/safetensors.js';
@@ -16,7 +16,7 @@ import type {
   Dtype,
   TokenBatch,
 } from '../backend.js';
-import { failedRun, inMebibytes, isOutOfMemory } from '../memory.js';
+import { failedLoad, failedRun } from '../memory.js';
 import { describeModel, type EncoderDescription } from './architectures.js';
 import { bindNames } from './bound-names.js';
 import { convertedBlock } from './channel.js';
@@ -71,7 +71,7 @@ async function loadModel(request: BackendRequest, options: BackendLoadOptions, h
       try {
         return await loadInto(host, { request, described, weights }, options);
       } catch (cause) {
-        throw failedLoad(request, { sizeBytes: weights.sizeBytes, cause });
+        throw failedLoad(request.spec.id, cause, weights.sizeBytes);
       } finally {
         await weights.close();
       }
@@ -209,15 +209,6 @@ function makePlace(host: WasmHost, { description, precision, weights, module }: 
   const heap = new Heap(createMemory(host.shared, 2 * sizeBytes + mostBeside, 2 * sizeBytes + leastBeside));
   const kernels = instantiate(module, heap.memory);
   return { heap, planned: planWeights(weights, { description, heap, precision, kernels }) };
-}
-
-/** What a load failed with; where memory ran out, in our words or the runtime's, with the size of the model. */
-function failedLoad({ spec }: BackendRequest, { sizeBytes, cause }: { sizeBytes: number; cause: unknown }): unknown {
-  const isScarce = cause instanceof VecinityError ? cause.code === 'out_of_memory' : isOutOfMemory(cause);
-  if (!isScarce) return cause;
-  const size = inMebibytes(sizeBytes);
-  const message = `The model ${spec.id} (a file of ${size}) does not fit into memory: ${wordsOf(cause)}`;
-  return new VecinityError('out_of_memory', message, { cause });
 }
 
 /** The fastest form that keeps the cosine to f32 above 0.998, in the exact mode above 0.999998. */
