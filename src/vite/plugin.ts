@@ -8,6 +8,7 @@ import { checkObject, checkRules } from '../rules.js';
 import { serveModels } from './models.js';
 import { pluginRules, toMounts, type VecinityPluginOptions } from './options.js';
 import { answerPassedBy } from './passed-by.js';
+import { installedPeers } from './peers.js';
 
 export type { Folders, VecinityPluginOptions } from './options.js';
 export { type PwaOptions, withVecinity } from './pwa.js';
@@ -47,7 +48,7 @@ function servePlugin(
     name: 'vecinity',
     config: () => ({
       // A pre-bundled copy would look for the workers and the WASM in the wrong folder.
-      optimizeDeps: { exclude: ['vecinity'] },
+      optimizeDeps: { exclude: ['vecinity'], include: installedPeers() },
       worker: { format: 'es' as const },
       ...(isolate ? { server: { headers: isolationHeaders }, preview: { headers: isolationHeaders } } : {}),
     }),

@@ -10,6 +10,13 @@ const project = 'test/projects/vite-7';
 const vite7 = `${project}/node_modules/vite/bin/vite.js`;
 const vite8 = 'node_modules/vite/bin/vite.js';
 
+declare global {
+  interface Window {
+    /** Vectors of LangChain's adapter and of LlamaIndex's, on `adapters.html` only. */
+    embedEach?: (texts: readonly string[]) => Promise<number[][][]>;
+  }
+}
+
 type Mode = 'generateSW' | 'injectManifest' | '';
 
 let programs: Program[] = [];
@@ -64,6 +71,23 @@ test('Vite 7 serves workers, WASM and the Service Worker in development', async 
   await page.goto(url);
   await expectAnswers(page, '/vecinity-sw.js');
 });
+
+for (const [version, vite] of Object.entries({ 7: vite7, 8: vite8 })) {
+  test(`Vite ${version} serves the adapters in development, with the CommonJS behind LangChain and LlamaIndex`, async ({
+    page,
+  }) => {
+    if (!isThere) return;
+    const { url } = await serve(vite, ['--force'], '');
+    await page.goto(`${url}adapters.html`);
+    await expect(page.locator('body')).toHaveAttribute('data-ready', 'true');
+    const golden = await readGolden<EmbeddingGolden>('bert-cls');
+    const answers = await page.evaluate((texts) => window.embedEach?.(texts), golden.inputs);
+    expect(answers).toHaveLength(2);
+    for (const vectors of answers ?? []) {
+      expect(worstCosine(vectors, golden.embeddings)).toBeGreaterThanOrEqual(0.99999);
+    }
+  });
+}
 
 test('Vite 7 builds a site that works', async ({ page }) => {
   if (!isThere) return;

@@ -23,6 +23,8 @@ const pwa = VitePWA(
 
 export default {
   plugins: [vecinity({ modelsDir, isolate: true }), ...(strategies ? [pwa] : [])],
+  // Found at the start, the Service Worker's imports do not make Vite reload the page in the middle of a test.
+  optimizeDeps: { entries: ['*.html', 'service-worker.js'] },
   // Nothing here depends on small files, and the test is faster without.
   build: { outDir: process.env.OUT_DIR, emptyOutDir: true, minify: false, reportCompressedSize: false },
 };
