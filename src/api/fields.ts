@@ -19,10 +19,12 @@ export const text = () => z.string('a string');
 /** True or false. */
 export const flag = () => z.boolean('true or false');
 
-/** An integer of at least this. */
+/** An integer of at least this. One that no number holds exactly is told how large it may be. */
 export function integerFrom(least: number) {
   const allowed = `an integer of at least ${least}`;
-  return z.int(allowed).check(z.minimum(least, allowed));
+  const tooLarge = `${allowed} and at most ${Number.MAX_SAFE_INTEGER}`;
+  const error = ({ code }: { code: string }) => (code === 'too_big' ? tooLarge : allowed);
+  return z.int({ error }).check(z.minimum(least, allowed));
 }
 
 /** An integer ≥ 1. */
@@ -39,13 +41,18 @@ export function choice<const Values extends readonly string[]>(values: Values) {
   return z.enum(values, `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`);
 }
 
+/** An array of 1 to `most` items: what is not bounded here is read however long it is. */
+export function listOf<Item extends BodySchema>(item: Item, most: number, allowed: string) {
+  return z.array(item, allowed).check(z.minLength(1, allowed), z.maxLength(most, allowed));
+}
+
 /** One of a few words or an array of them; comes out as an array. */
 export function oneOrMore<const Values extends readonly string[]>(values: Values) {
-  const word = choice(values);
-  const many = z.array(word, `one of ${values.join(', ')}, or an array of these`).check(z.minLength(1, 'not empty'));
+  const most = values.length;
+  const many = listOf(choice(values), most, `one of ${values.join(', ')}, or an array of 1 to ${most} of these`);
   const toArray = z.transform((value: unknown) => (typeof value === 'string' ? [value] : value));
   const one = { enum: [...values], type: 'string' };
-  const forms = [one, { type: 'array', items: one, minItems: 1 }];
+  const forms = [one, { type: 'array', items: one, minItems: 1, maxItems: most }];
   return z.pipe(z.unknown(), z.pipe(toArray, many)).register(z.globalRegistry, { anyOf: forms });
 }
 
@@ -158,8 +165,9 @@ function parseTokenIds(values: unknown[], path: FieldPath): number[] {
 
 const isNumber = (value: unknown) => typeof value === 'number';
 
+/** Which ids there are the model says. */
 function isTokenId(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
 }
 
 function isTextObject(value: unknown): value is { text: unknown } {

@@ -11,7 +11,7 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What a message of the engine starts with: the parameter, and which item of it. */
-const subject = /^(?:input|documents?|query|dimensions|max_tokens)\b(?: (\d+)\b)?/;
+const subject = /^(`?)(?:input|documents?|query|dimensions|max_tokens)\b\1(?: (\d+)\b)?/;
 
 /** The same error about the field that the body has. */
 export function nameAsAsked(error: VecinityError, body: unknown): VecinityError {
@@ -20,7 +20,10 @@ export function nameAsAsked(error: VecinityError, body: unknown): VecinityError 
   const name = otherNames[param]?.find((other) => valueAt(body, other) != null);
   if (name === undefined) return error;
   const isList = Array.isArray(valueAt(body, name));
-  const renamed = message.replace(subject, (_, index?: string) => `\`${name}${index && isList ? `[${index}]` : ''}\``);
+  const renamed = message.replace(
+    subject,
+    (_, __, index?: string) => `\`${name}${index && isList ? `[${index}]` : ''}\``,
+  );
   return new VecinityError(code, renamed, { param: name, retryAfterMs, cause: error });
 }
 

@@ -2,9 +2,10 @@
 import * as z from 'zod/mini';
 import { maxInputs } from '../config.js';
 import type { RerankRequest, RerankResult } from '../core/engine.js';
+import { isString } from '../rules.js';
 import { scoreChunks } from './chunks.js';
 import { type Computed, withCompute } from './compute.js';
-import { flag, positiveInteger, text, textOrObject } from './fields.js';
+import { flag, listOf, positiveInteger, text, textOrObject } from './fields.js';
 import { createId } from './ids.js';
 import { useModel } from './keep-alive.js';
 import { remoteNameOf } from './remote/remote.js';
@@ -16,15 +17,16 @@ import { usageOf } from './usage.js';
 import { count, invalidField, parseBody } from './validate.js';
 import type { RerankWish } from './wishes.js';
 
+/** Each is looked for in every document. */
+const maxRankFields = 64;
+const allowedFields = `an array of at most ${maxRankFields} names of fields`;
 const allowedDocuments = `an array of 1 to ${count(maxInputs)} documents, each a string or {"text": string}`;
 
 /** What is looked for: a text, bare or as an object. */
 export const query = textOrObject('a string that is not empty, or {"text": string}', 1);
 
 /** What is sorted: texts, bare or as objects. */
-export const documents = z
-  .array(textOrObject('a string or {"text": string}'), allowedDocuments)
-  .check(z.minLength(1, allowedDocuments), z.maxLength(maxInputs, allowedDocuments));
+export const documents = listOf(textOrObject('a string or {"text": string}'), maxInputs, allowedDocuments);
 
 /** Body of `POST /v1/rerank`; fields that are not named here are ignored. */
 export const rerankBody = z.object({
@@ -39,7 +41,7 @@ export const rerankBody = z.object({
   max_tokens_per_doc: z.nullish(positiveInteger()),
   // Words of Cohere's first version.
   max_chunks_per_doc: z.nullish(positiveInteger()),
-  rank_fields: z.nullish(z.array(text(), 'an array of names of fields')),
+  rank_fields: z.nullish(z.array(text(), allowedFields).check(z.maxLength(maxRankFields, allowedFields))),
   truncate: z.nullish(flag()),
   ...truncationFields,
 });
@@ -115,20 +117,17 @@ function joinRankFields(body: unknown): unknown {
   if (typeof body !== 'object' || body === null) return body;
   const { rank_fields: fields, documents: given }: Record<string, unknown> = { ...body };
   if (!Array.isArray(given) || !Array.isArray(fields) || fields.length === 0) return body;
-  const names = fields.map(String);
+  if (fields.length > maxRankFields) throw invalidField(['rank_fields'], allowedFields, fields);
+  const names = fields.filter(isString);
   return { ...body, documents: given.map((document: unknown, index) => joinFields(document, { names, index })) };
 }
 
 function joinFields(document: unknown, { names, index }: { names: string[]; index: number }): unknown {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) return document;
   const fields = new Map<string, unknown>(Object.entries(document));
-  const lines = names.map((name) => fields.get(name)).filter((line) => typeof line === 'string');
+  const lines = names.map((name) => fields.get(name)).filter(isString);
   if (lines.length > 0) return lines.join('\n');
-  throw invalidField(
-    ['documents', index],
-    `a string, or an object with a text in \`${names.join('` or `')}\``,
-    document,
-  );
+  throw invalidField(['documents', index], 'a string, or an object with a text in one of `rank_fields`', document);
 }
 
 function toResponse(body: RerankBody, result: Computed<RerankResult>, { api }: CallContext): RerankResponse {

@@ -89,10 +89,16 @@ describe('POST /v2/embed', () => {
     [{ texts: undefined }, '`texts` is required'],
     [{ texts: [] }, '`texts` must be an array of 1 to 2,048 strings; got an empty array'],
     [{ embedding_types: ['int4'] }, '`embedding_types[0]` must be one of "float", "int8"'],
-    [{ embedding_types: [] }, '`embedding_types` must be an array of one or more'],
+    [{ embedding_types: [] }, '`embedding_types` must be an array of 1 to 6 of "float"'],
     [{ truncate: 'MIDDLE' }, '`truncate` must be one of "NONE", "START", "END"'],
     [{ input_type: 'image' }, '`input_type` must be one of'],
-    [{ output_dimension: 4, embedding_types: ['binary'] }, 'multiple of 8'],
+    [{ output_dimension: 4, embedding_types: ['binary'] }, '`output_dimension` must be a multiple of 8'],
+    [
+      { texts: undefined, inputs: 'a' },
+      '`inputs` must be an array of 1 to 2,048 {"content": array of texts}; got string',
+    ],
+    [{ texts: undefined, inputs: ['a'] }, '`inputs[0]` must be {"content": array of texts}; got string "a"'],
+    [{ texts: undefined, inputs: [{ content: [] }] }, '`inputs[0].content` must be an array of 1 to 2,048 {"type"'],
     [{ texts: undefined, inputs: [{ content: [{ type: 'image_url' }] }] }, 'the word "text"'],
   ])('refuses %j in both Cohere’s and OpenAI’s words', async (change, message) => {
     const response = await createApi().post(path, { ...body, ...change });

@@ -245,6 +245,12 @@ describe('bad embedding requests', () => {
       'dimensions',
       '`dimensions` must be an integer of at least 1; got string "8".',
     ],
+    [
+      'dimensions that no number holds exactly',
+      { input: 'a', dimensions: 2 ** 53 },
+      'dimensions',
+      '`dimensions` must be an integer of at least 1 and at most 9007199254740991; got number 9007199254740992.',
+    ],
     ['a number as user', { input: 'a', user: 1 }, 'user', '`user` must be a string; got number 1.'],
     [
       'a word as truncate',

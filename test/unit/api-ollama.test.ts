@@ -70,10 +70,14 @@ describe('POST /api/embed', () => {
     [{ input: 5 }, 400, '`input` must be a string or an array'],
     [{ input: 'a', keep_alive: 'soon' }, 400, '`keep_alive` must be a duration'],
     [{ input: 'a', keep_alive: true }, 400, '`keep_alive` must be a duration'],
-  ])('refuses %j', async (body, status, message) => {
-    const response = await createApi().post('/api/embed', body);
+    [{ input: 'a', keep_alive: '  ' }, 400, '`keep_alive` must be a duration'],
+    [{ input: 'a', keep_alive: '0x0' }, 400, '`keep_alive` must be a duration'],
+  ])('refuses %j before anything is computed', async (body, status, message) => {
+    const { post, engine } = createApi();
+    const response = await post('/api/embed', body);
     expect(response.status).toBe(status);
     expect(await response.json()).toEqual({ error: expect.stringContaining(message) });
+    expect(engine.embedRequests).toEqual([]);
   });
 
   it('is a 503 when the queue is full, and a 404 for a model that is not there', async () => {

@@ -13,6 +13,13 @@ describe('a refusal of the engine', () => {
     ['input 0 is too large', 'input', { content: 'a' }, 'content', '`content` is too large'],
     ['document 1 is too large', 'documents', { texts: ['a'] }, 'texts', '`texts[1]` is too large'],
     ['dimensions is 9', 'dimensions', { output_dimension: 9 }, 'output_dimension', '`output_dimension` is 9'],
+    [
+      '`dimensions` must be 8',
+      'dimensions',
+      { output_dimension: 9 },
+      'output_dimension',
+      '`output_dimension` must be 8',
+    ],
     ['max_tokens is 1', 'max_tokens', { options: { num_ctx: 1 } }, 'options.num_ctx', '`options.num_ctx` is 1'],
     ['The query has 9 tokens', 'query', { text_1: 'a' }, 'text_1', 'The query has 9 tokens'],
   ])('%s about %s of %j is about %s', (message, param, body, named, renamed) => {

@@ -105,6 +105,12 @@ it('POST /similarity is the cosine of one sentence with each of the others', asy
   expect(answer[1]).toBeCloseTo(cosine(fakeEmbedding('one', 4), fakeEmbedding('something else', 4)), 6);
 });
 
+it('POST /similarity says what its parameters must be', async () => {
+  const inputs = { source_sentence: 'one', sentences: ['one'] };
+  const answer = await (await createApi().post('/similarity', { inputs, parameters: 5 })).json();
+  expect(answer).toEqual({ error: '`parameters` must be an object; got number 5.', error_type: 'Validation' });
+});
+
 describe('POST /predict', () => {
   const { post, engine } = createApi({}, ranker());
   const positive = [
@@ -205,8 +211,8 @@ describe('POST /vertex', () => {
 
   it.each([
     [{ instances: [] }, /`instances` must be an array of 1 to 2,048 objects/],
-    [{ instances: ['a'] }, /`instances\[0\]` must be/],
-    [{ instances: [{ inputs: 'a' }, {}] }, /`inputs` is required/],
+    [{ instances: ['a'] }, /`instances\[0\]` must be an object, a request of the model's own task; got string "a"/],
+    [{ instances: [{ inputs: 'a' }, {}] }, /^`instances\[1\]`: `inputs` is required/],
   ])('refuses %j', async (body, message) => {
     const response = await createApi().post('/vertex', body);
     expect(response.status).toBe(422);

@@ -6,7 +6,7 @@ import type { VecinityError } from '../../errors.js';
 import { cohereEmbedAnswer, cohereEmbedV1Answer, cohereRerankAnswer, json } from '../answers.js';
 import { embedInputs } from '../embed-inputs.js';
 import { toOpenaiError } from '../error-response.js';
-import { choice, needsOneOf, positiveInteger, text } from '../fields.js';
+import { choice, listOf, needsOneOf, positiveInteger, text } from '../fields.js';
 import { createId } from '../ids.js';
 import { documents, query, rank, scoreDocuments } from '../rerank.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
@@ -17,21 +17,23 @@ import { type JsonPart, writeJson } from '../vectors/embeddings-json.js';
 import { toTypedRows, type VectorType, vectorTypes } from '../vectors/vector-codes.js';
 
 const allowedTexts = `an array of 1 to ${count(maxInputs)} strings`;
-const allowedTypes = `an array of one or more of ${vectorTypes.map((type) => JSON.stringify(type)).join(', ')}`;
-const allowedParts = 'an array of one or more {"type": "text", "text": string}; images cannot be embedded here';
-const textPart = z.object({ type: z.literal('text', 'the word "text"'), text: text() }, allowedParts);
-const content = z.object({ content: z.array(textPart, allowedParts).check(z.minLength(1, allowedParts)) });
+const typeNames = vectorTypes.map((type) => JSON.stringify(type)).join(', ');
+const allowedTypes = `an array of 1 to ${vectorTypes.length} of ${typeNames}`;
+const allowedPart = '{"type": "text", "text": string}; images cannot be embedded here';
+const allowedParts = `an array of 1 to ${count(maxInputs)} ${allowedPart}`;
+const allowedContent = '{"content": array of texts}';
+const allowedInputs = `an array of 1 to ${count(maxInputs)} ${allowedContent}`;
+const textPart = z.object({ type: z.literal('text', 'the word "text"'), text: text() }, allowedPart);
+const content = z.object({ content: listOf(textPart, maxInputs, allowedParts) }, allowedContent);
 
 const embedBody = needsOneOf(
   [['texts'], ['inputs']],
   z.object({
     model: z.nullish(text()),
     input_type: z.nullish(text()),
-    texts: z.nullish(
-      z.array(text(), allowedTexts).check(z.minLength(1, allowedTexts), z.maxLength(maxInputs, allowedTexts)),
-    ),
-    inputs: z.nullish(z.array(content).check(z.minLength(1, allowedTexts), z.maxLength(maxInputs, allowedTexts))),
-    embedding_types: z.nullish(z.array(choice(vectorTypes), allowedTypes).check(z.minLength(1, allowedTypes))),
+    texts: z.nullish(listOf(text(), maxInputs, allowedTexts)),
+    inputs: z.nullish(listOf(content, maxInputs, allowedInputs)),
+    embedding_types: z.nullish(listOf(choice(vectorTypes), vectorTypes.length, allowedTypes)),
     output_dimension: z.nullish(positiveInteger()),
     max_tokens: z.nullish(positiveInteger()),
     truncate: z.nullish(choice(['NONE', 'START', 'END'])),

@@ -9,7 +9,7 @@ import { cosine } from '../../core/similarity.js';
 import { toProbabilities } from '../../core/vectors.js';
 import { jinaClassifyAnswer, json } from '../answers.js';
 import { embedInputs } from '../embed-inputs.js';
-import { text, textOrObject } from '../fields.js';
+import { listOf, text, textOrObject } from '../fields.js';
 import { jsonResponse, timingHeaders } from '../respond.js';
 import type { Call } from '../route.js';
 import { toUsage } from '../usage.js';
@@ -23,9 +23,7 @@ const allowedLabels = `an array of 2 to ${maxLabels} strings`;
 
 const classifyBody = z.object({
   model: z.nullish(text()),
-  input: z
-    .array(textOrObject('a string or {"text": string}'), allowedInput)
-    .check(z.minLength(1, allowedInput), z.maxLength(maxInputs, allowedInput)),
+  input: listOf(textOrObject('a string or {"text": string}'), maxInputs, allowedInput),
   labels: z.array(text(), allowedLabels).check(z.minLength(2, allowedLabels), z.maxLength(maxLabels, allowedLabels)),
 });
 

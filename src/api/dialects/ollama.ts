@@ -108,7 +108,8 @@ async function embed({ body, context }: Call): Promise<Response> {
   const parsed = parseBody(embedBody, body);
   const inputs = toInputs(parsed.input);
   const model = toName(parsed.model);
-  if (inputs.length === 0) return await onlyLoad({ ...parsed, model }, { embeddings: [] }, context);
+  const keepMs = parseDuration(parsed.keep_alive);
+  if (inputs.length === 0) return await onlyLoad({ model, keepMs }, { embeddings: [] }, context);
   const result = await embedInputs(
     {
       model,
@@ -120,7 +121,7 @@ async function embed({ body, context }: Call): Promise<Response> {
     },
     context,
   );
-  await applyKeepAlive(parsed.keep_alive, result.model, context);
+  await applyKeepAlive(keepMs, result.model, context);
   const head = `{"model":${JSON.stringify(parsed.model ?? result.model)},"embeddings":[`;
   const tail = `],${JSON.stringify(toDurations(result)).slice(1)}`;
   const bytes = await writeJson([head, toJsonRows(result, 'float'), tail]);
@@ -129,19 +130,20 @@ async function embed({ body, context }: Call): Promise<Response> {
 
 async function embedPrompt({ body, context }: Call): Promise<Response> {
   const { model, prompt, keep_alive, options } = parseBody(promptBody, body);
-  if (!prompt) return await onlyLoad({ model: toName(model), keep_alive }, { embedding: [] }, context);
+  const keepMs = parseDuration(keep_alive);
+  if (!prompt) return await onlyLoad({ model: toName(model), keepMs }, { embedding: [] }, context);
   const maxTokens = options?.num_ctx || null;
   const wish = { model: toName(model), inputs: [prompt], normalize: false, truncate: true, maxTokens };
   const result = await embedInputs(wish, context);
-  await applyKeepAlive(keep_alive, result.model, context);
+  await applyKeepAlive(keepMs, result.model, context);
   return jsonResponse({ embedding: Array.from(result.embeddings) }, { headers: timingHeaders(result) });
 }
 
 /** Ollama has no such route yet; clients that expect one send and read what Jina's does, without ids and usage. */
 async function rerank({ body, context }: Call): Promise<Response> {
   const named = fieldOf(body, 'model');
-  const model = typeof named === 'string' ? toName(named) : named;
-  const { result, response } = await rerankBodyDocuments({ ...Object(body), model }, context);
+  const asked = typeof named === 'string' ? { ...Object(body), model: toName(named) } : body;
+  const { result, response } = await rerankBodyDocuments(asked, context);
   const results = response.results.map(({ index, relevance_score, document }) => ({
     ...{ index, relevance_score },
     ...(document ? { document: document.text } : {}),
@@ -217,27 +219,27 @@ function toRunning(model: ModelStatus, context: ApiContext) {
 
 interface LoadFields {
   model: string | null;
-  keep_alive?: string | number | null | undefined;
+  /** Null when nothing was said. */
+  keepMs: number | null;
 }
 
 /** A request without a text asks for the model to be there, or with `keep_alive: 0` to go. */
 async function onlyLoad(fields: LoadFields, answer: object, context: Call['context']): Promise<Response> {
   const remote = remoteNameOf(fields.model, context);
   if (remote !== null) return jsonResponse({ model: remote, ...answer });
-  const mustGo = parseDuration(fields.keep_alive) === 0;
+  const mustGo = fields.keepMs === 0;
   const loading = context.signal ? { signal: context.signal } : {};
   const id = await useModel(fields.model, { task: 'embedding', context }, async (model) => {
     if (!mustGo) await context.engine.load(model.id, loading);
     return model.id;
   });
-  await applyKeepAlive(fields.keep_alive, id, context);
+  await applyKeepAlive(fields.keepMs, id, context);
   return jsonResponse({ model: fields.model ?? id, ...answer });
 }
 
-async function applyKeepAlive(value: LoadFields['keep_alive'], id: string, context: ApiContext): Promise<void> {
-  const milliseconds = parseDuration(value);
+async function applyKeepAlive(keepMs: LoadFields['keepMs'], id: string, context: ApiContext): Promise<void> {
   const isOurs = remoteNameOf(id, context) === null;
-  if (milliseconds !== null && isOurs) await keepAlive(id, milliseconds, context);
+  if (keepMs !== null && isOurs) await keepAlive(id, keepMs, context);
 }
 
 function toDurations({ timing, usage }: EmbedResult) {
@@ -278,8 +280,8 @@ const unitMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_00
 /** Seconds as a number, or Go's durations (`1h30m`, `-1`); milliseconds, or null when nothing was said. */
 export function parseDuration(value: string | number | null | undefined): number | null {
   if (value === null || value === undefined || value === '') return null;
-  if (Number.isFinite(Number(value))) return Number(value) * 1_000;
   const text = String(value);
+  if (typeof value === 'number' || /^-?\d+(?:\.\d+)?$/.test(text)) return Number(value) * 1_000;
   if (!/^-?(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text))
     throw invalidField(['keep_alive'], 'a duration such as "5m"', value);
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];

@@ -61,7 +61,7 @@ const rerankBody = z.object({
 const similarityBody = z.object({
   model: z.nullish(text()),
   inputs: z.object({ source_sentence: text(), sentences: texts('inputs.sentences') }, 'an object'),
-  parameters: z.nullish(z.object(prompted)),
+  parameters: z.nullish(z.object(prompted, 'an object')),
 });
 const tokenizeBody = z.object({
   model: z.nullish(text()),
