@@ -93,19 +93,36 @@ function folderOf(path: string): string {
 }
 
 const windowBytes = 4 * 1024 * 1024;
-const longestName = 256;
+
+/** The key of a map's entry and the tag of its value (StringStringEntryProto of onnx.proto). */
+const marker = '\n\blocation\u0012';
+/** The tag of a tensor's `external_data` (field 13 of TensorProto): nodes, too, may have an input called `location`. */
+const externalTag = 0x6a;
 
 /**
- * Names of external data files inside a graph, such as `model.onnx_data_1`. They stand in the file as plain text, so
- * that asking the server for files that may not be there is not needed. Read in windows to keep memory low.
+ * Names of external data files inside a graph, such as `model.onnx_data_1`, so that asking the server for files that
+ * may not be there is not needed. Read in windows to keep memory low.
  */
 function externalNames(bytes: Uint8Array): string[] {
+  // One letter a byte.
   const decoder = new TextDecoder('latin1');
   const names = new Set<string>();
   for (let start = 0; start < bytes.length; start += windowBytes) {
-    const text = decoder.decode(bytes.subarray(Math.max(0, start - longestName), start + windowBytes));
-    if (!text.includes('.onnx')) continue;
-    for (const [name] of text.matchAll(/[\w-][\w.-]*\.onnx[._]data(?:_\d+)?/g)) names.add(name);
+    const text = decoder.decode(bytes.subarray(start, start + windowBytes + marker.length));
+    for (let at = text.indexOf(marker); at >= 0; at = text.indexOf(marker, at + 1)) {
+      const name = locationAt(bytes, start + at);
+      if (name !== null) names.add(name);
+    }
   }
   return [...names];
+}
+
+/** The file that an entry names which begins here; null for an entry of something else. */
+function locationAt(bytes: Uint8Array, at: number): string | null {
+  // Between the two is the length of the entry, in one byte or two.
+  const isExternal = bytes[at - 2] === externalTag || bytes[at - 3] === externalTag;
+  const from = at + marker.length + 1;
+  const length = bytes[from - 1] ?? 0;
+  if (!isExternal || length === 0 || length >= 128) return null;
+  return new TextDecoder().decode(bytes.subarray(from, from + length));
 }
