@@ -144,6 +144,50 @@ describe('the list of stored models', () => {
   });
 });
 
+describe('a list of files that comes in pages', () => {
+  let asked: URL[];
+
+  /** The weights are on the last page. Each page is told by the address of another host, as a mirror passes it on. */
+  function serveTree(pages: number, lastPage: () => Response = () => Response.json(treeOf(weights))): void {
+    asked = [];
+    const answered = server.fetch;
+    server.fetch = async (input, init) => {
+      const url = new URL(String(input));
+      if (!url.pathname.startsWith('/api/models/')) return await answered(input, init);
+      asked.push(url);
+      const page = Number(url.searchParams.get('cursor') ?? 1);
+      if (page >= pages) return lastPage();
+      const next = `https://origin.example/api/other?recursive=true&cursor=${page + 1}`;
+      const link = `<${next}>; rel="next", <https://origin.example/>; rel="first"`;
+      return Response.json([{ type: 'file', path: `file-${page}`, size: 1 }], { headers: { link } });
+    };
+  }
+
+  it('is read to its end on the host that was asked, and what is on the last page has its hash', async () => {
+    serveTree(3);
+    server.instead = [() => new Response(weights.map((byte) => byte ^ 1))];
+    expect(isServed(await visit(server).readBytes(path))).toBe(true);
+    expect(server.ranges).toHaveLength(2);
+    expect(asked.map(({ searchParams }) => searchParams.get('cursor'))).toEqual([null, '2', '3']);
+    expect(new Set(asked.map(({ origin, pathname }) => origin + pathname)).size).toBe(1);
+    expect(asked.every(({ searchParams }) => searchParams.get('recursive') === 'true')).toBe(true);
+  });
+
+  it('without an end is given up, and the file judged by its length', async () => {
+    serveTree(Number.POSITIVE_INFINITY);
+    expect(isServed(await visit(server).readBytes(path))).toBe(true);
+    expect(asked).toHaveLength(20);
+  });
+
+  it('is believed as far as it could be read', async () => {
+    serveTree(2, () => new Response('', { status: 404 }));
+    expect(isServed(await visit(server).readBytes(path))).toBe(true);
+    expect(asked).toHaveLength(2);
+    const listed = visit(server).readBytes('file-1');
+    await expect(listed).rejects.toThrow('the server does not give it, but its list of files has it');
+  });
+});
+
 describe('a list of files that cannot be had', () => {
   const wrong = () => new Response(weights.map((byte) => byte ^ 1));
   let asked: string[];
