@@ -84,22 +84,30 @@ async function resolveAddress(name: string, config: ModelSources, options: Resol
 function locate(address: string, config: ModelSources, options: ResolveOptions): ModelLocation | null {
   const baseUrl = options.baseUrl ?? globalThis.location?.href;
   const isFolder = address.startsWith('file:') || (baseUrl === undefined && !address.includes('://'));
-  const slashed = address.endsWith('/') ? address : `${address}/`;
-  if (isFolder) return hasFolders() ? { kind: 'folder', base: slashed, headers: {}, cache: false } : null;
-  if (!URL.canParse(slashed, baseUrl)) return null;
-  const url = new URL(slashed, baseUrl);
+  if (isFolder) return hasFolders() ? { kind: 'folder', base: slashed(address), headers: {}, cache: false } : null;
+  const base = toBase(address, baseUrl);
+  if (base === null) return null;
   return {
     kind: 'url',
-    base: url.href,
-    headers: headersFor(url, config),
-    cache: baseUrl === undefined || url.origin !== originOf(baseUrl),
+    base,
+    headers: headersFor(base, config),
+    cache: baseUrl === undefined || originOf(base) !== originOf(baseUrl),
     ...(config.storageFull ? { storageFull: config.storageFull } : {}),
   };
 }
 
+/** The URL of a model's folder as its files are kept by it; null for what is no URL. */
+export function toBase(address: string, baseUrl = globalThis.location?.href): string | null {
+  return URL.canParse(slashed(address), baseUrl) ? new URL(slashed(address), baseUrl).href : null;
+}
+
+function slashed(address: string): string {
+  return address.endsWith('/') ? address : `${address}/`;
+}
+
 /** The hub's token goes to the hub's own host and nowhere else. */
-function headersFor(url: URL, { hubUrl, hubToken }: ModelSources): Record<string, string> {
-  if (!URL.canParse(hubUrl) || new URL(hubUrl).origin !== url.origin) return {};
+function headersFor(base: string, { hubUrl, hubToken }: ModelSources): Record<string, string> {
+  if (!URL.canParse(hubUrl) || originOf(hubUrl) !== originOf(base)) return {};
   return toHubHeaders(hubToken);
 }
 
@@ -123,7 +131,7 @@ async function findMounted(
 }
 
 function below(folder: string, name: string): string {
-  return folder.endsWith('/') ? `${folder}${name}` : `${folder}/${name}`;
+  return `${slashed(folder)}${name}`;
 }
 
 /** Null where there is no model. */
@@ -155,8 +163,10 @@ async function resolveOnHub(
   if (!location) {
     throw wrongOption('hubUrl', 'an address', hubUrl);
   }
-  if (entry?.onnxRepository)
-    location.onnxBase = toHubBase({ hubUrl, repository: entry.onnxRepository, revision: 'main' });
+  const onnxRepository = entry?.onnxRepository;
+  const onnxBase =
+    onnxRepository && toBase(toHubBase({ hubUrl, repository: onnxRepository, revision: 'main' }), options.baseUrl);
+  if (onnxBase) location.onnxBase = onnxBase;
   const found = await readConfig(location, options).catch((error: unknown) => explainHub(error, location, config));
   if (found !== null) return { id: modelIdOf(name), repository, revision, location, entry, config: found };
   throw notOnHub(location, config);

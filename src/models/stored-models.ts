@@ -6,6 +6,7 @@ import { isNote } from './absences.js';
 import { catalogue, findEntry } from './catalogue.js';
 import type { ModelLocation } from './files.js';
 import { parseHubBase } from './hub.js';
+import { isAddress, toBase } from './resolve.js';
 
 /** Kept files of one model and revision. */
 export interface StoredModel {
@@ -65,11 +66,11 @@ export async function storageUsage(): Promise<StorageUsage> {
 export async function deleteStoredModel(model: string, revision?: string): Promise<boolean> {
   const store = await openFileStore();
   if (store === null) return false;
-  const id = findEntry(model)?.id ?? model;
+  const meant = meantBy(model, revision);
   let deleted = false;
   for (const folder of await listFolders(store)) {
     const name = nameOf(folder.base);
-    const isMeant = name.model === id && (revision === undefined || revision === name.revision);
+    const isMeant = name.model === meant.model && (meant.revision === null || meant.revision === name.revision);
     if (isMeant) deleted = (await removeAll(store, folder)) || deleted;
   }
   return deleted;
@@ -97,6 +98,13 @@ function nameOf(base: string): Pick<StoredModel, 'model' | 'revision'> {
   const { repository, revision } = place;
   const entry = findEntry(repository) ?? catalogue.find(({ onnxRepository }) => onnxRepository === repository);
   return { model: entry?.id ?? repository, revision };
+}
+
+/** What the models that a name stands for are called here; an address on a hub stands for one revision. */
+function meantBy(model: string, revision: string | undefined): Pick<StoredModel, 'model' | 'revision'> {
+  const base = isAddress(model) ? toBase(model) : null;
+  const name = base === null ? { model: findEntry(model)?.id ?? model, revision: null } : nameOf(base);
+  return { model: name.model, revision: revision ?? name.revision };
 }
 
 function empty(name: Pick<StoredModel, 'model' | 'revision'>): StoredModel {

@@ -5,7 +5,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { openModelFiles } from '../../src/models/open-files.js';
 import type { FileProgress } from '../../src/models/progress.js';
-import { listStoredModels } from '../../src/models/stored-models.js';
+import { deleteStoredModel, listStoredModels } from '../../src/models/stored-models.js';
 import type { FakeDisk } from './fake-opfs.js';
 import { type FaultServer, treeOf } from './fault-server.js';
 import { openBrowser, weightsPath as path, visit, weightsLocation } from './weights-visit.js';
@@ -141,6 +141,34 @@ describe('the list of stored models', () => {
     await visit(server).readBytes(path);
     for (const file of disk.find('used')) file.bytes = new TextEncoder().encode(used);
     expect(await listStoredModels()).toMatchObject([{ sizeBytes, lastUsedMs: null }]);
+  });
+});
+
+describe('a stored model', () => {
+  const place = 'https://files.example/minilm/';
+  const store = async (...bases: string[]) => {
+    for (const base of bases) await visit(server, { base }).readBytes(path);
+  };
+  const stored = async () => (await listStoredModels()).map(({ model, revision }) => [model, revision]);
+
+  it.each([place, place.slice(0, -1), 'HTTPS://Files.example:443/minilm'])(
+    'that is on no hub is deleted by its address as %s',
+    async (address) => {
+      await store(place);
+      expect(await deleteStoredModel('https://files.example/')).toBe(false);
+      expect(await deleteStoredModel(address)).toBe(true);
+      expect(await stored()).toEqual([]);
+    },
+  );
+
+  it('of a hub is deleted by its address in the one revision that this names', async () => {
+    const bases = ['main', 'v1'].map((revision) => `https://hub.example/owner/name/resolve/${revision}/`);
+    await store(...bases);
+    expect(await deleteStoredModel('https://hub.example/owner/name/resolve/v1')).toBe(true);
+    expect(await stored()).toEqual([['owner/name', 'main']]);
+    await store(...bases);
+    expect(await deleteStoredModel('owner/name')).toBe(true);
+    expect(await stored()).toEqual([]);
   });
 });
 

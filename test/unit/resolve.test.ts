@@ -37,6 +37,14 @@ describe('a model', () => {
     });
   });
 
+  it('has both places at the address that its files are asked for by, however the hub is spelled', async () => {
+    const base = `${hub}/BAAI/bge-m3/resolve/main/`;
+    const { fetch } = memoryServer({ [`${base}config.json`]: json });
+    const hubUrl = `${hub.replace('https://', 'HTTPS://').toUpperCase()}:443/`;
+    const { location } = await resolveModel('bge-m3', { ...config, hubUrl }, { fetch, baseUrl: page });
+    expect(location).toMatchObject({ base, onnxBase: `${hub}/Xenova/bge-m3/resolve/main/` });
+  });
+
   it.each([
     ['a page of HTML', htmlPage],
     ['an error', () => new Response('', { status: 500 })],
