@@ -5,7 +5,8 @@ import { parseTokenizerJson } from './tokenizer-json.js';
 /** The cause of the `model_file_invalid` that a page of HTML raises: a file that may be missing counts as missing then. */
 export class HtmlPageError extends Error {}
 
-const sniffedBytes = 256;
+/** From a file's start on, enough to tell what is no model file. */
+export const sniffedBytes = 256;
 
 /** True for what a server sends when it answers every unknown path with its start page. */
 export function isHtml(bytes: Uint8Array, contentType: string | null): boolean {

@@ -3,7 +3,16 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { isAbsolute, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { abortError, VecinityError } from '../errors.js';
-import { htmlError, isHtml, maxBytesOf, parseJson, tooLargeError } from './content.js';
+import {
+  htmlError,
+  isHtml,
+  isPointer,
+  maxBytesOf,
+  parseJson,
+  pointerError,
+  sniffedBytes,
+  tooLargeError,
+} from './content.js';
 import type { ModelFiles, ModelLocation, ReadOptions } from './files.js';
 
 /** Read in pieces, because Node reads no file of more than 2 GiB at once and an abort must be seen. */
@@ -32,7 +41,6 @@ class FolderFiles implements ModelFiles {
     // One byte more than allowed is enough to see that it is too large.
     const bytes = await this.#read(path, { start: 0, end: maxBytesOf(path) + 1 }, options);
     if (bytes && bytes.length > maxBytesOf(path)) throw tooLargeError(path, this.location.base);
-    if (bytes && isHtml(bytes, null)) throw htmlError(path, this.location.base);
     return bytes;
   }
 
@@ -48,10 +56,20 @@ class FolderFiles implements ModelFiles {
     const handle = await openFile(this.#resolve(path));
     if (!handle) return null;
     try {
+      if (range.start === 0) await this.#checkStart(handle, path);
       return await readBetween(handle, path, range, options);
     } finally {
       await handle.close();
     }
+  }
+
+  /** Few bytes may be asked for, so what tells is read beside them. */
+  async #checkStart(handle: FileHandle, path: string): Promise<void> {
+    const start = new Uint8Array(sniffedBytes);
+    const { bytesRead } = await handle.read(start, 0, sniffedBytes, 0);
+    const bytes = start.subarray(0, bytesRead);
+    if (isHtml(bytes, null)) throw htmlError(path, this.location.base);
+    if (isPointer(bytes)) throw pointerError(path, this.location.base);
   }
 
   #resolve(path: string): string {

@@ -79,7 +79,8 @@ describe('a weight file', () => {
   });
 
   it('that needs a second file names the one that is not there', async () => {
-    await writeFile(join(folder, weights), 'a graph whose tensors lie in model.onnx_data, say');
+    // A tensor's `external_data` as a protocol buffer, which is all that is looked for.
+    await writeFile(join(folder, weights), 'j\x1b\n\x08location\x12\x0fmodel.onnx_data');
     await expect(load()).rejects.toMatchObject({
       code: 'model_file_missing',
       message: expect.stringContaining('onnx/model.onnx_data'),

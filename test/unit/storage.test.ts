@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ModelLocation } from '../../src/models/files.js';
 import { openFolder } from '../../src/models/folder.node.js';
 import { openModelFiles } from '../../src/models/open-files.js';
+import { openSafetensors } from '../../src/models/safetensors.js';
 import { openCacheStore } from '../../src/storage/cache-store.js';
 import { htmlPage, type MemoryServer, memoryServer } from './memory-server.js';
 
@@ -347,6 +348,14 @@ describe('files in a folder', () => {
 
   it('are never a page of HTML', async () => {
     await expect(open().readJson('page.json')).rejects.toMatchObject({ code: 'model_file_invalid' });
+  });
+
+  it('are never what a copy without its large files has in their place', async () => {
+    const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 90868376\n';
+    for (const name of ['tokenizer.json', 'model.safetensors']) await writeFile(join(folder, name), pointer);
+    const expected = { code: 'model_file_invalid', message: expect.stringContaining('git lfs pull') };
+    await expect(open().readJson('tokenizer.json')).rejects.toMatchObject(expected);
+    await expect(openSafetensors(open())).rejects.toMatchObject(expected);
   });
 
   it.each(['../x', 'a/../../x', '/etc/hostname', '..\\x', '..'])('do not lead out of the folder: %s', async (path) => {
