@@ -32,6 +32,7 @@ export async function readJson(request: Request, { anyContentType = false, held 
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
+    checkEncoding(request.headers.get('content-encoding'));
     // The engine's own words hold the position; an unpaired byte is a TypeError of the decoder.
     const reason = cause instanceof SyntaxError ? cause.message : 'it is not UTF-8 text or is nested too deeply';
     throw new VecinityError('invalid_json', `The request body is not valid JSON: ${reason}.`, { cause });
@@ -46,6 +47,13 @@ function checkContentType(contentType: string | null): void {
     `The header \`content-type\` must be \`application/json\`; got ${came}.`,
     { param: 'content-type' },
   );
+}
+
+/** Only of a body that cannot be read: what stands in front of a server may have unpacked it and left the header. */
+function checkEncoding(encoding: string | null): void {
+  if (encoding === null || encoding.toLowerCase() === 'identity') return;
+  const message = `The header \`content-encoding\` must be \`identity\` or left out; got \`${encoding}\`.`;
+  throw new VecinityError('unsupported_media_type', message, { param: 'content-encoding' });
 }
 
 function checkSize(byteLength: number): void {

@@ -130,8 +130,9 @@ class UpstreamServer {
   /** The server's answer; `model` is its own name there. Throws what its failures stand for here, `not_found` for a route that it lacks, `timeout` and `aborted`. */
   async forward(request: RemoteRequest, model: string): Promise<Response> {
     const { maxRetries } = this.#options;
+    const text = toText({ ...request.body, model });
     for (let attempt = 0; ; attempt += 1) {
-      const outcome = await this.#send(request, model);
+      const outcome = await this.#send(request, text);
       if (outcome instanceof Response) return outcome;
       const delayMs = this.#delay(outcome.error, attempt);
       if (!outcome.transient || attempt >= maxRetries || delayMs > maxRetryDelayMs) throw outcome.error;
@@ -139,13 +140,13 @@ class UpstreamServer {
     }
   }
 
-  async #send(request: RemoteRequest, model: string): Promise<Response | { error: VecinityError; transient: boolean }> {
+  async #send(request: RemoteRequest, text: string): Promise<Response | { error: VecinityError; transient: boolean }> {
     const wait = new UpstreamWait(this.#options.timeoutMs, request.signal);
     try {
-      const response = await wait.during(this.#fetch({ ...request, model }, wait.signal));
+      const response = await wait.during(this.#fetch(request, text, wait.signal));
       if (!response.ok) {
-        const text = await wait.during(response.text());
-        const error = toMissingRoute(response, text, request) ?? toUpstreamError(response, text, request.model);
+        const said = await wait.during(response.text());
+        const error = toMissingRoute(response, said, request) ?? toUpstreamError(response, said, request.model);
         return { error, transient: isTransient(response.status) };
       }
       return passOn(response, wait);
@@ -156,11 +157,11 @@ class UpstreamServer {
     }
   }
 
-  #fetch({ path, fromRoot, model, body, headers }: RemoteRequest, signal: AbortSignal): Promise<Response> {
+  #fetch({ path, fromRoot, headers }: RemoteRequest, body: string, signal: AbortSignal): Promise<Response> {
     return this.#options.fetch((fromRoot ? this.#rootUrl : this.#baseUrl) + path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers, ...this.#headers },
-      body: JSON.stringify({ ...body, model }),
+      body,
       // A key must not follow a redirect to another host; what is not followed is a failure of that server.
       redirect: 'manual',
       signal,
@@ -172,6 +173,16 @@ class UpstreamServer {
     if (retryAfterMs !== null) return retryAfterMs;
     const doubled = Math.min(this.#options.retryDelayMs * 2 ** attempt, maxRetryDelayMs);
     return doubled * (1 - Math.random() / 4);
+  }
+}
+
+/** Reading JSON has no limit to its depth; writing it has one. */
+function toText(body: object): string {
+  try {
+    return JSON.stringify(body);
+  } catch (cause) {
+    const message = 'The request body is nested too deeply to be passed on to another server.';
+    throw new VecinityError('invalid_request', message, { cause });
   }
 }
 

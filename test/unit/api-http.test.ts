@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { dialects } from '../../src/api/dialects/all.js';
 import { createHandler } from '../../src/api/handler.js';
@@ -91,6 +92,17 @@ describe('request bodies', () => {
   it('are refused without a content type', async () => {
     const request = new Request(origin + path, { method: 'POST', body: new TextEncoder().encode('{"input":"a"}') });
     expect(await errorOf(await createApi().handler(request))).toMatchObject({ status: 415 });
+  });
+
+  it('that are packed are refused by the name of the header, which alone says nothing', async () => {
+    const packed = new Uint8Array(gzipSync(JSON.stringify(body)));
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    const error = await errorOf(
+      await createApi().handler(new Request(origin + path, { method: 'POST', headers, body: packed })),
+    );
+    expect(error).toMatchObject({ status: 415, code: 'unsupported_media_type', param: 'content-encoding' });
+    expect(error.message).toBe('The header `content-encoding` must be `identity` or left out; got `gzip`.');
+    expect((await createApi().post(path, body, { headers })).status).toBe(200);
   });
 
   it('that are broken JSON say where', async () => {

@@ -96,6 +96,13 @@ describe('POST /rerank', () => {
     expect((await (await post('/rerank', { texts: 5 })).json()).error_type).toBe('Validation');
     expect((await (await post('/rerank', { texts: [], query: 'q' })).json()).error_type).toBe('Empty');
   });
+
+  it('is not meant by a body whose texts are null beside documents', async () => {
+    const { post } = createApi({}, ranker());
+    const both = await post('/rerank', { query: 'q', texts: null, documents: ['a'] });
+    expect([both.status, (await both.json()).results?.length]).toEqual([200, 1]);
+    expect((await (await post('/rerank', { query: 'q', texts: null })).json()).error_type).toBe('Validation');
+  });
 });
 
 it('POST /similarity is the cosine of one sentence with each of the others', async () => {

@@ -137,7 +137,9 @@ describe('embeddings of another server', () => {
     ['no JSON of the form that /embeddings has', { data: 1 }],
     ['2 results where 1 were asked for', { data: [0, 1].map((index) => ({ index, embedding: [1] })) }],
     ['results of other places than it was asked for', { data: [{ index: 1, embedding: [1] }] }],
-    ['a vector with values that are no numbers', { data: [{ index: 0, embedding: [1, null, 'x'] }] }],
+    ['a vector with values that are no numbers', { data: [{ index: 0, embedding: [1, null] }] }],
+    ['a vector with values that are no numbers', { data: [{ index: 0, embedding: ['7'] }] }],
+    ['a vector with values that are no numbers', { data: [{ index: 0, embedding: [true] }] }],
     ['a vector that is not base64', { data: [{ index: 0, embedding: '§' }] }],
     ['vectors of another width than 8', { data: [{ index: 0, embedding: [1] }] }],
   ])('that are %s are a 502', async (message, reply) => {

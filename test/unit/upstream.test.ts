@@ -6,7 +6,7 @@ import { createHandler } from '../../src/edge/handler.js';
 import { listen } from '../../src/edge/server.js';
 import type { Upstream } from '../../src/edge/upstream.js';
 import { UpstreamWait } from '../../src/edge/upstream-wait.js';
-import { errorOf } from './api-client.js';
+import { errorOf, origin } from './api-client.js';
 import { FakeEngine } from './api-engine.js';
 import { deferred } from './deferred.js';
 
@@ -40,7 +40,7 @@ async function setUp(answers: readonly Answer[], options: Partial<Upstream> = {}
   const handler = createHandler({ engine, api, upstream });
   const post = (path: string, body: object, signal?: AbortSignal) =>
     handler(
-      new Request(`http://site.example${path}`, {
+      new Request(`${origin}${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization: 'Bearer client' },
         body: JSON.stringify(body),
@@ -103,6 +103,31 @@ describe('a model of another server', () => {
     const { asked, post } = await setUp([], { models: { big: 'org/big-v2' } }, { aliases: { ada: 'big' } });
     await post('/v1/embeddings', { model: 'ada', input: 'a' });
     expect(asked[0]?.body.model).toBe('org/big-v2');
+  });
+
+  it('is not asked with a body that JSON can hold but not be written as', async () => {
+    const { asked, handler } = await setUp([]);
+    const body = `{"model":"big","input":"a","more":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    const headers = { 'content-type': 'application/json' };
+    const error = await errorOf(
+      await handler(new Request(`${origin}/v1/embeddings`, { method: 'POST', headers, body })),
+    );
+    expect(error).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect(error.message).toBe('The request body is nested too deeply to be passed on to another server.');
+    expect(asked).toEqual([]);
+  });
+
+  it('is not asked with a list, also where it answers every name', async () => {
+    const { asked, url } = await setUp([]);
+    const upstream = { baseUrl: `${url}/v1`, models: ['big'] };
+    const handler = createHandler({ engine: new FakeEngine([]), upstream });
+    const headers = { 'content-type': 'application/json' };
+    const error = await errorOf(
+      await handler(new Request(`${origin}/v1/embeddings`, { method: 'POST', headers, body: '[1]' })),
+    );
+    expect(error).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect(error.message).toBe('The request body must be a JSON object; got an array of 1 items.');
+    expect(asked).toEqual([]);
   });
 
   it('leaves every other model to the engine', async () => {

@@ -1,5 +1,6 @@
 /** One path that several APIs have: the keys of the body decide whose route answers, in whose words, errors included. */
 import * as z from 'zod/mini';
+import { fieldOf } from '../../json-object.js';
 import type { Answers } from '../answers.js';
 import type { Call, Route } from '../route.js';
 import type { BodySchema } from '../validate.js';
@@ -12,12 +13,17 @@ export interface Variant extends Pick<Route, 'formatError' | 'handle'> {
   answers: Answers;
 }
 
-/** The first variant whose key the body has; the last one answers bodies without any. */
+/**
+ * The first variant whose key the body has, one with a value before one with null, as which many clients send what they
+ * leave out; the last one answers bodies without any.
+ */
 export function sharedRoute(route: Pick<Route, 'paths' | 'summary'>, variants: readonly Variant[]): Route {
   const last = variants.at(-1);
   if (last === undefined) throw new Error('A route needs a variant at least.');
-  const choose = (body: unknown): Variant =>
-    variants.find(({ key }) => typeof body === 'object' && body !== null && Object.hasOwn(body, key)) ?? last;
+  const choose = (body: unknown): Variant => {
+    const named = variants.filter(({ key }) => fieldOf(body, key) !== undefined);
+    return named.find(({ key }) => fieldOf(body, key) !== null) ?? named[0] ?? last;
+  };
   return {
     ...route,
     method: 'POST',

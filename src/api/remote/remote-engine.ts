@@ -147,9 +147,14 @@ function inOrder<Item extends { index: number }>(items: readonly Item[], count: 
 }
 
 function toRow(value: string | unknown[], model: string): Float32Array {
-  const row = typeof value === 'string' ? decode(value, model) : Float32Array.from(value, Number);
+  const row = typeof value === 'string' ? decode(value, model) : Float32Array.from(value, toValue);
   if (row.every(Number.isFinite)) return row;
   throw strange(model, 'a vector with values that are no numbers');
+}
+
+/** JSON has no NaN: servers write null for it, which must not become a 0. */
+function toValue(item: unknown): number {
+  return typeof item === 'number' ? item : Number.NaN;
 }
 
 function decode(text: string, model: string): Float32Array {

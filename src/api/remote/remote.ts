@@ -3,6 +3,7 @@
  * came. What such a server cannot be asked as it came is translated in `remote-engine.ts`.
  */
 import { toVecinityError, VecinityError } from '../../errors.js';
+import { fieldOf, isObject, type JsonObject } from '../../json-object.js';
 import type { ApiContext, CallContext, Route } from '../route.js';
 import type { RemoteRequest } from './models.js';
 
@@ -37,7 +38,7 @@ export interface RemotePlace extends Pick<RemoteRequest, 'path' | 'fromRoot'> {
 export function passedOn({ orElse = false, ...place }: RemotePlace, handle: Route['handle']): Route['handle'] {
   return async (call) => {
     const { body, context } = call;
-    if (typeof body !== 'object' || body === null) return await handle(call);
+    if (!isObject(body)) return await handle(call);
     const model = remoteNameOf(modelOf(body), context);
     if (model === null) return await handle(call);
     try {
@@ -73,7 +74,7 @@ export function notHere(name: string): VecinityError {
   return new VecinityError('unsupported_task', message, { param: 'model' });
 }
 
-function modelOf(body: object): string | null {
-  const model: unknown = Reflect.get(body, 'model');
+function modelOf(body: JsonObject): string | null {
+  const model = fieldOf(body, 'model');
   return typeof model === 'string' ? model : null;
 }
