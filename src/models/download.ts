@@ -33,6 +33,8 @@ export interface DownloadRequest extends ReadOptions {
   silenceMs?: number;
   /** A file that everyone may read who may read any beside it: while this one can be had, a refusal means absence. */
   witnessUrl?: string;
+  /** True asks the server itself: what a cache on the way has was no good before, or may be of another time. */
+  isFresh?: boolean;
   /** See `openBody`; for readers that are through with a piece when they ask for the next. */
   pieceBytes?: number;
 }
@@ -150,6 +152,7 @@ async function send(request: DownloadRequest): Promise<Response> {
     headers,
     // Which page uses which model is nobody's business; some mirrors also refuse foreign referrers.
     referrerPolicy: 'no-referrer',
+    ...(request.isFresh ? { cache: 'reload' } : {}),
     ...(request.signal ? { signal: request.signal } : {}),
   });
   // An answer that comes after it was given up is let go.

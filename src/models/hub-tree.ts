@@ -14,8 +14,11 @@ export interface TreeEntry {
 
 export type HubTree = ReadonlyMap<string, TreeEntry>;
 
-/** How a list of files is asked for: the files can be had without it, so none of them waits long for it. */
-export const listing = { isProbe: true, silenceMs: 15_000 } as const;
+/**
+ * How a list of files is asked for: the files can be had without it, so none of them waits long for it. One of yesterday
+ * would refuse the files of today.
+ */
+export const listing = { isProbe: true, silenceMs: 15_000, isFresh: true } as const;
 
 /** Each has a thousand files; an endless list must end. */
 const maxPages = 20;

@@ -27,6 +27,8 @@ export class KeptFiles implements ModelFiles {
   #list: Promise<HubTree | null> | null = null;
   /** Files that are being read; one that fails is looked for anew. */
   readonly #opened = new Map<string, KeptFile>();
+  /** Files that their reader could not use: what came from a cache of the browser's would come from there again. */
+  readonly #refused = new Set<string>();
 
   constructor(location: ModelLocation, fetchFile: typeof fetch) {
     this.location = location;
@@ -77,6 +79,7 @@ export class KeptFiles implements ModelFiles {
 
   async purge(path: string): Promise<boolean> {
     if (this.#opened.get(path)?.isVerified) return false;
+    this.#refused.add(path);
     return await this.#drop(path);
   }
 
@@ -141,7 +144,7 @@ export class KeptFiles implements ModelFiles {
   async #obtain(path: string, options: ReadOptions): Promise<KeptFile | null> {
     const opened = this.#opened.get(path);
     if (opened) return opened;
-    const request = this.#direct.request(path, options);
+    const request = { ...this.#direct.request(path, options), isFresh: this.#refused.has(path) };
     const store = await this.#store;
     if (store === null) throw new StorageError('unavailable');
     const { base, storageFull = 'error' } = this.location;

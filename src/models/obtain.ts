@@ -96,6 +96,7 @@ interface Filling {
 async function fillAndJudge(part: FilePart, filling: Filling): Promise<boolean> {
   const { order } = filling;
   for (let isLast = false; ; isLast = true) {
+    if (isLast) filling.order = { ...order, request: { ...order.request, isFresh: true } };
     let problem: string | null;
     try {
       if (!(await fill(part, filling))) {

@@ -94,6 +94,20 @@ test('a wrong file that comes once does no harm', async ({ page }) => {
   expect(server.ranges).toEqual([null, null]);
 });
 
+for (const [name, wrong] of [
+  ['of another version', (bytes: Buffer) => Buffer.alloc(bytes.length, 7)],
+  ['of HTML', () => '<!doctype html><html></html>'],
+] as const) {
+  test(`a wrong file ${name} that the browser caches is not taken from there again`, async ({ page }) => {
+    const answer: Answer = (response, bytes) =>
+      response.setHeader('cache-control', 'public, max-age=3600').end(wrong(bytes));
+    server.answers = [answer];
+    await load(page);
+    await expectGolden(page);
+    expect(server.ranges).toEqual([null, null]);
+  });
+}
+
 test('weights that trickle in arrive', async ({ page }) => {
   server.answers = [
     (response, bytes) => {

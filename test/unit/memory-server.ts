@@ -2,7 +2,7 @@
 
 export interface MemoryServer {
   fetch: typeof fetch;
-  requests: { url: string; headers: Headers; referrerPolicy: string | undefined }[];
+  requests: { url: string; headers: Headers; referrerPolicy: string | undefined; cache: string | undefined }[];
 }
 
 /** `answers` maps URLs to a response, a body, or several of either in turn; everything else is 404. */
@@ -11,7 +11,12 @@ export function memoryServer(answers: Record<string, Answer | Answer[]>): Memory
     requests: [],
     fetch: async (input, init) => {
       const url = String(input);
-      server.requests.push({ url, headers: new Headers(init?.headers), referrerPolicy: init?.referrerPolicy });
+      server.requests.push({
+        url,
+        headers: new Headers(init?.headers),
+        referrerPolicy: init?.referrerPolicy,
+        cache: init?.cache,
+      });
       if (init?.signal?.aborted) throw init.signal.reason;
       const answer = answers[url];
       const next = Array.isArray(answer) ? answer.shift() : answer;

@@ -273,6 +273,22 @@ describe('kept files', () => {
     expect(requestsOf(server)).toHaveLength(1);
   });
 
+  it('that come as broken JSON are asked for past the caches on the way', async () => {
+    vi.stubGlobal('caches', memoryCaches());
+    const server = memoryServer({ [`${base}config.json`]: ['{', '{"a":1}'] });
+    expect(await openModelFiles(kept, { fetch: server.fetch }).readJson('config.json')).toEqual({ a: 1 });
+    expect(requestsOf(server).map(({ cache }) => cache)).toEqual([undefined, 'reload']);
+  });
+
+  it('are judged by no list that a cache on the way has', async () => {
+    vi.stubGlobal('caches', memoryCaches());
+    const list = JSON.stringify({ files: { 'w.bin': { sizeBytes: 7 } } });
+    const server = memoryServer({ [`${base}w.bin`]: 'weights', [`${base}vecinity.json`]: list });
+    expect(await openModelFiles(kept, { fetch: server.fetch }).readBytes('w.bin')).toHaveLength(7);
+    const cacheOf = (name: string) => server.requests.find(({ url }) => url === base + name)?.cache;
+    expect([cacheOf('vecinity.json'), cacheOf('w.bin')]).toEqual(['reload', undefined]);
+  });
+
   it('that are not as long as they were are fetched again', async () => {
     const storage = memoryCaches();
     vi.stubGlobal('caches', storage);
