@@ -125,6 +125,7 @@ export async function connect(request: DownloadRequest): Promise<Response | null
   const { status } = response;
   const isForRange = status === 206 || status === 416;
   if (isForRange ? request.range : response.ok) return response;
+  if (status === 206 && isWhole(response)) return new Response(response.body, { headers: response.headers });
   await response.body?.cancel();
   if (status === 206) throw new TransientError(request.url, 'the server sent a part of it, and all was asked for');
   if (status === 404 || status === 410) return null;
@@ -281,10 +282,17 @@ function allocate(sizeBytes: number): Uint8Array<ArrayBuffer> {
 }
 
 /** Which part an answer brings, and of how many bytes; null where the server does not say, or may not show it. */
-export function rangeOf(response: Response): { start: number; totalBytes: number | null } | null {
-  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '') ?? [];
+export function rangeOf(response: Response): { start: number; end: number; totalBytes: number | null } | null {
+  const [, start, last, total] =
+    /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '') ?? [];
   if (start === undefined) return null;
-  return { start: Number(start), totalBytes: total === '*' ? null : Number(total) };
+  return { start: Number(start), end: Number(last) + 1, totalBytes: total === '*' ? null : Number(total) };
+}
+
+/** Some servers call all of a file a part of it. */
+function isWhole(response: Response): boolean {
+  const range = rangeOf(response);
+  return range !== null && range.start === 0 && range.end === range.totalBytes;
 }
 
 /** A body's length, or null when the server does not say, or says the length of an encoded form. */

@@ -95,6 +95,22 @@ describe.each([
     expect(server.ranges).toEqual([null, null]);
   });
 
+  it('is taken at once where all of it comes as a part that nobody asked for', async () => {
+    const whole = () => part(0, sizeBytes);
+    server.instead = [whole, whole];
+    expect(isServed(await visit(server).readBytes(path))).toBe(true);
+    expect(isServed(await visit(server, { cache: false }).readBytes(path))).toBe(true);
+    expect(server.ranges).toEqual([null, null]);
+  });
+
+  it('is taken from its start where all of it comes instead of the rest', async () => {
+    await keepPart();
+    const whole = () => part(0, sizeBytes);
+    server.instead = [whole, whole];
+    expect(isServed(await visit(server).readBytes(path))).toBe(true);
+    expect(server.ranges).toEqual(['bytes=300000-', null]);
+  });
+
   it('that was kept longer than it is now is begun anew, and is never told to be more than it is', async () => {
     await keepPart();
     for (const data of disk.find('data')) data.bytes = new Uint8Array(2 * sizeBytes);
