@@ -10,6 +10,7 @@ import { packBatch } from '../core/packing.js';
 import { VecinityError } from '../errors.js';
 import { parseJson } from '../models/content.js';
 import type { ModelFiles } from '../models/files.js';
+import { readOptionalBytes, readOptionalJson } from '../models/optional-files.js';
 import { openSafetensors } from '../models/safetensors.js';
 import { writeSafetensors } from '../models/safetensors-writer.js';
 import type { ModelSpec } from '../models/spec.js';
@@ -69,11 +70,11 @@ async function calibrationBatch({ files, spec, texts }: ConvertRequest): Promise
 }
 
 async function copyFiles(files: ModelFiles): Promise<Map<string, Uint8Array>> {
-  const modules = await files.readJson('modules.json', { isOptional: true });
+  const modules = await readOptionalJson(files, 'modules.json', {});
   const folders = Array.isArray(modules) ? modules.map((module) => module?.path).filter(Boolean) : [];
   const copied = new Map<string, Uint8Array>();
   for (const path of [...copiedFiles, ...folders.map((folder) => `${folder}/config.json`)]) {
-    const bytes = await files.readBytes(path, { isOptional: true });
+    const bytes = await readOptionalBytes(files, path, {});
     if (!bytes) continue;
     // In a folder from elsewhere a name may be a link to any file; what is no JSON is nothing to pass on.
     parseJson(bytes, path, files.location.base);

@@ -9,12 +9,21 @@ import type { ModelFiles, ReadOptions } from './files.js';
 
 /** Null for a file that is not there, whatever way the server has to say so. Throws as `readJson`. */
 export async function readOptionalJson(files: ModelFiles, path: string, options: ReadOptions): Promise<unknown> {
-  try {
-    return await files.readJson(path, { ...options, isOptional: true });
-  } catch (error) {
-    if (isPage(error)) return null;
-    throw error;
-  }
+  return await files.readJson(path, { ...options, isOptional: true }).catch(nullForPage);
+}
+
+/** The same for any file. Throws as `readBytes`. */
+export async function readOptionalBytes(
+  files: ModelFiles,
+  path: string,
+  options: ReadOptions,
+): Promise<Uint8Array | null> {
+  return await files.readBytes(path, { ...options, isOptional: true }).catch(nullForPage);
+}
+
+function nullForPage(error: unknown): null {
+  if (isPage(error)) return null;
+  throw error;
 }
 
 /** Whether an error may mean that the file is not there. */

@@ -6,9 +6,11 @@ import { calibrationTexts } from '../../src/convert/calibration-texts.js';
 import { convertModel } from '../../src/convert/convert-model.js';
 import { smoothingMultipliers } from '../../src/convert/smoothing.js';
 import type { ModelFiles } from '../../src/models/files.js';
+import { openModelFiles } from '../../src/models/open-files.js';
 import { openSafetensors } from '../../src/models/safetensors.js';
 import { loadModelSpec } from '../../src/models/spec-files.js';
 import { cosine } from '../conformance/golden.js';
+import { type Answer, htmlPage, memoryServer } from './memory-server.js';
 import { fixtureFolder, modelFolder } from './model-folder.js';
 
 describe('converting a model', () => {
@@ -46,6 +48,22 @@ describe('converting a model', () => {
       const original = await files.readBytes(path);
       expect(Buffer.from(converted.get(path) ?? []).equals(original ?? new Uint8Array())).toBe(true);
     }
+  });
+
+  it('copies no page that a server has in the place of a file', async () => {
+    const base = 'https://app.example/bert-cls/';
+    const folder = modelFolder(fixtureFolder('bert-cls'));
+    const present = ['config.json', 'tokenizer.json', 'model.safetensors'];
+    const entries = await Promise.all(
+      present.map(async (path) => [base + path, await folder.readBytes(path)] as const),
+    );
+    const answers = Object.fromEntries(entries.map(([url, bytes]) => [url, new Uint8Array(bytes ?? [])]));
+    const withPages = new Proxy<Record<string, Answer>>(answers, {
+      get: (known, url: string) => known[url] ?? htmlPage,
+    });
+    const { fetch } = memoryServer(withPages);
+    const files = openModelFiles({ kind: 'url', base, headers: {}, cache: false }, { fetch });
+    expect([...(await convertFiles(files, 'bert-cls')).keys()].sort()).toEqual([...present].sort());
   });
 
   it('gives the same bytes every time', async () => {
