@@ -8,8 +8,11 @@ import { readOptionalJson } from './optional-files.js';
 import { type Modules, type PoolingConfig, parseModules, parsePooling, parsePrompts } from './sentence-transformers.js';
 import type { ModelSpec, Task } from './spec.js';
 
-/** Families whose position table begins after the padding index, so that two of its rows are never used. */
+/** Families that count positions from behind the padding token's id on, so that the rows up to it are never used. */
 const offsetPositions = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet', 'xlm-roberta-xl']);
+
+/** That id where config.json names none; MPNet has no other. */
+const usualPaddingId = 1;
 
 const optionalFiles = [
   'modules.json',
@@ -156,7 +159,10 @@ function positionCount(config: JsonObject): number | null {
   const part = objectField(config, 'text_config') ?? config;
   const positions = countField(part, 'max_position_embeddings') ?? countField(part, 'n_positions');
   if (positions === null) return null;
-  return offsetPositions.has(stringField(part, 'model_type') ?? '') ? positions - 2 : positions;
+  const family = stringField(part, 'model_type') ?? '';
+  if (!offsetPositions.has(family)) return positions;
+  const paddingId = family === 'mpnet' ? null : countField(part, 'pad_token_id');
+  return positions - (paddingId ?? usualPaddingId) - 1;
 }
 
 function vocabSizeOf(config: JsonObject): number {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { describeModel } from '../../src/backend/wasm/architectures.js';
 import { findEntry } from '../../src/models/catalogue.js';
 import { openModelFiles } from '../../src/models/open-files.js';
 import { resolvePrompt } from '../../src/models/prompts.js';
@@ -126,14 +127,19 @@ describe('what is known of a model', () => {
   });
 
   it.each([
-    ['roberta', 514, 512],
-    ['xlm-roberta', 8194, 8192],
-    ['mpnet', 514, 512],
-    ['bert', 512, 512],
-  ])('never lets %s read more tokens than it has positions', async (model_type, max_position_embeddings, maxTokens) => {
-    const config = { ...bertConfig, model_type, max_position_embeddings };
+    ['roberta', 514, 1, 512],
+    ['roberta', 514, undefined, 512],
+    ['roberta', 514, 3, 510],
+    ['xlm-roberta', 8194, 1, 8192],
+    ['mpnet', 514, 3, 512],
+    ['bert', 512, 3, 512],
+  ])('never lets %s with %i positions and the padding id %s read more than %i tokens', async (...given) => {
+    const [model_type, max_position_embeddings, pad_token_id, maxTokens] = given;
+    const config = { ...bertConfig, model_type, max_position_embeddings, pad_token_id };
     const limits = { 'config.json': config, 'sentence_bert_config.json': { max_seq_length: 100_000 } };
     expect((await loadSpec(limits)).maxTokens).toBe(maxTokens);
+    const layers = { num_hidden_layers: 1, num_attention_heads: 1, intermediate_size: 8 };
+    expect(describeModel({ ...config, ...layers })?.maxTokens).toBe(maxTokens);
   });
 
   it('takes the limit of the tokenizer unless that stands for none', async () => {
