@@ -34,6 +34,30 @@ export function tokenizeEnough(text: string, { enough, fromEnd, tokenize }: Enou
   return { ids: tokenize(text), whole: true };
 }
 
+/** What a call of the tokenizer costs beside its text, in characters. */
+const callChars = 64;
+
+/**
+ * The tokens of ids and texts in a row, or at least `enough` of them from one end; then `whole` is false. As with one
+ * text, so many characters are always tokenized. Throws as `checkChars`.
+ */
+export function tokenizeRow(parts: readonly (number | string)[], options: EnoughOptions): TokenizedPart {
+  const { enough, fromEnd } = options;
+  const found: (number | number[])[] = [];
+  let [length, chars, whole] = [0, 0, true];
+  for (let step = 0; step < parts.length && whole; step += 1) {
+    const part = parts[fromEnd ? parts.length - 1 - step : step] ?? '';
+    const isText = typeof part === 'string';
+    const own = isText ? tokenizeEnough(part, options) : null;
+    found.push(own?.ids ?? Number(part));
+    length += own?.ids.length ?? 1;
+    chars += isText ? part.length + callChars : 0;
+    whole = own?.whole !== false && (chars <= firstPartChars || length < enough);
+    if (chars > maxChars && whole) throw tooManyChars(chars);
+  }
+  return { ids: (fromEnd ? found.reverse() : found).flat(), whole };
+}
+
 export interface TokenizedPart {
   ids: number[];
   whole: boolean;
@@ -41,11 +65,14 @@ export interface TokenizedPart {
 
 /** Throws `context_length_exceeded` for a text of which all tokens are needed and that is too long for that. */
 export function checkChars(text: string): void {
-  if (text.length <= maxChars) return;
+  if (text.length > maxChars) throw tooManyChars(text.length);
+}
+
+function tooManyChars(chars: number): VecinityError {
   const message =
-    `The text is too large: ${text.length} characters, of which at most ${maxChars} are read; the input length ` +
+    `The text is too large: ${chars} characters, of which at most ${maxChars} are read; the input length ` +
     'exceeds the context length. Please send a shorter text.';
-  throw new VecinityError('context_length_exceeded', message, { param: 'input' });
+  return new VecinityError('context_length_exceeded', message, { param: 'input' });
 }
 
 function firstPart(text: string, chars: number): string {

@@ -4,13 +4,16 @@
  */
 import type { EngineInput, Token } from './engine.js';
 import type { HubTokenizer } from './hub-tokenizer.js';
-import { checkChars, type TokenizedPart, tokenizeEnough } from './long-text.js';
+import { checkChars, type TokenizedPart, tokenizeEnough, tokenizeRow } from './long-text.js';
 import { bareTemplate, fillTemplate, type Template } from './template.js';
 import { emptyChunk, foreignId, noRoomForContent, queryTooLong, tooLong, withoutTokens } from './token-refusals.js';
 import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
 import type { ChunksEncoding, EncodeOptions, Encoding, PairOptions, Tokenizer, TokenizerSpec } from './tokenizer.js';
 import { cutPair, type PairLimits } from './truncation.js';
 import { checkIds } from './vocabulary.js';
+
+/** So many times the tokens that fit are counted of texts that are read as one; what follows is not read any more. */
+const chunksBeyond = 64;
 
 export class ModelTokenizer implements Tokenizer {
   readonly #tokenizer: HubTokenizer;
@@ -86,11 +89,12 @@ export class ModelTokenizer implements Tokenizer {
   }
 
   encodeIds(parts: readonly (number | string)[], options: EncodeOptions = {}): Encoding {
-    const ids = this.#sequenceIds(parts);
+    const left = options.truncateSide === 'left';
     const limit = this.#limit(options.maxTokens);
+    const ids = this.#sequenceIds(parts, limit, left);
     const excess = Math.max(0, ids.length - limit);
     if (excess > 0 && !options.truncate) throw tooLong({ tokens: ids.length, limit }, 'input', options.index);
-    const kept = options.truncateSide === 'left' ? ids.slice(excess) : ids.slice(0, ids.length - excess);
+    const kept = left ? ids.slice(excess) : ids.slice(0, ids.length - excess);
     return {
       inputIds: Int32Array.from(kept),
       typeIds: null,
@@ -101,17 +105,19 @@ export class ModelTokenizer implements Tokenizer {
   }
 
   encodeChunks(chunks: readonly EngineInput[], { prompt = '' }: { prompt?: string } = {}): ChunksEncoding {
+    const limit = this.#limit(null, this.#single);
     const before = this.#contentIds(prompt);
     const ids = [...before];
     const offsets = new Int32Array(chunks.length + 1).fill(this.#single.leading + before.length);
     chunks.forEach((chunk, index) => {
-      const own = typeof chunk === 'string' ? this.#contentIds(chunk) : this.#sequenceIds(chunk);
+      // What is beyond the limit by as much as this is only counted as far as it was read.
+      if (ids.length > limit * chunksBeyond) throw tooLong({ tokens: ids.length, limit }, 'input');
+      const own = this.#sequenceIds(typeof chunk === 'string' ? [chunk] : chunk, limit, false);
       if (own.length === 0) throw emptyChunk(index);
       for (const id of own) ids.push(id);
       offsets[index + 1] = this.#single.leading + ids.length;
     });
     const totalTokens = ids.length + this.#single.specials;
-    const limit = this.#limit(null, this.#single);
     if (totalTokens > limit) throw tooLong({ tokens: totalTokens, limit }, 'input');
     const { inputIds } = fillTemplate(this.#single, ids);
     return { inputIds, typeIds: null, truncated: false, totalTokens, skippedTokens: 0, offsets };
@@ -157,12 +163,14 @@ export class ModelTokenizer implements Tokenizer {
     return ids;
   }
 
-  #sequenceIds(parts: readonly (number | string)[]): number[] {
+  /** All ids of a sequence, or more than `enough` from one end of a giant one. */
+  #sequenceIds(parts: readonly (number | string)[], enough: number, fromEnd: boolean): readonly number[] {
     const { vocabSize } = this.#spec;
-    const ids = parts.flatMap((part) => (typeof part === 'string' ? this.#contentIds(part) : part));
-    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
-    if (wrong !== undefined) throw foreignId(wrong, this.#spec);
-    return ids;
+    const isForeign = (id: number) => !Number.isInteger(id) || id < 0 || id >= vocabSize;
+    const wrong = parts.find((part) => typeof part === 'number' && isForeign(part));
+    if (typeof wrong === 'number') throw foreignId(wrong, this.#spec);
+    if (parts.every((part) => typeof part === 'number')) return parts;
+    return tokenizeRow(parts, { enough: enough + 1, fromEnd, tokenize: (part) => this.#contentIds(part) }).ids;
   }
 
   #queryIds(query: string): readonly number[] {

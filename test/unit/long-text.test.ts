@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { createTokenizer } from '../../src/core/load-tokenizer.js';
-import { maxChars, tokenizeEnough } from '../../src/core/long-text.js';
+import { maxChars, tokenizeEnough, tokenizeRow } from '../../src/core/long-text.js';
 import type { TokenizerSpec } from '../../src/core/tokenizer.js';
 
 const fixtures = new URL('../fixtures/models/', import.meta.url);
@@ -11,6 +11,44 @@ const read = (model: string, file: string) => JSON.parse(readFileSync(new URL(`$
 /** A number a word, so that every token says where it stood. */
 const words = (count: number) => Array.from({ length: count }, (_, at) => `w${at}`).join(' ');
 const placeOf = (text: string) => (text.match(/\S+/g) ?? []).map((word) => Number(word.slice(1)));
+
+describe('a row of ids and texts', () => {
+  it('has the tokens of each in their order, from either end', () => {
+    const parts = [7, 'w1 w2', 8, '', 'w3'];
+    for (const fromEnd of [false, true]) {
+      const row = tokenizeRow(parts, { enough: 2, fromEnd, tokenize: placeOf });
+      expect(row).toEqual({ ids: [7, 1, 2, 8, 3], whole: true });
+    }
+  });
+
+  it.each([
+    ['first', false],
+    ['last', true],
+  ])('of millions is tokenized no further than its %s tokens that are needed', (_name, fromEnd) => {
+    const parts = Array.from({ length: 2_000_000 }, (_, at) => (at % 2 === 0 ? `w${at}` : at));
+    const tokenize = vi.fn(placeOf);
+    const { ids, whole } = tokenizeRow(parts, { enough: 500, fromEnd, tokenize });
+    expect(whole).toBe(false);
+    expect(ids.length).toBeGreaterThanOrEqual(500);
+    expect(ids.slice(0, 3)).toEqual(
+      fromEnd ? [2e6 - ids.length, 2e6 - ids.length + 1, 2e6 - ids.length + 2] : [0, 1, 2],
+    );
+    expect(tokenize.mock.calls.length).toBeLessThan(2_000);
+  });
+
+  it('is cut inside of a giant text', () => {
+    const { ids, whole } = tokenizeRow([5, words(100_000), 6], { enough: 500, fromEnd: false, tokenize: placeOf });
+    expect([whole, ids.slice(0, 3)]).toEqual([false, [5, 0, 1]]);
+    expect(ids.length).toBeLessThan(20_000);
+  });
+
+  it('is refused where millions of texts hold too few tokens', () => {
+    const tokenize = vi.fn(placeOf);
+    const parts = Array.from({ length: 2_000_000 }, () => ' ');
+    expect(() => tokenizeRow(parts, { enough: 5, fromEnd: false, tokenize })).toThrow(/The text is too large/);
+    expect(tokenize.mock.calls.length).toBeLessThan(70_000);
+  });
+});
 
 describe('as many tokens as are needed', () => {
   it.each([

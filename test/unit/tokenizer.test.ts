@@ -135,6 +135,14 @@ describe('token ids', () => {
     expect(() => tokenizer.encodeIds(ids)).toThrow(/too large: 20 tokens/);
   });
 
+  it('among texts without end cost no more than what fits of them', () => {
+    const parts = [5, ...Array.from({ length: 100_000 }, () => 'hello world')];
+    expect(tokenizer.encodeIds(parts, { truncate: true })).toMatchObject({ truncated: true });
+    expect(() => tokenizer.encodeIds(parts)).toThrow(/too large: \d{1,4} tokens/);
+    const chunks = Array.from({ length: 2_048 }, () => 'hello world '.repeat(1_000));
+    expect(() => tokenizer.encodeChunks(chunks)).toThrow(/too large: \d{1,5} tokens/);
+  });
+
   it.each([1800, -1, 1.5, Number.NaN])('outside the vocabulary are refused with a hint: %d', (id) => {
     expect(() => tokenizer.encodeIds([5, id])).toThrow(
       expect.objectContaining({
