@@ -44,11 +44,12 @@ export interface CanaryOptions {
 /** Throws `backend_failed` with the reason when the backend's result is not a number or not the model's. */
 export async function checkCanary(backend: Backend, options: CanaryOptions): Promise<void> {
   const values = await runCanary(backend, options);
-  const reference = await findReference(backend, options);
+  const reference = await findReference(backend, values, options);
   if (reference) refuse(describeDifference(values, reference, options));
   else if (backend.info.device === 'wasm') await keepReference(backend.info, values, options);
   // What nothing was held against must not condemn the CPU that takes its place.
   else return;
+  if (reference?.isNew) await options.store.write(referenceKey(options.spec, backend.info), reference.values);
   if (!options.passed.has(kindOf(backend.info))) options.passed.set(kindOf(backend.info), [...values]);
 }
 
@@ -76,18 +77,27 @@ interface Reference {
   values: readonly number[];
   /** How near an embedding has to come. */
   minCosine: number;
+  /** Computed for this check: to be kept when the backend agrees with it. */
+  isNew?: boolean;
 }
 
 /** Null for a WASM device that comes first, of a model without a canary, and where no such device loads. */
-async function findReference(backend: Backend, options: CanaryOptions): Promise<Reference | null> {
+async function findReference(
+  backend: Backend,
+  values: Float32Array,
+  options: CanaryOptions,
+): Promise<Reference | null> {
   const { spec, store, openReference, passed } = options;
   if (spec.canary) return { values: spec.canary.embedding, minCosine: nearnessToModel(backend.info) };
   const before = passed.get(kindOf(backend.info));
   if (before) return { values: before, minCosine };
   if (backend.info.device === 'wasm') return otherKind(options);
   const kept = parseValues(await store.read(referenceKey(spec, backend.info)), spec);
-  const found = kept ?? (await computeReference(openReference, options));
-  return found && { values: found, minCosine };
+  const reference = kept && { values: kept, minCosine };
+  if (reference && !describeDifference(values, reference, options)) return reference;
+  // What was kept may be of the files that the model's address had before.
+  const computed = await computeReference(openReference, options);
+  return computed ? { values: computed, minCosine, isNew: true } : reference;
 }
 
 /** For a CPU device that goes on where another one ended; logits of other weights tell nothing. */

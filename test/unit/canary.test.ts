@@ -66,7 +66,30 @@ test('a WASM device leaves its own values as the reference, per dtype, and needs
   const given = options({ spec: fakeSpec(), openReference });
   await checkCanary(fakeBackend(), given);
   await expect(checkCanary(turned(0.5, webgpu), given)).rejects.toThrow(/0\.5/);
+  openReference.mockClear();
   await checkCanary(turned(0.5, { ...webgpu, dtype: 'f16' }), given);
+  expect(openReference).toHaveBeenCalledTimes(1);
+});
+
+test('a reference of files that the address had before gives way where two devices agree against it', async () => {
+  const store = createMemoryVerdicts();
+  await checkCanary(turned(0.5), options({ spec: fakeSpec(), store }));
+  const openReference = vi.fn(async () => fakeBackend());
+  // Each check is of another load.
+  const load = (backend: Backend) => checkCanary(backend, options({ spec: fakeSpec(), store, openReference }));
+  await expect(load(turned(0.7, webgpu))).rejects.toThrow(/0\.7/);
+  await load(fakeBackend({ info: webgpu }));
+  expect(openReference).toHaveBeenCalledTimes(2);
+  await load(fakeBackend({ info: webgpu }));
+  expect(openReference).toHaveBeenCalledTimes(2);
+});
+
+test('a reference that a CPU device of another dtype gave is kept for the device that agreed with it', async () => {
+  const openReference = vi.fn(async () => fakeBackend({ info: { backend: 'wasm', dtype: 'q8' } }));
+  const store = createMemoryVerdicts();
+  for (let load = 0; load < 2; load++) {
+    await checkCanary(fakeBackend({ info: webgpu }), options({ spec: fakeSpec(), store, openReference }));
+  }
   expect(openReference).toHaveBeenCalledTimes(1);
 });
 
