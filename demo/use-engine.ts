@@ -32,7 +32,7 @@ export function useEngine(choice: EngineChoice): EngineHandle {
       controller.signal.throwIfAborted();
       return openSession(choice, {
         signal: controller.signal,
-        onProgress: (progress) => show({ phase: 'loading', progress }),
+        onProgress: (progress) => controller.signal.aborted || setState((former) => advance(former, progress)),
       });
     });
     opening.then(
@@ -47,6 +47,11 @@ export function useEngine(choice: EngineChoice): EngineHandle {
   }, [choice, attempt]);
 
   return { state, retry: () => setAttempt((count) => count + 1) };
+}
+
+/** A session stays while another tab's engine or another worker loads its model again: what is asked meanwhile waits. */
+function advance(former: EngineState, progress: LoadProgress): EngineState {
+  return former.phase === 'loading' ? { phase: 'loading', progress } : former;
 }
 
 function toFailure(error: unknown): EngineState {

@@ -101,6 +101,29 @@ test.describe('the map', () => {
     await expect(page.getByText('3 sentences below the line are left out.')).toBeVisible();
   });
 
+  test('has its sentences in an editor whose every line runs as its own script does', async ({ page }) => {
+    await openDemo(page);
+    await write(page, ['How are you?', 'מה שלומך היום?']);
+    // Of the mirror, on which the field lies: where a line begins, and where the question mark at its end is.
+    const lines = await page.locator('.editor-text').evaluateAll((texts) =>
+      texts.map(({ firstChild }) => {
+        const length = firstChild?.textContent?.length ?? 0;
+        return [0, length - 1].map((at) => {
+          const range = new Range();
+          if (firstChild === null) return Number.NaN;
+          range.setStart(firstChild, at);
+          range.setEnd(firstChild, at + 1);
+          return range.getBoundingClientRect().left;
+        });
+      }),
+    );
+    expect(lines.map(([start = 0, end = 0]) => start < end)).toEqual([true, false]);
+    const directions = await page
+      .locator('.editor-text, .editor-field')
+      .evaluateAll((elements) => elements.map((element) => getComputedStyle(element).unicodeBidi));
+    expect(new Set(directions)).toEqual(new Set(['plaintext']));
+  });
+
   test('gives way to a hint when there is nothing to compare, and comes back', async ({ page }) => {
     await openDemo(page);
     await editor(page).fill('alone');
@@ -188,6 +211,18 @@ test.describe('the request', () => {
     });
     await openDemo(page);
     await expect(page.getByText(/^vecinity\.fetch: The Service Worker cannot be used/)).toBeVisible();
+  });
+
+  test('is answered after the tab that had the engine was closed', async ({ page, context }) => {
+    await openDemo(page);
+    const second = await context.newPage();
+    await openDemo(second);
+    const moved = second.waitForResponse('**/models/bert-cls/config.json');
+    await page.close();
+    await moved;
+    await write(second, ['asked', 'of another', 'engine']);
+    await expect(second.getByText('plain fetch through the Service Worker')).toBeVisible();
+    await expect(second.getByRole('progressbar')).toHaveCount(0);
   });
 
   test('is stopped when the sentences change before it is answered', async ({ page }) => {
