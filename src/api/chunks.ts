@@ -41,9 +41,20 @@ function toChunks(text: string, tokens: readonly Token[], { size, maxChunks }: {
   if (tokens.length <= size) return [text];
   const bytes = new TextEncoder().encode(text);
   const count = Math.min(maxChunks, Math.ceil(tokens.length / size));
-  const startOf = (chunk: number) =>
-    chunk === 0 ? 0 : (tokens.slice(chunk * size).find(({ start }) => start !== null)?.start ?? bytes.length);
+  const starts = startsOf(tokens, bytes.length);
+  const startOf = (chunk: number) => (chunk === 0 ? 0 : (starts[chunk * size] ?? bytes.length));
   return Array.from({ length: count }, (_, chunk) =>
     new TextDecoder().decode(bytes.subarray(startOf(chunk), startOf(chunk + 1))),
   ).filter((part) => part !== '');
+}
+
+/** Where each token begins, or the next one that has a place. */
+function startsOf(tokens: readonly Token[], end: number): number[] {
+  const starts = new Array<number>(tokens.length);
+  let next = end;
+  for (let at = tokens.length - 1; at >= 0; at -= 1) {
+    next = tokens[at]?.start ?? next;
+    starts[at] = next;
+  }
+  return starts;
 }

@@ -155,12 +155,20 @@ export class LoadedModel {
   }
 
   /** Throws `invalid_request` for ids outside the vocabulary. */
-  decode({ ids, skipSpecialTokens }: DecodeRequest): DecodeResult {
-    const texts = ids.map((sequence) => {
-      // Only for its check of the range: the library leaves ids out that it does not know.
-      this.#tokenizer.encodeIds(sequence, { truncate: true });
-      return this.#tokenizer.decode(sequence, { skipSpecialTokens });
-    });
+  async decode({ ids, skipSpecialTokens, signal }: DecodeRequest): Promise<DecodeResult> {
+    const texts: string[] = [];
+    const takeTurn = (from: number, mayGoOn: () => boolean): number => {
+      let next = from;
+      do {
+        const sequence = ids[next++] ?? [];
+        // Only for its check of the range: the library leaves ids out that it does not know.
+        this.#tokenizer.encodeIds(sequence, { truncate: true });
+        texts.push(this.#tokenizer.decode(sequence, { skipSpecialTokens }));
+      } while (next < ids.length && mayGoOn());
+      return next;
+    };
+    await inTurns(takeTurn, { count: ids.length, now: this.#now, stopped: () => signal?.aborted ?? false });
+    if (signal?.aborted) throw abortError(signal);
     return { model: this.spec.id, texts };
   }
 

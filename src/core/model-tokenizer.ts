@@ -7,7 +7,7 @@ import type { HubTokenizer } from './hub-tokenizer.js';
 import { checkChars, type TokenizedPart, tokenizeEnough, tokenizeRow } from './long-text.js';
 import { bareTemplate, fillTemplate, type Template } from './template.js';
 import { emptyChunk, foreignId, noRoomForContent, queryTooLong, tooLong, withoutTokens } from './token-refusals.js';
-import { findByteSpans, findSpans, sliceBytes } from './token-spans.js';
+import { byteSlicer, findByteSpans, findSpans } from './token-spans.js';
 import type { ChunksEncoding, EncodeOptions, Encoding, PairOptions, Tokenizer, TokenizerSpec } from './tokenizer.js';
 import { cutPair, type PairLimits } from './truncation.js';
 import { checkIds } from './vocabulary.js';
@@ -131,9 +131,10 @@ export class ModelTokenizer implements Tokenizer {
     const ids = this.#contentIds(text);
     const pieces = ids.map((id) => this.#tokenizer.pieceOf(id));
     const spans = this.#isByteLevel ? findByteSpans(text, pieces) : findSpans(text, pieces);
+    const slice = byteSlicer(text);
     const content = ids.map((id, place): Token => {
       const span = spans[place] ?? null;
-      const shown = span ? sliceBytes(text, span) : (pieces[place] ?? '');
+      const shown = span ? slice(span) : (pieces[place] ?? '');
       return { id, text: shown, special: false, start: span?.start ?? null, stop: span?.stop ?? null };
     });
     if (!addSpecialTokens) return content;

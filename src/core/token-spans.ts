@@ -29,22 +29,30 @@ export function findByteSpans(text: string, pieces: readonly string[]): (Span | 
 /** Spans of any other vocabulary; null for a piece that is not in the rest of the text, such as an unknown token. */
 export function findSpans(text: string, pieces: readonly string[]): (Span | null)[] {
   const { letters, spans } = foldText(text);
+  // What the rest does not have it never will; to look for it again each time would take the square of the text.
+  const missing = new Set<string>();
   let at = 0;
   return pieces.map((piece) => {
+    if (missing.has(piece)) return null;
     const wanted = fold(piece.replace(/^(?:##|▁)/, ''));
     if (wanted === '') return null;
     const found = letters.indexOf(wanted, at);
     const first = spans[found];
     const last = spans[found + wanted.length - 1];
-    if (first === undefined || last === undefined) return null;
+    if (first === undefined || last === undefined) {
+      missing.add(piece);
+      return null;
+    }
     at = found + wanted.length;
     return { start: first.start, stop: last.stop };
   });
 }
 
-/** The part of a text that a span covers. */
-export function sliceBytes(text: string, { start, stop }: Span): string {
-  return new TextDecoder().decode(new TextEncoder().encode(text).subarray(start, stop));
+/** Gives the part of a text that a span covers. */
+export function byteSlicer(text: string): (span: Span) => string {
+  const bytes = new TextEncoder().encode(text);
+  const decoder = new TextDecoder();
+  return ({ start, stop }) => decoder.decode(bytes.subarray(start, stop));
 }
 
 /** The text's folded letters, and for each of their UTF-16 units the span of the letter that it came from. */

@@ -183,6 +183,13 @@ describe('Cohere’s rank_fields', () => {
 });
 
 describe('Cohere’s max_chunks_per_doc', () => {
+  it('may be a hundred thousand, each of one token', async () => {
+    const { post, engine } = reranker();
+    const wish = { max_chunks_per_doc: 1_000_000, max_tokens_per_doc: 1 };
+    await post('/v1/rerank', { query: 'q', documents: ['x'.repeat(100_000)], ...wish });
+    expect(engine.rerankRequests[0]?.documents).toHaveLength(100_000);
+  });
+
   // The fake engine has a token a letter, reads 256 with the query, and scores a text by its length.
   const body = { query: 'q', documents: ['short', 'x'.repeat(600)], raw_scores: true };
 

@@ -1,6 +1,7 @@
 /** Places of tokens in their text, with real tokenizers of three kinds. */
 import { describe, expect, it } from 'vitest';
 import { createTokenizer } from '../../src/core/load-tokenizer.js';
+import { findSpans } from '../../src/core/token-spans.js';
 import { fixtureFolder, modelFolder } from './model-folder.js';
 
 async function tokenizerOf(family: string) {
@@ -54,4 +55,20 @@ it('accents and case do not move a token', async () => {
   const tokens = (await tokenizerOf('bert-cls')).tokenize('Ünited', { addSpecialTokens: false });
   expect(tokens.at(0)?.start).toBe(0);
   expect(tokens.at(-1)?.stop).toBe(7);
+});
+
+describe('the places of very many tokens', () => {
+  it('take no more time each than those of few', async () => {
+    const tokenizer = await tokenizerOf('bert-cls');
+    const count = 200_000;
+    const tokens = tokenizer.tokenize('a '.repeat(count), { addSpecialTokens: false });
+    expect(tokens.at(-1)).toMatchObject({ text: 'a', start: 2 * count - 2, stop: 2 * count - 1 });
+    expect(tokens).toHaveLength(count);
+  }, 20_000);
+
+  it('are not looked for again and again where the text has none of them', () => {
+    const pieces = Array.from({ length: 3_000_000 }, () => '[UNK]');
+    const spans = findSpans('a'.repeat(2_000_000), [...pieces, 'a']);
+    expect(spans.slice(-2)).toEqual([null, { start: 0, stop: 1 }]);
+  }, 20_000);
 });
