@@ -19,6 +19,8 @@ const besideLimit = 12;
 export interface ResultProps {
   similarity: Similarity;
   pending: boolean;
+  /** The map is of former sentences: those of now got no answer. */
+  isStale: boolean;
   theme: Theme;
   /** A link that opens this page with these sentences. */
   link: string;
@@ -26,7 +28,7 @@ export interface ResultProps {
   onCursor(cursor: Place | null): void;
 }
 
-export function Result({ similarity, pending, theme, link, cursor, onCursor }: ResultProps) {
+export function Result({ similarity, pending, isStale, theme, link, cursor, onCursor }: ResultProps) {
   const [order, setOrder] = useState<OrderChoice>('input');
   const [scale, setScale] = useState<ScaleChoice>('full');
   const view = useView(similarity, theme, order, scale);
@@ -49,7 +51,12 @@ export function Result({ similarity, pending, theme, link, cursor, onCursor }: R
         {message}
       </p>
       <Reading view={view} cursor={cursor} />
-      <div class="result-body" data-wide={view.order.length > besideLimit} data-pending={pending} aria-busy={pending}>
+      <div
+        class="result-body"
+        data-wide={view.order.length > besideLimit}
+        data-dimmed={pending || isStale}
+        aria-busy={pending}
+      >
         <div class="map">
           <Heatmap view={view} cursor={cursor} onCursor={onCursor} onDrawn={onDrawn} />
           <div class="map-foot">
