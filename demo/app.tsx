@@ -106,7 +106,7 @@ interface StageProps {
   onTruncate(): void;
 }
 
-/** The former map stays in sight, dimmed, while a model loads or an answer is awaited, and where none came. */
+/** The former map stays in sight, dimmed, while a model loads or an answer is awaited. */
 function Stage({ state, session, count, theme, link, cursor, onCursor, onAgain, onTruncate }: StageProps) {
   const { similarity, pending, error } = state;
   const isTooLong = error?.code === 'context_length_exceeded';
@@ -122,7 +122,6 @@ function Stage({ state, session, count, theme, link, cursor, onCursor, onAgain, 
         <Result
           similarity={similarity}
           pending={pending || session === null}
-          isStale={error !== null}
           theme={theme.theme}
           link={link}
           cursor={cursor}

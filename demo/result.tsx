@@ -19,8 +19,6 @@ const besideLimit = 12;
 export interface ResultProps {
   similarity: Similarity;
   pending: boolean;
-  /** The map is of former sentences: those of now got no answer. */
-  isStale: boolean;
   theme: Theme;
   /** A link that opens this page with these sentences. */
   link: string;
@@ -28,7 +26,7 @@ export interface ResultProps {
   onCursor(cursor: Place | null): void;
 }
 
-export function Result({ similarity, pending, isStale, theme, link, cursor, onCursor }: ResultProps) {
+export function Result({ similarity, pending, theme, link, cursor, onCursor }: ResultProps) {
   const [order, setOrder] = useState<OrderChoice>('input');
   const [scale, setScale] = useState<ScaleChoice>('full');
   const view = useView(similarity, theme, order, scale);
@@ -51,12 +49,7 @@ export function Result({ similarity, pending, isStale, theme, link, cursor, onCu
         {message}
       </p>
       <Reading view={view} cursor={cursor} />
-      <div
-        class="result-body"
-        data-wide={view.order.length > besideLimit}
-        data-dimmed={pending || isStale}
-        aria-busy={pending}
-      >
+      <div class="result-body" data-wide={view.order.length > besideLimit} data-pending={pending} aria-busy={pending}>
         <div class="map">
           <Heatmap view={view} cursor={cursor} onCursor={onCursor} onDrawn={onDrawn} />
           <div class="map-foot">

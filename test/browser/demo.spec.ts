@@ -296,12 +296,8 @@ test.describe('an error', () => {
     await editor(page).fill(`short\n${tooLong}`);
     await expect(page.getByRole('alert')).toContainText('The request failed.');
     await expect(page.getByRole('alert')).toContainText('tokens');
-    const former = page.locator('.result-body');
-    await expect(former).toHaveCSS('opacity', '0.55');
-    await expect(former).toHaveAttribute('aria-busy', 'false');
     await write(page, ['works', 'again']);
     await expect(page.getByRole('alert')).toHaveCount(0);
-    await expect(former).toHaveCSS('opacity', '1');
   });
 
   test('of a sentence that is too long ends when it may be cut', async ({ page }) => {
