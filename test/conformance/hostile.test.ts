@@ -243,7 +243,7 @@ describe('a socket with', () => {
     [
       'a compressed body',
       [head('content-encoding: gzip', 'content-length: 4'), '\u001f\u0008\u0000\u0000'],
-      /HTTP\/1\.1 400/,
+      /HTTP\/1\.1 415/,
     ],
     ['no HTTP at all', ['\u0016\u0003\u0001 hello\r\n\r\n'], /HTTP\/1\.1 400/],
   ])('%s is refused, and the next request works', async (_name, parts, answer) => {
