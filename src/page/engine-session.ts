@@ -107,7 +107,7 @@ export class EngineSession {
   readonly #onError = (event: Event) => {
     // A script that cannot be fetched gives a bare event without a message.
     const message = 'message' in event && typeof event.message === 'string' ? event.message : '';
-    this.end(message ? died(message) : died('its script could not be loaded', new NoScript()));
+    this.end(message ? died(message) : died('its script could not be loaded (see workerUrl)', new NoScript()));
   };
 
   readonly #onMessageError = () => this.end(died('a message to or from it could not be read'));
