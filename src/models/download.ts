@@ -4,6 +4,7 @@
  */
 import { abortError, VecinityError, wordsOf } from '../errors.js';
 import { pause } from '../pause.js';
+import { declaredBytes, isWhole, rangeOf } from './body-headers.js';
 import { openBody } from './body-reader.js';
 import { htmlError, isHtml, isPointer, maxBytesOf, pointerError, tooLargeError } from './content.js';
 import type { ReadOptions } from './files.js';
@@ -279,31 +280,6 @@ function allocate(sizeBytes: number): Uint8Array<ArrayBuffer> {
     const message = `A file of the model is said to have ${sizeBytes} bytes, more than there is memory for here.`;
     throw new VecinityError('model_file_invalid', message, { cause });
   }
-}
-
-/** Which part an answer brings, and of how many bytes; null where the server does not say, or may not show it. */
-export function rangeOf(response: Response): { start: number; end: number; totalBytes: number | null } | null {
-  const [, start, last, total] =
-    /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '') ?? [];
-  if (start === undefined) return null;
-  return { start: Number(start), end: Number(last) + 1, totalBytes: total === '*' ? null : Number(total) };
-}
-
-/** Some servers call all of a file a part of it. */
-function isWhole(response: Response): boolean {
-  const range = rangeOf(response);
-  return range !== null && range.start === 0 && range.end === range.totalBytes;
-}
-
-/** A body's length, or null when the server does not say, or says the length of an encoded form. */
-export function declaredBytes(response: Response): number | null {
-  const length = Number(response.headers.get('content-length') ?? Number.NaN);
-  return !isEncoded(response) && Number.isSafeInteger(length) ? length : null;
-}
-
-/** Whether the server compressed the body, as far as one can see: across origins it may not be shown. */
-export function isEncoded(response: Response): boolean {
-  return (response.headers.get('content-encoding')?.toLowerCase() ?? 'identity') !== 'identity';
 }
 
 /**

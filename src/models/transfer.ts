@@ -5,17 +5,8 @@
 import { VecinityError } from '../errors.js';
 import { pause } from '../pause.js';
 import type { PartVersion } from '../storage/file-store.js';
-import {
-  connect,
-  type DownloadRequest,
-  declaredBytes,
-  isEncoded,
-  rangeOf,
-  readBody,
-  retryDelaysMs,
-  TransientError,
-  tryAgain,
-} from './download.js';
+import { declaredBytes, isEncoded, rangeOf } from './body-headers.js';
+import { connect, type DownloadRequest, readBody, retryDelaysMs, TransientError, tryAgain } from './download.js';
 
 export interface Transfer {
   /** Where the first piece belongs: what the receiver has before it is still good. */
