@@ -113,8 +113,7 @@ export class WasmBackend implements Backend {
   readonly info: BackendInfo;
   readonly width: number;
   readonly padded = false;
-  /** A thread that is through with one run goes on with the next, which has to be there by then. */
-  readonly lanes = 2;
+  readonly lanes: number;
   readonly #pool: ThreadPool;
   readonly #id: string;
   readonly #description: EncoderDescription;
@@ -131,6 +130,7 @@ export class WasmBackend implements Backend {
     this.#typeCount = setup.plan.typeCount;
     this.#task = setup.task;
     this.width = widthOf(setup);
+    this.lanes = lanesOf(pool.size);
     this.info = info;
   }
 
@@ -187,6 +187,14 @@ export class WasmBackend implements Backend {
   #invalid(allowed: string): VecinityError {
     return new VecinityError('backend_failed', `A batch for ${this.#id} is out of range: it takes ${allowed}.`);
   }
+}
+
+/**
+ * A thread that is through with one run goes on with the next, which has to be there by then. Among several the one that
+ * hands runs on may be in the middle of a text when another needs one: that has a run in store.
+ */
+function lanesOf(threads: number): number {
+  return threads > 1 ? 3 : 2;
 }
 
 function describe({ spec }: BackendRequest): EncoderDescription {
