@@ -93,6 +93,15 @@ describe('the threads of the WASM engine', () => {
     expect(await second).toEqual(await alone.run(batchOf(6, 30)));
   });
 
+  it('have one run more in store than one thread alone, and give each its own vectors', async () => {
+    expect(backend.lanes).toBe(alone.lanes + 1);
+    const sizes = Array.from({ length: backend.lanes }, (_, run) => 40 - 10 * run);
+    const runs = sizes.map((tokens) => backend.run(batchOf(6, tokens)));
+    await expect.poll(() => thread.work).toHaveLength(sizes.length);
+    thread.finish();
+    for (const [run, tokens] of sizes.entries()) expect(await runs[run]).toEqual(await alone.run(batchOf(6, tokens)));
+  });
+
   it('fail both runs that a dying thread leaves, and end', async () => {
     const runs = [backend.run(batchOf(8, 40)), backend.run(batchOf(6, 30))];
     const outcome = Promise.allSettled(runs);
