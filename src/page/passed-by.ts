@@ -23,10 +23,18 @@ let running: AbortController | null = null;
 export function watchRequests({ mount, container, repair, signal }: Watch): void {
   if (signal.aborted) return;
   let isRepairing = false;
+  let isAsked = false;
   const check = async () => {
+    isAsked = true;
     if (isRepairing) return;
     isRepairing = true;
-    if (!(await repair().catch(() => false))) observer.disconnect();
+    // What comes meanwhile may be of another Service Worker than the one that was looked at.
+    while (isAsked) {
+      isAsked = false;
+      if (await repair().catch(() => false)) continue;
+      observer.disconnect();
+      break;
+    }
     isRepairing = false;
   };
   const observer = new PerformanceObserver((list) => {
