@@ -1,5 +1,5 @@
 /** Keeps one session open for the chosen model and device; a new choice closes the former session first. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { type StateUpdater, useEffect, useRef, useState } from 'preact/hooks';
 import { type LoadProgress, VecinityError } from 'vecinity';
 import { type EngineChoice, openSession, type Session } from './engine.js';
 import { messageOf } from './failure.js';
@@ -24,7 +24,7 @@ export function useEngine(choice: EngineChoice): EngineHandle {
 
   useEffect(() => {
     const controller = new AbortController();
-    const show = (next: EngineState) => {
+    const show = (next: StateUpdater<EngineState>) => {
       if (!controller.signal.aborted) setState(next);
     };
     setState(loading);
@@ -32,7 +32,7 @@ export function useEngine(choice: EngineChoice): EngineHandle {
       controller.signal.throwIfAborted();
       return openSession(choice, {
         signal: controller.signal,
-        onProgress: (progress) => controller.signal.aborted || setState((former) => advance(former, progress)),
+        onProgress: (progress) => show((former) => advance(former, progress)),
       });
     });
     opening.then(

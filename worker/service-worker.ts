@@ -73,7 +73,7 @@ async function takeTurn(): Promise<void> {
   const hasTurns = former !== null && isStandalone(former.scriptURL) && (await askVersion(former)) !== null;
   if (hasTurns) return;
   await scope.skipWaiting();
-  // Chromium 156 forgets it where a question reaches the former one just then (see handover.ts); once is enough if not.
+  // Where a question reaches the former one just then, Chromium 156 forgets what it was asked (see handover.ts).
   if (former !== null) setTimeout(() => void scope.skipWaiting(), againMs);
 }
 

@@ -23,7 +23,6 @@ import type {
   RerankRequest,
   RerankResult,
   RunListener,
-  Token,
   TokenizeRequest,
   TokenizeResult,
 } from './engine.js';
@@ -142,34 +141,37 @@ export class LoadedModel {
 
   async tokenize({ texts, addSpecialTokens, promptName, signal }: TokenizeRequest): Promise<TokenizeResult> {
     const prompt = resolvePrompt(this.spec, { promptName, ...(promptName === null ? { prompt: '' } : {}) });
-    const tokens: Token[][] = [];
-    const takeTurn = (from: number, mayGoOn: () => boolean): number => {
-      let next = from;
-      do tokens.push(this.#tokenizer.tokenize(prompt + (texts[next++] ?? ''), { addSpecialTokens }));
-      while (next < texts.length && mayGoOn());
-      return next;
-    };
-    await inTurns(takeTurn, { count: texts.length, now: this.#now, stopped: () => signal?.aborted ?? false });
-    if (signal?.aborted) throw abortError(signal);
+    const take = (text: string) => this.#tokenizer.tokenize(prompt + text, { addSpecialTokens });
+    const tokens = await this.#eachInTurns(texts, take, signal);
     return { model: this.spec.id, tokens, maxTokens: this.spec.maxTokens };
   }
 
   /** Throws `invalid_request` for ids outside the vocabulary. */
   async decode({ ids, skipSpecialTokens, signal }: DecodeRequest): Promise<DecodeResult> {
-    const texts: string[] = [];
-    const takeTurn = (from: number, mayGoOn: () => boolean): number => {
-      let next = from;
-      do {
-        const sequence = ids[next++] ?? [];
-        // Only for its check of the range: the library leaves ids out that it does not know.
-        this.#tokenizer.encodeIds(sequence, { truncate: true });
-        texts.push(this.#tokenizer.decode(sequence, { skipSpecialTokens }));
-      } while (next < ids.length && mayGoOn());
-      return next;
+    const take = (sequence: readonly number[]): string => {
+      // Only for its check of the range: the library leaves ids out that it does not know.
+      this.#tokenizer.encodeIds(sequence, { truncate: true });
+      return this.#tokenizer.decode(sequence, { skipSpecialTokens });
     };
-    await inTurns(takeTurn, { count: ids.length, now: this.#now, stopped: () => signal?.aborted ?? false });
+    return { model: this.spec.id, texts: await this.#eachInTurns(ids, take, signal) };
+  }
+
+  /** What `take` makes of each item. Throws as it does, and `aborted`. */
+  async #eachInTurns<Item, Result>(
+    items: readonly Item[],
+    take: (item: Item) => Result,
+    signal: AbortSignal | undefined,
+  ): Promise<Result[]> {
+    const results: Result[] = [];
+    const takeTurn = (_: number, mayGoOn: () => boolean): number => {
+      // The cast is safe: a turn begins, and goes on, only while there are more items than results.
+      do results.push(take(items[results.length] as Item));
+      while (results.length < items.length && mayGoOn());
+      return results.length;
+    };
+    await inTurns(takeTurn, { count: items.length, now: this.#now, stopped: () => signal?.aborted ?? false });
     if (signal?.aborted) throw abortError(signal);
-    return { model: this.spec.id, texts };
+    return results;
   }
 
   /** Ends what waits; what runs ends with the backend. */

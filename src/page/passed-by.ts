@@ -29,12 +29,12 @@ export function watchRequests({ mount, container, repair, signal }: Watch): void
     if (isRepairing) return;
     isRepairing = true;
     // What comes meanwhile may be of another Service Worker than the one that was looked at.
-    while (isAsked) {
+    let works = true;
+    while (works && isAsked) {
       isAsked = false;
-      if (await repair().catch(() => false)) continue;
-      observer.disconnect();
-      break;
+      works = await repair().catch(() => false);
     }
+    if (!works) observer.disconnect();
     isRepairing = false;
   };
   const observer = new PerformanceObserver((list) => {
